@@ -1,0 +1,108 @@
+"""Every setting once: name, type, default, environment variable (CHATAPP_*), flag and help."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chatapp.errors import ChatError, closest
+
+ENV_PREFIX = "CHATAPP_"
+EMBEDDED_MODEL = "smollm2"
+
+
+def default_data_dir() -> Path:
+    """Where chats and converted models live unless --data-dir says otherwise."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "chatapp"
+
+
+class Settings(BaseSettings):
+    """What a host decides once. A flag beats the environment, the environment beats the default."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    model: str = Field(
+        EMBEDDED_MODEL,
+        description="Model: empty for the embedded SmolLM2-135M-Instruct, a Hub id org/name[@revision], a folder, a .gguf file, or repo:file.gguf",
+    )
+    revision: str = Field("", description="Branch, tag or commit of a Hub model")
+    engine: Literal["auto", "direct", "batched", "llamacpp"] = Field(
+        "auto", description="How the model runs: batched on CUDA, llamacpp for a GGUF on a CPU, direct elsewhere"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Number format of the weights")
+    context: int = Field(
+        0, ge=0, description="Tokens per person, prompt and reply together; 0 takes what the model allows, within the machine's memory"
+    )
+    people: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
+    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes the cores really usable")
+    max_waiting: int = Field(64, ge=0, description="People who may wait in the queue before a new message is refused")
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    data_dir: Path = Field(default_factory=default_data_dir, description="Folder for chats and converted models")
+    database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
+    api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")
+    auth: Annotated[tuple[str, ...], NoDecode] = Field((), description="Login as user:password, repeatable, or a file of user:hash lines")
+    share: bool = Field(False, description="Open a public Gradio link; needs --auth or --public")
+    public: bool = Field(False, description="Allow a public link without a login: visitors are kept apart by cookie")
+
+
+def parse(argv: Sequence[str] | None = None) -> Settings:
+    """Settings from flags and environment. Raises ChatError with the cure for anything unknown or out of range."""
+    reject_unknown_environment()
+    return from_namespace(add_flags(argparse.ArgumentParser(prog="python app.py", description=__doc__)).parse_args(argv))
+
+
+def add_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """One flag for each setting; absent flags leave no trace, so that the environment counts."""
+    for name, field in Settings.model_fields.items():
+        parser.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, help=field.description, **_argument(field))
+    return parser
+
+
+def from_namespace(namespace: argparse.Namespace) -> Settings:
+    """Settings from parsed flags; names that are no settings (a subcommand's own) are left out."""
+    given = {name: value for name, value in vars(namespace).items() if name in Settings.model_fields}
+    if given.get("model") == "":
+        given["model"] = EMBEDDED_MODEL
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ChatError(f"{flag(name)} ({env(name)}) is {first['input']!r}: {first['msg'].lower()}.") from error
+    if settings.share and not (settings.auth or settings.public):
+        raise ChatError("--share makes a public link. Add --auth user:password, or --public to let anyone with the link in.")
+    return settings
+
+
+def flag(name: str) -> str:
+    """data_dir → --data-dir"""
+    return "--" + name.replace("_", "-")
+
+
+def env(name: str) -> str:
+    """data_dir → CHATAPP_DATA_DIR"""
+    return ENV_PREFIX + name.upper()
+
+
+def reject_unknown_environment() -> None:
+    """A misspelt CHATAPP_ variable is an error, not a silent default."""
+    known = [env(name) for name in Settings.model_fields]
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX) and name not in known:
+            raise ChatError(f"The environment sets {name}, which is no setting.{closest(name, known)}")
+
+
+def _argument(field: FieldInfo) -> dict[str, Any]:
+    if field.annotation is bool:
+        return {"action": "store_true"}
+    if field.annotation is tuple or getattr(field.annotation, "__origin__", None) is tuple:
+        return {"action": "append"}
+    choices = get_args(field.annotation)
+    return {"choices": choices} if choices and all(isinstance(c, str) for c in choices) else {}

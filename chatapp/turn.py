@@ -1,0 +1,272 @@
+"""Values only: what was said, what the model was given, what it did. Everything else renders these."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from chatapp.errors import ChatError, closest
+
+Role = Literal["system", "user", "assistant"]
+
+StopReason = Literal["", "end", "length", "stop", "stopped", "error", "interrupted"]
+"""'' still running · end-of-turn token · max tokens or context · a stop string · a person pressed Stop · failed · the process died."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the template receives it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One sampling setting: drives the slider, the validation, the API field and the help text.
+
+    `off` is the value at which the knob does nothing; `basic` knobs are always visible, the others stand under "More".
+    """
+
+    name: str
+    label: str
+    default: Any
+    minimum: float
+    maximum: float
+    step: float
+    off: Any
+    basic: bool
+    help: str
+
+
+KNOBS: tuple[Knob, ...] = (
+    Knob("temperature", "Temperature", 0.7, 0.0, 2.0, 0.05, 0.0, True, "0 always takes the most likely token; higher is more varied."),
+    Knob("top_p", "Top-p", 0.95, 0.0, 1.0, 0.01, 1.0, True, "Keep the likeliest tokens that together reach this probability. 1 is off."),
+    Knob("top_k", "Top-k", 50, 0, 500, 1, 0, True, "Keep only the k likeliest tokens. 0 is off."),
+    Knob(
+        "max_tokens",
+        "Max tokens",
+        512,
+        1,
+        32768,
+        1,
+        None,
+        True,
+        "The longest reply, in tokens. This much of the context is reserved for it.",
+    ),
+    Knob("min_p", "Min-p", 0.0, 0.0, 1.0, 0.01, 0.0, False, "Drop tokens less likely than this share of the likeliest one. 0 is off."),
+    Knob(
+        "repetition_penalty",
+        "Repetition penalty",
+        1.0,
+        0.5,
+        2.0,
+        0.05,
+        1.0,
+        False,
+        "Above 1 makes tokens that already occurred less likely. 1 is off.",
+    ),
+)
+"""The numeric settings. `seed` and `stop` are not sliders and are validated by Sampling itself."""
+
+MAX_STOP_STRINGS = 16
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How one reply is drawn. Validated on creation; raises ChatError with the limits."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 50
+    max_tokens: int = 512
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for knob in KNOBS:
+            _check_number(knob, getattr(self, knob.name))
+        if self.seed is not None and not (isinstance(self.seed, int) and 0 <= self.seed <= MAX_SEED):
+            raise ChatError(f"Seed is {self.seed!r}; it must be empty or a whole number from 0 to {MAX_SEED}.", status=422)
+        if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
+            raise ChatError("Stop strings must be a list of texts, none of them empty.", status=422)
+        if len(self.stop) > MAX_STOP_STRINGS:
+            raise ChatError(f"{len(self.stop)} stop strings were given; at most {MAX_STOP_STRINGS} are allowed.", status=422)
+        object.__setattr__(self, "stop", tuple(self.stop))
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From loose values (a form, JSON): None means the default, an unknown name is an error."""
+        known = [f.name for f in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ChatError(f"There is no sampling setting named {name!r}.{closest(name, known)}", status=422)
+        return cls(**{name: value for name, value in values.items() if value is not None})
+
+
+def _check_number(knob: Knob, value: Any) -> None:
+    whole = isinstance(knob.default, int)
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not knob.minimum <= value <= knob.maximum:
+        noun = "a whole number" if whole else "a number"
+        raise ChatError(f"{knob.label} is {value!r}; it must be {noun} from {knob.minimum:g} to {knob.maximum:g}.", status=422)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters start..end of a rendered prompt. kind: 'content' (somebody's words) or 'template' (everything the template adds).
+
+    `message` is the index into Prompt.messages, or None where a piece belongs to no message (begin-of-text, generation prompt).
+    """
+
+    start: int
+    end: int
+    kind: Literal["content", "template"]
+    role: Role | None
+    message: int | None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is given, made once: `ids` is the very list handed to it.
+
+    messages  the messages that went in, after dropping; dropped  how many whole oldest messages were left out for space
+    guarded   special-token strings a person typed, encoded as plain text
+    date      the date handed to the template, ISO, so that an old turn stays true
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    spans: tuple[Span, ...] = ()
+    messages: tuple[Message, ...] = ()
+    dropped: int = 0
+    guarded: tuple[str, ...] = ()
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """First event of a generation: the prompt is in the KV cache. `reused` of its tokens were there already."""
+
+    reused: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token. `text` ends at a character boundary, so it is '' while a character or a stop string is incomplete.
+
+    `id` is None only for engines that cannot give ids; `logprob` is natural log of the drawn token's probability, if known.
+    """
+
+    id: int | None
+    text: str
+    logprob: float | None = None
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Last event of a generation: why it ended, and text that was held back (an incomplete stop string)."""
+
+    reason: Literal["end", "length", "stop"]
+    text: str = ""
+
+
+Event = Prefilled | Token | Finish
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds, except the wall-clock `started` (Unix time). `first_token` counts from the moment the engine took the prompt."""
+
+    started: float = 0.0
+    queued: float = 0.0
+    first_token: float | None = None
+    generating: float = 0.0
+
+
+def new_id() -> str:
+    """An unguessable id: 122 random bits as hex."""
+    return uuid.uuid4().hex
+
+
+@dataclass
+class Turn:
+    """One question and its reply: the record of everything the model saw and did.
+
+    `prompt_ids` is the very list handed to the model. Its last `prefilled` ids are the given beginning of the reply
+    (Continue, or a branch from an alternative token), whose text is `prefill_text`; `reply_ids` are the generated ones.
+    `given` holds earlier messages that came with an API request or an import instead of from parent turns.
+    """
+
+    owner: str
+    conversation_id: str
+    user: str
+    id: str = field(default_factory=new_id)
+    parent_id: str | None = None
+    system: str = ""
+    given: tuple[Message, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    created: float = field(default_factory=time.time)
+    # what the model saw
+    prompt_text: str = ""
+    prompt_ids: tuple[int, ...] = ()
+    spans: tuple[Span, ...] = ()
+    dropped: int = 0
+    guarded: tuple[str, ...] = ()
+    date: str = ""
+    prefilled: int = 0
+    prefill_text: str = ""
+    continues: str | None = None
+    # what it did
+    reply_text: str = ""
+    reply_ids: list[int] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
+    stop_reason: StopReason = ""
+    error: str = ""
+    reused: int = 0
+    timings: Timings = field(default_factory=Timings)
+    # who did it
+    model: str = ""
+    revision: str = ""
+    engine: str = ""
+    device: str = ""
+    dtype: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reply(self) -> str:
+        """The whole reply as read: its given beginning and what was generated."""
+        return self.prefill_text + self.reply_text
+
+    @property
+    def running(self) -> bool:
+        return self.stop_reason == ""
+
+    @property
+    def can_continue(self) -> bool:
+        """A reply that was cut: more could follow."""
+        return self.stop_reason in ("length", "stopped", "interrupted", "error") and bool(self.prompt_ids)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Decode speed: tokens after the first, over the time after the first. None below two tokens."""
+        if self.timings.first_token is None or len(self.reply_ids) < 2:
+            return None
+        span = self.timings.generating - self.timings.first_token
+        return (len(self.reply_ids) - 1) / span if span > 0 else None
+
+    def snapshot(self) -> "Turn":
+        """A copy whose lists no running job will change."""
+        return replace(self, reply_ids=list(self.reply_ids), logprobs=list(self.logprobs))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, every field by name."""
+        return asdict(self)

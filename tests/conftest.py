@@ -1,0 +1,110 @@
+"""Fixtures: tiny random models made in-process, an engine that emits a script, a data folder of one's own, and no network but loopback."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    GRADIO_ANALYTICS_ENABLED="False",
+    OMP_NUM_THREADS="2",
+    TOKENIZERS_PARALLELISM="false",
+)
+
+import pytest
+
+from chatapp.engines.base import Capabilities, Card
+from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from tests.tiny import make_tiny
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the developer's settings or writes to their data folder."""
+    for name in [n for n in os.environ if n.startswith("CHATAPP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> None:
+    """A test that reaches for the network fails at once instead of hanging."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise ConnectionRefusedError(f"tests reach 127.0.0.1 only, not {address[0]}")
+        return connect(self, address)
+
+    socket.socket.connect = guarded
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random 2-layer Llama, a byte-level BPE tokenizer and a ChatML template."""
+    return make_tiny("llama", tmp_path_factory.mktemp("tiny-llama"), chat_template=CHATML)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random 2-layer GPT-2 and no chat template: a base model."""
+    return make_tiny("gpt2", tmp_path_factory.mktemp("tiny-gpt2"), chat_template=None)
+
+
+class Scripted:
+    """An engine that emits given texts, one token each, and remembers the ids it was fed.
+
+    `delay` seconds pass before each token; `hold` is an Event that must be set before the first one; `fail_after` raises after so many tokens.
+    """
+
+    def __init__(
+        self, tokenizer, words: Sequence[str] = ("Hello", " ", "world"), *, delay: float = 0.0, context: int = 2048, concurrency: int = 1
+    ):
+        self.tokenizer = tokenizer
+        self.words = list(words)
+        self.delay = delay
+        self.hold: asyncio.Event | None = None
+        self.fail_after: int | None = None
+        self.failure: BaseException = RuntimeError("scripted failure")
+        self.fed: list[tuple[int, ...]] = []
+        self.samplings: list[Sampling] = []
+        self.steps = 0
+        self.closed = 0
+        self.card = Card("scripted", "", 0, "scripted", "cpu", "float32", "a test", context)
+        self.capabilities = Capabilities(context=context, concurrency=concurrency)
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        self.fed.append(tuple(prompt_ids))
+        self.samplings.append(sampling)
+        try:
+            yield Prefilled(reused=0)
+            if self.hold is not None:
+                await self.hold.wait()
+            for n, word in enumerate(self.words[: sampling.max_tokens]):
+                if n == self.fail_after:
+                    raise self.failure
+                await asyncio.sleep(self.delay)
+                self.steps += 1
+                yield Token(1000 + n, word, -0.5)
+            yield Finish("length" if sampling.max_tokens <= len(self.words) else "end")
+        finally:
+            self.closed += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def scripted(tiny_llama: Path) -> Scripted:
+    from transformers import AutoTokenizer
+
+    return Scripted(AutoTokenizer.from_pretrained(tiny_llama))
