@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -21,6 +21,11 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "chatapp"
 
 
+def _comma_list(value: Any) -> Any:
+    """An environment variable holds one text: 'ann:a,bob:b' is two entries."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """What a host decides once. A flag beats the environment, the environment beats the default."""
 
@@ -28,7 +33,7 @@ class Settings(BaseSettings):
 
     model: str = Field(
         EMBEDDED_MODEL,
-        description="Model: empty for the embedded SmolLM2-135M-Instruct, a Hub id org/name[@revision], a folder, a .gguf file, or repo:file.gguf",
+        description="Model: empty for the embedded SmolLM2-135M-Instruct, Hub id org/name[@revision], folder, .gguf file, repo:file.gguf",
     )
     revision: str = Field("", description="Branch, tag or commit of a Hub model")
     engine: Literal["auto", "direct", "batched", "llamacpp"] = Field(
@@ -47,7 +52,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir, description="Folder for chats and converted models")
     database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
     api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")
-    auth: Annotated[tuple[str, ...], NoDecode] = Field((), description="Login as user:password, repeatable, or a file of user:hash lines")
+    auth: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
+        (), description="Login as user:password, repeatable, or a file of user:hash lines"
+    )
     share: bool = Field(False, description="Open a public Gradio link; needs --auth or --public")
     public: bool = Field(False, description="Allow a public link without a login: visitors are kept apart by cookie")
 

@@ -1,0 +1,95 @@
+"""The house rules, read from the code with ast: imports point downwards, heavy packages stay in their rooms, one template call."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = [*sorted((ROOT / "chatapp").rglob("*.py")), ROOT / "app.py"]
+FLOORS = {
+    "errors": 0,
+    "turn": 1,
+    "settings": 1,
+    "prompt": 2,
+    "models": 2,
+    "engines": 3,
+    "store": 3,
+    "store_errors": 2,
+    "store_schema": 2,
+    "store_search": 2,
+    "transfer": 4,
+    "admission": 4,
+    "job": 4,
+    "chat": 5,
+    "xray": 6,
+    "lab": 6,
+    "web": 7,
+    "ui": 8,
+    "cli": 9,
+    "bench": 9,
+    "bench_store": 9,
+    "deploy": 9,
+    "app": 10,
+}
+MAY_IMPORT = {
+    "gradio": ("ui", "app"),
+    "torch": ("engines", "models", "xray", "lab", "bench"),
+    "sqlalchemy": ("store", "migrations", "bench_store"),
+}
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] == "app" or len(parts) == 1 else parts[1]
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def floor_of(module: str) -> int | None:
+    """The floor of a `chatapp.x.y` import; the package itself (its version) is the ground."""
+    parts = module.split(".")
+    return FLOORS.get(parts[1]) if parts[0] == "chatapp" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_only_downwards(path: Path) -> None:
+    here = room(path)
+    if here in ("__init__", "migrations"):
+        return
+    assert here in FLOORS, f"{path} is in no room of FLOORS: give it a floor"
+    for module in imports(path):
+        target = floor_of(module)
+        assert target is None or target <= FLOORS[here], f"{path.name} ({here}) imports {module} from a floor above"
+
+
+@pytest.mark.parametrize(("package", "rooms"), MAY_IMPORT.items())
+def test_heavy_packages_stay_in_their_rooms(package: str, rooms: tuple[str, ...]) -> None:
+    users = {str(p.relative_to(ROOT)) for p in FILES if any(m.split(".")[0] == package for m in imports(p))}
+    strangers = [u for u in users if not any(room(ROOT / u).startswith(r) for r in rooms)]
+    assert strangers == []
+
+
+def test_the_chat_template_is_applied_in_one_file_only() -> None:
+    assert [p.name for p in FILES if ".apply_chat_template(" in p.read_text()] == ["prompt.py"]
+
+
+def test_no_module_is_called_utils_or_core() -> None:
+    assert [p for p in FILES if p.stem in ("utils", "core", "helpers")] == []
+
+
+def test_nothing_catches_every_exception() -> None:
+    broad = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (node.type is None or getattr(node.type, "id", "") == "Exception"):
+                broad.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert broad == []

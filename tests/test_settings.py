@@ -1,0 +1,58 @@
+"""Settings: flag beats environment beats default; anything unknown is said, with the closest known name."""
+
+import pytest
+
+from chatapp.errors import ChatError
+from chatapp.settings import EMBEDDED_MODEL, Settings, env, flag, parse
+
+
+def test_defaults_need_no_flag() -> None:
+    settings = parse([])
+    assert (settings.model, settings.host, settings.port, settings.engine) == (EMBEDDED_MODEL, "127.0.0.1", 7860, "auto")
+
+
+def test_a_flag_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_PORT", "8000")
+    assert parse([]).port == 8000
+    assert parse(["--port", "9000"]).port == 9000
+
+
+def test_an_empty_model_means_the_embedded_one() -> None:
+    assert parse(["--model", ""]).model == EMBEDDED_MODEL
+
+
+def test_a_misspelt_environment_variable_is_said_with_the_closest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_MODLE", "x")
+    with pytest.raises(ChatError, match="CHATAPP_MODEL"):
+        parse([])
+
+
+def test_a_value_out_of_range_names_flag_variable_and_value() -> None:
+    with pytest.raises(ChatError, match=r"--port \(CHATAPP_PORT\) is '99999'"):
+        parse(["--port", "99999"])
+
+
+def test_sharing_needs_a_login_or_public() -> None:
+    with pytest.raises(ChatError, match="--auth"):
+        parse(["--share"])
+    assert parse(["--share", "--public"]).share
+    assert parse(["--share", "--auth", "ann:pw"]).auth == ("ann:pw",)
+
+
+def test_auth_is_repeatable() -> None:
+    assert parse(["--auth", "a:1", "--auth", "b:2"]).auth == ("a:1", "b:2")
+
+
+def test_auth_from_the_environment_is_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_AUTH", "a:1,b:2")
+    assert parse([]).auth == ("a:1", "b:2")
+
+
+def test_secrets_do_not_show_in_the_settings_text() -> None:
+    assert "s3cret" not in repr(parse(["--api-key", "s3cret", "--database-url", "postgresql://a:s3cret@h/d"]))
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_has_help_a_flag_and_a_variable(name: str) -> None:
+    assert Settings.model_fields[name].description
+    assert flag(name).startswith("--") and env(name).startswith("CHATAPP_")

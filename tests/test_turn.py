@@ -1,0 +1,59 @@
+"""Values of a turn: validation says the limits, derived numbers count ids."""
+
+import pytest
+
+from chatapp.errors import ChatError
+from chatapp.turn import KNOBS, Sampling, Timings, Turn
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.name)
+def test_a_knob_accepts_its_limits_and_refuses_beyond_with_both_limits_named(knob) -> None:
+    kind = type(knob.default)
+    for value in (knob.minimum, knob.maximum):
+        Sampling(**{knob.name: kind(value)})
+    for value in (knob.minimum - 1, knob.maximum + 1):
+        with pytest.raises(ChatError) as error:
+            Sampling(**{knob.name: kind(value)})
+        assert f"{knob.minimum:g}" in str(error.value) and f"{knob.maximum:g}" in str(error.value)
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.name)
+def test_a_default_in_the_registry_is_the_default_of_sampling(knob) -> None:
+    assert getattr(Sampling(), knob.name) == knob.default
+
+
+@pytest.mark.parametrize("bad", ["1", True, None.__class__, float("nan")])
+def test_a_value_of_another_type_is_refused(bad) -> None:
+    with pytest.raises(ChatError):
+        Sampling(temperature=bad)
+
+
+def test_an_unknown_setting_names_the_closest_known_one() -> None:
+    with pytest.raises(ChatError, match="temperature"):
+        Sampling.of({"temprature": 1})
+
+
+def test_none_means_the_default() -> None:
+    assert Sampling.of({"temperature": None, "top_k": 3}) == Sampling(top_k=3)
+
+
+@pytest.mark.parametrize("stop", ["abc", ("",), tuple("abcdefghijklmnopq")])
+def test_stop_strings_must_be_a_short_list_of_texts(stop) -> None:
+    with pytest.raises(ChatError):
+        Sampling(stop=stop)
+
+
+def test_tokens_per_second_counts_ids_after_the_first() -> None:
+    turn = Turn("o", "c", "hi", reply_ids=[1, 2, 3, 4, 5], timings=Timings(first_token=1.0, generating=3.0))
+    assert turn.tokens_per_second == 2.0
+
+
+def test_one_token_has_no_speed() -> None:
+    assert Turn("o", "c", "hi", reply_ids=[1], timings=Timings(first_token=1.0, generating=1.0)).tokens_per_second is None
+
+
+def test_a_snapshot_does_not_follow_the_running_turn() -> None:
+    turn = Turn("o", "c", "hi")
+    copy = turn.snapshot()
+    turn.reply_ids.append(7)
+    assert copy.reply_ids == []
