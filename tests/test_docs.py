@@ -1,0 +1,70 @@
+"""README, Spacefile and the design are held to the code: tree, settings, commands, dependencies."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chatapp.settings import Settings, env, flag
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def section(title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.M | re.S)
+    assert found, f"README has no section {title!r}"
+    return found.group(1)
+
+
+def test_front_matter_is_what_a_space_reads() -> None:
+    front = yaml.safe_load(README.split("---")[1])
+    assert front["sdk"] == "gradio" and front["app_file"] == "app.py" and len(front["short_description"]) <= 60
+
+
+def test_the_settings_table_is_the_settings() -> None:
+    rows = re.findall(r"^\| `(--[a-z-]+)` \| `(CHATAPP_[A-Z_]+)` \|", section("Settings"), re.M)
+    assert rows == [(flag(name), env(name)) for name in Settings.model_fields]
+
+
+def test_every_line_of_the_file_tree_exists_and_every_module_is_in_it() -> None:
+    tree = section("File tree").split("```")[1]
+    stack: list[str] = []
+    listed = set()
+    for line in tree.strip().splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        for name in re.split(r",\s+", line.strip().split("  ")[0]):
+            stack[depth:] = [name.rstrip("/")]
+            path = "/".join(stack[: depth + 1])
+            assert (ROOT / path).exists(), f"README's tree names {path}, which is not there"
+            listed.add(path)
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "chatapp").rglob("*.py") if p.stem != "__init__" and "versions" not in p.parts}
+    assert modules - listed == set(), "modules missing from README's tree"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)", README))))
+def test_every_make_command_in_the_readme_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", MAKEFILE, re.M)
+
+
+def test_every_requirement_has_its_reason() -> None:
+    names = set()
+    for file in ROOT.glob("requirements*.txt"):
+        names |= {m.group(1) for line in file.read_text().splitlines() if (m := re.match(r"([A-Za-z0-9_-]+)", line))}
+    reasons = set(re.findall(r"^\| `([A-Za-z0-9_-]+)`", section("Dependencies"), re.M))
+    assert names == reasons
+
+
+def test_the_spacefile_names_only_settings_and_runs_a_file_that_exists() -> None:
+    spacefile = yaml.safe_load((ROOT / "Spacefile").read_text())
+    micro = spacefile["micros"][0]
+    named = {entry["name"] for entry in micro["presets"]["env"]} | set(spacefile["x-huggingface"]["secrets"]) - {"HF_TOKEN"}
+    assert named <= {env(name) for name in Settings.model_fields}
+    assert (ROOT / micro["run"].split()[-1]).exists()
+
+
+def test_pictures_in_the_readme_exist() -> None:
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / picture).exists(), picture
