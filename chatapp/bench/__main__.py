@@ -99,9 +99,8 @@ def naive_folder(settings: Settings, source) -> Path:
 
 def report(plan: Plan, engine: Engine, ways, ceiling, turns, together, threads: int) -> None:
     card = engine.card
-    print(
-        f"{card.model} · {card.engine} · {card.device} · {card.dtype} · {threads} threads · {plan.tokens} tokens · median of {plan.repeats}\n"
-    )
+    print(f"{card.model} · {card.engine} · {card.device} · {card.dtype} · {threads} threads")
+    print(f"{plan.tokens} tokens a reply · median of {plan.repeats} interleaved runs\n")
     print(f"{'way':<22}{'tok/s':>8}{'spread':>16}{'first token s':>16}{'% of ceiling':>14}")
     for name, runs in ways.items():
         rates = [run.rate for run in runs]

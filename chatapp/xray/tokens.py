@@ -1,0 +1,200 @@
+"""From recorded ids to what a person can read: the exact bytes of every token, its characters, its role. Nothing is tokenized again."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from chatapp.turn import Span, Turn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+SENTENCEPIECE_SPACE = "▁"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One token in its text.
+
+    id, token   the number and the vocabulary's own spelling of it
+    raw         its bytes; several tokens may share one character
+    start, end  the characters start..end of the text it touches
+    partial     True where it holds only a part of a character's bytes
+    special     True for control tokens that stand for themselves
+    """
+
+    id: int
+    token: str
+    raw: bytes
+    start: int
+    end: int
+    partial: bool
+    special: bool
+
+
+@cache
+def byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-ins for the 256 bytes, character → byte (openai/gpt-2 encoder.py, bytes_to_unicode)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in printable]
+    return {chr(b): b for b in printable} | {chr(256 + n): b for n, b in enumerate(others)}
+
+
+def token_bytes(tokenizer: "PreTrainedTokenizerBase", token_id: int) -> bytes:
+    """The exact bytes one token stands for: byte-level BPE, SentencePiece with byte fallback, and added tokens as they are written."""
+    added = tokenizer.added_tokens_decoder.get(token_id)
+    if added is not None:
+        return added.content.encode()
+    token = tokenizer.convert_ids_to_tokens(token_id)
+    if token is None:
+        return b""
+    if fallback := BYTE_FALLBACK.fullmatch(token):
+        return bytes([int(fallback[1], 16)])
+    alphabet = byte_alphabet()
+    if SENTENCEPIECE_SPACE not in token and all(c in alphabet for c in token):
+        return bytes(alphabet[c] for c in token)
+    return token.replace(SENTENCEPIECE_SPACE, " ").encode()
+
+
+def pieces(text: str, ids: Sequence[int], tokenizer: "PreTrainedTokenizerBase") -> list[Piece]:
+    """Lay recorded ids over the text they came from or decode to.
+
+    Exact by a walk over the bytes where the tokens' bytes spell the text (byte-level BPE). A tokenizer that adds or drops spaces
+    (SentencePiece) is followed with that tolerance; a token that cannot be found in the text gets an empty range where it stands.
+    """
+    raw = text.encode()
+    first_byte = character_starts(text)
+    character_at = [k for k, c in enumerate(text) for _ in c.encode()]
+    special = set(tokenizer.all_special_ids)
+    out, at = [], 0
+    for token_id in ids:
+        own = token_bytes(tokenizer, token_id)
+        start, stop = locate(raw, own, at)
+        a = character_at[start] if start < len(raw) else len(text)
+        b = character_at[stop - 1] + 1 if stop > start else a
+        partial = stop > start and (start not in first_byte or stop not in first_byte)
+        out.append(Piece(token_id, tokenizer.convert_ids_to_tokens(token_id) or "", own, a, b, partial, token_id in special))
+        at = stop
+    return out
+
+
+def character_starts(text: str) -> set[int]:
+    """The byte offsets at which a character of `text` begins, and its end."""
+    starts, at = {0}, 0
+    for character in text:
+        at += len(character.encode())
+        starts.add(at)
+    return starts
+
+
+def locate(raw: bytes, own: bytes, at: int) -> tuple[int, int]:
+    """Byte range of one token at or just after `at`: as it is, without its leading space, or after spaces the tokenizer swallowed."""
+    if raw.startswith(own, at):
+        return at, at + len(own)
+    bare = own.lstrip(b" ")
+    if raw.startswith(bare, at):
+        return at, at + len(bare)
+    after = at
+    while raw[after : after + 1] in (b" ", b"\n"):
+        after += 1
+    if bare and raw.startswith(bare, after):
+        return after, after + len(bare)
+    return at, at
+
+
+def cells(found: Iterable[Piece]) -> list[list[int]]:
+    """Indexes of pieces grouped into cells of whole characters: an emoji split over three tokens is one cell of three."""
+    out: list[list[int]] = []
+    end = -1
+    for index, piece in enumerate(found):
+        if out and piece.start < end and piece.partial:
+            out[-1].append(index)
+        else:
+            out.append([index])
+        end = max(end, piece.end)
+    return out
+
+
+def role_of(span_list: Sequence[Span], start: int, end: int) -> Span | None:
+    """The span of the rendered prompt that characters start..end lie in (the first one they touch)."""
+    for span in span_list:
+        if start < span.end and (end > span.start or start == end):
+            return span
+    return None
+
+
+def prompt_view(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+    """Everything the prompt page shows, as plain data: one row a token with role, kind, bytes, characters and its attention-mask bit."""
+    text = turn.prompt_text + turn.prefill_text if turn.prefilled else turn.prompt_text
+    found = pieces(text, turn.prompt_ids, tokenizer)
+    given = len(found) - turn.prefilled
+    return {
+        "text": text,
+        "tokens": len(found),
+        "dropped": turn.dropped,
+        "guarded": list(turn.guarded),
+        "cells": cells(found),
+        "rows": [row(piece, text, "prefill" if n >= given else None, turn.spans) for n, piece in enumerate(found)],
+    }
+
+
+def row(piece: Piece, text: str, kind: str | None, spans: Sequence[Span]) -> dict[str, Any]:
+    """One token as plain values. `mask` is 1: a single prompt is never padded."""
+    span = role_of(spans, piece.start, piece.end)
+    kind = kind or ("special" if piece.special else span.kind if span else "template")
+    return {
+        "id": piece.id,
+        "token": piece.token,
+        "bytes": piece.raw.hex(" "),
+        "text": text[piece.start : piece.end],
+        "start": piece.start,
+        "end": piece.end,
+        "partial": piece.partial,
+        "kind": kind,
+        "role": "assistant" if kind == "prefill" else span.role if span else None,
+        "message": span.message if span else None,
+        "mask": 1,
+    }
+
+
+def encoded(text: str, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+    """Any pasted text through a tokenizer: its rows, and whether decoding gives the text back."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = pieces(text, ids, tokenizer)
+    decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    return {
+        "text": text,
+        "tokens": len(ids),
+        "characters": len(text),
+        "bytes": len(text.encode()),
+        "round_trip": decoded == text,
+        "cells": cells(found),
+        "rows": [row(piece, text, "special" if piece.special else "content", ()) for piece in found],
+    }
+
+
+def vocabulary(tokenizer: "PreTrainedTokenizerBase", sample: int = 40) -> dict[str, Any]:
+    """Size, special tokens, and an evenly spaced sample of the vocabulary."""
+    size = len(tokenizer)
+    step = max(1, size // sample)
+    return {
+        "kind": type(tokenizer).__name__,
+        "size": size,
+        "special": {name: value for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)},
+        "added": {i: token.content for i, token in sorted(tokenizer.added_tokens_decoder.items())},
+        "sample": [entry(tokenizer, i) for i in range(0, size, step)][:sample],
+    }
+
+
+def entry(tokenizer: "PreTrainedTokenizerBase", token_id: int) -> dict[str, Any]:
+    """One vocabulary entry: id, its spelling, its bytes, and those as text where they are whole characters."""
+    raw = token_bytes(tokenizer, token_id)
+    return {
+        "id": token_id,
+        "token": tokenizer.convert_ids_to_tokens(token_id),
+        "bytes": raw.hex(" "),
+        "text": raw.decode("utf-8", "replace"),
+    }
