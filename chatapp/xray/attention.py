@@ -1,0 +1,71 @@
+"""Attention of recorded ids: chosen layers, as bytes a canvas can draw. What it costs is said before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from chatapp.errors import ChatError
+from chatapp.models.attention import recording
+
+MAX_CELLS = 40_000_000
+"""Weights computed at most at once: tokens² × heads × layers. 40 million is 80 MB in float16 and 40 MB on its way to the page."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a view would take: `cells` weights, `memory` bytes while computing, `payload` bytes sent to the page."""
+
+    tokens: int
+    heads: int
+    layers: int
+
+    @property
+    def cells(self) -> int:
+        return self.tokens**2 * self.heads * self.layers
+
+    @property
+    def memory(self) -> int:
+        return self.cells * 2 + self.tokens**2 * self.heads * 8
+
+    @property
+    def payload(self) -> int:
+        return self.tokens * (self.tokens + 1) // 2 * self.heads * self.layers
+
+
+def cost(model: PreTrainedModel, tokens: int, layers: Sequence[int]) -> Cost:
+    """The cost of recording these layers for so many tokens. Raises ChatError for a layer the model does not have."""
+    config = model.config.get_text_config()
+    unknown = [layer for layer in layers if not 0 <= layer < config.num_hidden_layers]
+    if unknown:
+        raise ChatError(f"Layer {unknown[0]} was asked for; this model has layers 0 to {config.num_hidden_layers - 1}.")
+    return Cost(tokens, config.num_attention_heads, len(layers))
+
+
+def attention(model: PreTrainedModel, ids: Sequence[int], layers: Sequence[int]) -> dict[int, torch.Tensor]:
+    """layer → (heads, tokens, tokens) float16. Row i is where token i looked. Refuses with numbers above MAX_CELLS."""
+    asked = cost(model, len(ids), layers)
+    if asked.cells > MAX_CELLS:
+        fits = max(1, MAX_CELLS // (asked.tokens**2 * asked.heads))
+        raise ChatError(
+            f"{asked.tokens} tokens × {asked.heads} heads × {asked.layers} layers are {asked.cells / 1e6:.0f} million weights; "
+            f"at most {MAX_CELLS / 1e6:.0f} million are computed. Choose at most {fits} layers or fewer tokens."
+        )
+    tensor = torch.tensor([list(ids)], device=model.device)
+    with torch.inference_mode(), recording(layers) as kept:
+        out = model(tensor, use_cache=False, logits_to_keep=1, output_attentions=uses_eager(model))
+    if uses_eager(model):
+        return {layer: out.attentions[layer][0].half().cpu() for layer in layers}
+    return {layer: kept.weights[layer] for layer in layers}
+
+
+def uses_eager(model: PreTrainedModel) -> bool:
+    return model.config._attn_implementation == "eager"
+
+
+def lower_triangle(weights: torch.Tensor) -> bytes:
+    """(heads, n, n) → uint8 rows of the causal triangle, head after head: n·(n+1)/2 bytes a head, 255 is weight 1."""
+    n = weights.shape[-1]
+    rows, columns = torch.tril_indices(n, n)
+    return (weights[:, rows, columns].float() * 255).round().to(torch.uint8).numpy().tobytes()

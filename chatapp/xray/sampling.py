@@ -1,0 +1,133 @@
+"""How each token of a reply was drawn: its probability, rank, entropy and alternatives, and the steps from logits to the draw."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from chatapp.engines.sampling import processors
+from chatapp.turn import Sampling
+
+ROWS_AT_ONCE = 64
+"""Rows of the vocabulary turned into probabilities at once: 64 × 262 144 float32 are 64 MiB."""
+
+STEP_NAMES = {
+    "RepetitionPenaltyLogitsProcessor": "repetition penalty",
+    "TemperatureLogitsWarper": "temperature",
+    "TopKLogitsWarper": "top-k",
+    "TopPLogitsWarper": "top-p",
+    "MinPLogitsWarper": "min-p",
+}
+
+
+@dataclass(frozen=True)
+class Logits:
+    """What the model said before each token of a reply.
+
+    ids    prompt and reply; start  index of the reply's first token in it
+    rows   (reply tokens, vocabulary) float32, row n is the distribution that ids[start + n] was drawn from
+    """
+
+    ids: tuple[int, ...]
+    start: int
+    rows: torch.Tensor
+
+
+def reply_logits(model: PreTrainedModel, prompt_ids: Sequence[int], reply_ids: Sequence[int]) -> Logits:
+    """One forward pass over the recorded ids, keeping only the reply's rows."""
+    ids = (*prompt_ids, *reply_ids)
+    tensor = torch.tensor([ids], device=model.device)
+    with torch.inference_mode():
+        kept = model(tensor, use_cache=False, logits_to_keep=len(reply_ids) + 1).logits[0, :-1]
+    return Logits(tuple(ids), len(prompt_ids), kept.float().cpu())
+
+
+def overview(logits: Logits, top: int = 10) -> Iterator[list[dict[str, Any]]]:
+    """Rows for the heat map, a chunk at a time: raw logprob, probability, rank (1 is likeliest), entropy in bits, `top` alternatives."""
+    chosen = torch.tensor(logits.ids[logits.start :])
+    for first in range(0, len(chosen), ROWS_AT_ONCE):
+        part = slice(first, first + ROWS_AT_ONCE)
+        yield _overview(logits.rows[part], chosen[part], top)
+
+
+def _overview(rows: torch.Tensor, chosen: torch.Tensor, top: int) -> list[dict[str, Any]]:
+    logprobs = rows.log_softmax(-1)
+    own = logprobs.gather(1, chosen[:, None])
+    ranks = (logprobs > own).sum(-1) + 1
+    entropy = -(logprobs.exp() * logprobs.clamp(min=-1e4)).sum(-1) / math.log(2)
+    best, ids = logprobs.topk(min(top, rows.shape[-1]))
+    return [
+        {
+            "id": int(chosen[n]),
+            "logprob": float(own[n, 0]),
+            "p": math.exp(float(own[n, 0])),
+            "rank": int(ranks[n]),
+            "entropy": float(entropy[n]),
+            "top": [(int(i), math.exp(float(p))) for i, p in zip(ids[n], best[n], strict=True)],
+        }
+        for n in range(len(chosen))
+    ]
+
+
+def pipeline(logits: Logits, position: int, sampling: Sampling, top: int = 10) -> list[dict[str, Any]]:
+    """The steps of one draw: raw, then after each processor of this sampling, in the order they are applied.
+
+    Every step has its name, the number of tokens left, the drawn token's probability and the `top` candidates. Greedy ends after the
+    penalty: the likeliest token is taken.
+    """
+    ids = torch.tensor([logits.ids[: logits.start + position]])
+    drawn = logits.ids[logits.start + position]
+    scores = logits.rows[position][None]
+    steps = [step("logits", scores[0], drawn, top)]
+    for processor in processors(sampling):
+        scores = processor(ids, scores)
+        steps.append(step(STEP_NAMES[type(processor).__name__], scores[0], drawn, top))
+    return steps
+
+
+def step(name: str, scores: torch.Tensor, drawn: int, top: int) -> dict[str, Any]:
+    """One distribution of the pipeline. Tokens cut by a filter have score -inf and are not counted in `kept`."""
+    probabilities = scores.softmax(-1)
+    best, ids = probabilities.topk(min(top, len(scores)))
+    return {
+        "name": name,
+        "kept": int(torch.isfinite(scores).sum()),
+        "p": float(probabilities[drawn]),
+        "top": [(int(i), float(p)) for i, p in zip(ids, best, strict=True) if p > 0],
+    }
+
+
+def drawn_probability(logits: Logits, position: int, sampling: Sampling) -> float:
+    """The probability with which the token at `position` of the reply was drawn, after every step; 1 for a greedy reply."""
+    ids = torch.tensor([logits.ids[: logits.start + position]])
+    scores = processors(sampling)(ids, logits.rows[position][None])
+    drawn = logits.ids[logits.start + position]
+    return float(scores[0].argmax() == drawn) if sampling.greedy else float(scores.softmax(-1)[0, drawn])
+
+
+def perplexity(model: PreTrainedModel, ids: Sequence[int], text: str, window: int = 512) -> Iterator[dict[str, Any]]:
+    """Running perplexity of a pasted text, half a window at a time: each token sees at least half a window of what stands before it.
+
+    bits_per_byte compares models with different tokenizers; perplexity, being per token, does not.
+    """
+    nats, counted, stride = 0.0, 0, window // 2
+    for first in range(0, max(1, len(ids) - 1), stride):
+        start = max(0, first - stride)
+        end = min(first + stride + 1, len(ids))
+        new = end - first - 1
+        if new < 1:
+            break
+        tensor = torch.tensor([list(ids[start:end])], device=model.device)
+        with torch.inference_mode():
+            rows = model(tensor, use_cache=False, logits_to_keep=new + 1).logits[0, :-1].float()
+        nats -= float(rows.log_softmax(-1).gather(1, tensor[0, -new:, None]).sum())
+        counted += new
+        yield {
+            "tokens": counted,
+            "of": len(ids) - 1,
+            "perplexity": math.exp(nats / counted),
+            "bits_per_byte": nats / math.log(2) / max(1, len(text.encode())) * (len(ids) - 1) / counted,
+        }

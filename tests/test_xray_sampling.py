@@ -1,0 +1,97 @@
+"""Recomputed probabilities equal generate's own scores; the pipeline is the one that drew the token."""
+
+import math
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from chatapp.turn import Sampling
+from chatapp.xray import module, sampling
+from tests.tiny import make_tiny
+
+FAMILIES = ("llama", "gpt2", "qwen3", "gemma2", "gemma3_text", "mistral", "phi3")
+PROMPT = list(range(3, 20))
+SETTINGS = {
+    "hot": Sampling(temperature=1.3, top_k=50, top_p=0.95, min_p=0.05, repetition_penalty=1.2, max_tokens=12),
+    "plain": Sampling(temperature=1.0, top_k=0, top_p=1.0, max_tokens=12),
+    "narrow": Sampling(temperature=0.7, top_k=5, top_p=0.6, max_tokens=12),
+}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def served(request, tmp_path_factory):
+    folder = make_tiny(request.param, tmp_path_factory.mktemp(request.param), chat_template=None)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def generated(model, s: Sampling):
+    torch.manual_seed(3)
+    return model.generate(
+        torch.tensor([PROMPT]),
+        attention_mask=torch.ones(1, len(PROMPT), dtype=torch.long),
+        do_sample=True,
+        max_new_tokens=s.max_tokens,
+        min_new_tokens=None,
+        eos_token_id=None,
+        temperature=s.temperature,
+        top_k=s.top_k,
+        top_p=s.top_p,
+        min_p=s.min_p or None,
+        repetition_penalty=s.repetition_penalty,
+        output_logits=True,
+        output_scores=True,
+        return_dict_in_generate=True,
+    )
+
+
+@pytest.mark.parametrize("s", SETTINGS.values(), ids=SETTINGS)
+def test_probabilities_equal_those_of_generate(served, s: Sampling) -> None:
+    out = generated(served, s)
+    reply = out.sequences[0, len(PROMPT) :].tolist()
+    logits = sampling.reply_logits(module.twin(served), PROMPT, reply)
+    rows = [row for chunk in sampling.overview(logits) for row in chunk]
+    for n, token in enumerate(reply):
+        raw = float(out.logits[n][0].softmax(-1)[token])
+        drawn = float(out.scores[n][0].softmax(-1)[token])
+        assert rows[n]["id"] == token
+        assert rows[n]["p"] == pytest.approx(raw, abs=1e-4)
+        assert sampling.drawn_probability(logits, n, s) == pytest.approx(drawn, abs=1e-4)
+        steps = sampling.pipeline(logits, n, s)
+        assert steps[-1]["p"] == pytest.approx(drawn, abs=1e-4)
+        assert steps[-1]["kept"] == int(torch.isfinite(out.scores[n][0]).sum())
+
+
+def test_the_pipeline_names_its_steps_in_the_order_they_are_applied() -> None:
+    logits = sampling.Logits((1, 2, 3), 2, torch.randn(1, 40))
+    names = [s["name"] for s in sampling.pipeline(logits, 0, SETTINGS["hot"])]
+    assert names == ["logits", "repetition penalty", "temperature", "top-k", "top-p", "min-p"]
+
+
+def test_rank_entropy_and_alternatives_of_a_known_distribution() -> None:
+    p = torch.tensor([0.5, 0.25, 0.125, 0.125])
+    logits = sampling.Logits((0, 1), 1, p.log()[None])
+    (row,) = next(sampling.overview(logits, top=2))
+    assert (row["rank"], row["p"], row["entropy"]) == (2, pytest.approx(0.25), pytest.approx(1.75))
+    assert row["top"] == [(0, pytest.approx(0.5)), (1, pytest.approx(0.25))]
+
+
+def test_greedy_is_drawn_with_certainty() -> None:
+    logits = sampling.Logits((0, 2), 1, torch.tensor([[0.0, 1.0, 5.0]]))
+    assert sampling.drawn_probability(logits, 0, Sampling(temperature=0)) == 1.0
+
+
+@pytest.mark.parametrize("length", [2, 7, 8, 9, 33])
+def test_perplexity_counts_every_token_once(served, length: int) -> None:
+    ids = [3 + n % 40 for n in range(length)]
+    last = list(sampling.perplexity(served, ids, "x" * 10, window=64))[-1]
+    with torch.inference_mode():
+        loss = served(torch.tensor([ids]), labels=torch.tensor([ids])).loss
+    assert last["tokens"] == length - 1
+    assert last["perplexity"] == pytest.approx(math.exp(float(loss)), rel=1e-3)
+
+
+def test_a_long_text_is_read_in_windows_that_cover_it(served) -> None:
+    ids = [3 + n % 40 for n in range(100)]
+    seen = list(sampling.perplexity(served, ids, "x" * 100, window=32))
+    assert seen[-1]["tokens"] == 99 and len(seen) > 4
