@@ -1,0 +1,77 @@
+"""Reproduce a reply: the card of everything that made it, and running it again to find the first token that differs."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from chatapp.engines.base import Engine
+from chatapp.errors import ChatError
+from chatapp.turn import Token, Turn
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A replay so far: `tokens` generated of `of`; `differs` is the index of the first token that is another one, None while all agree."""
+
+    tokens: int
+    of: int
+    differs: int | None = None
+    expected: int | None = None
+    got: int | None = None
+    text: str = ""
+
+
+def card(turn: Turn) -> dict[str, Any]:
+    """Everything needed to make this reply again, as plain JSON values."""
+    return {
+        "turn": turn.id,
+        "model": turn.model,
+        "revision": turn.revision,
+        "engine": turn.engine,
+        "device": turn.device,
+        "dtype": turn.dtype,
+        "versions": dict(turn.versions),
+        "sampling": asdict(turn.sampling),
+        "date": turn.date,
+        "prompt_ids": list(turn.prompt_ids),
+        "reply_ids": list(turn.reply_ids),
+        "stop_reason": turn.stop_reason,
+    }
+
+
+def why_not(turn: Turn, engine: Engine) -> str:
+    """Why this turn cannot be replayed on this engine, in words; empty where it can. A different engine or dtype may differ and is allowed."""
+    if not turn.prompt_ids or not turn.reply_ids:
+        return "This turn has no recorded token ids to compare with."
+    if turn.model != engine.card.model:
+        return f"This reply was made by {turn.model}; {engine.card.model} is loaded. Load {turn.model} to replay it."
+    if not turn.sampling.greedy and turn.sampling.seed is None:
+        return "This reply was drawn at random without a seed, so that another draw says nothing. Replies with a seed or temperature 0 can be replayed."
+    if not turn.sampling.greedy and not engine.capabilities.has("seed"):
+        return f"The {engine.card.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
+    if len(turn.prompt_ids) + len(turn.reply_ids) > engine.capabilities.context:
+        return f"Prompt and reply are {len(turn.prompt_ids) + len(turn.reply_ids)} tokens; this engine's context is {engine.capabilities.context}."
+    return ""
+
+
+async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
+    """Generate again from the recorded prompt ids and compare id by id; ends at the first difference or after the last token."""
+    reason = why_not(turn, engine)
+    if reason:
+        raise ChatError(reason)
+    of, seen, text = len(turn.reply_ids), 0, ""
+    sampling = replace(turn.sampling, max_tokens=of)
+    async with aclosing(engine.generate(turn.prompt_ids, sampling)) as events:
+        async for event in events:
+            if not isinstance(event, Token):
+                continue
+            expected = turn.reply_ids[seen]
+            text += event.text
+            if event.id != expected:
+                yield Progress(seen, of, seen, expected, event.id, text)
+                return
+            seen += 1
+            yield Progress(seen, of, text=text)
+    if seen < of:
+        yield Progress(seen, of, seen, turn.reply_ids[seen], None, text)

@@ -1,0 +1,54 @@
+"""A replay agrees with a faithful engine and names the first token that differs."""
+
+import json
+
+import pytest
+
+from chatapp.errors import ChatError
+from chatapp.turn import Sampling, Turn
+from chatapp.xray.replay import card, replay, why_not
+
+
+def turn(reply: list[int], **changes) -> Turn:
+    return Turn("o", "c", "hi", prompt_ids=(1, 2), reply_ids=reply, model="scripted", sampling=Sampling(seed=3, max_tokens=9), **changes)
+
+
+async def last(steps):
+    found = [step async for step in steps]
+    return found[-1]
+
+
+async def test_the_same_ids_agree_to_the_end_from_the_recorded_prompt(scripted) -> None:
+    end = await last(replay(turn([1000, 1001, 1002]), scripted))
+    assert (end.tokens, end.of, end.differs, end.text) == (3, 3, None, "Hello world")
+    assert scripted.fed == [(1, 2)]
+
+
+async def test_the_first_other_token_is_named_and_ends_the_run(scripted) -> None:
+    end = await last(replay(turn([1000, 7, 1002]), scripted))
+    assert (end.differs, end.expected, end.got) == (1, 7, 1001)
+    assert scripted.closed == 1
+
+
+async def test_a_replay_that_ends_early_differs_there(scripted) -> None:
+    end = await last(replay(turn([1000, 1001, 1002, 1003]), scripted))
+    assert (end.differs, end.expected, end.got) == (3, 1003, None)
+
+
+async def test_another_model_is_refused_with_both_names(scripted) -> None:
+    other = turn([1000])
+    other.model = "llama"
+    with pytest.raises(ChatError, match=r"made by llama; scripted is loaded"):
+        await last(replay(other, scripted))
+
+
+def test_a_random_reply_without_seed_cannot_be_replayed(scripted) -> None:
+    free = turn([1000])
+    free.sampling = Sampling()
+    assert "without a seed" in why_not(free, scripted)
+    free.sampling = Sampling(temperature=0)
+    assert why_not(free, scripted) == ""
+
+
+def test_the_card_is_plain_json() -> None:
+    assert json.loads(json.dumps(card(turn([5]))))["reply_ids"] == [5]
