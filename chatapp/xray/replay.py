@@ -41,13 +41,13 @@ def card(turn: Turn) -> dict[str, Any]:
 
 
 def why_not(turn: Turn, engine: Engine) -> str:
-    """Why this turn cannot be replayed on this engine, in words; empty where it can. A different engine or dtype may differ and is allowed."""
+    """Why this turn cannot be replayed on this engine, in words; empty where it can. Another engine or dtype is allowed: it may differ."""
     if not turn.prompt_ids or not turn.reply_ids:
         return "This turn has no recorded token ids to compare with."
     if turn.model != engine.card.model:
         return f"This reply was made by {turn.model}; {engine.card.model} is loaded. Load {turn.model} to replay it."
     if not turn.sampling.greedy and turn.sampling.seed is None:
-        return "This reply was drawn at random without a seed, so that another draw says nothing. Replies with a seed or temperature 0 can be replayed."
+        return "This reply was drawn at random without a seed: another draw says nothing. Replies with a seed or temperature 0 can be replayed."
     if not turn.sampling.greedy and not engine.capabilities.has("seed"):
         return f"The {engine.card.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
     if len(turn.prompt_ids) + len(turn.reply_ids) > engine.capabilities.context:
