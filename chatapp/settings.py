@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     )
     people: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes the cores really usable")
+    kv_caches: int = Field(8, ge=0, description="Conversations whose KV cache the direct engine keeps between turns; 0 keeps none")
+    kv_bytes: int = Field(2**30, ge=0, description="Bytes of memory that these KV caches may take together")
     max_waiting: int = Field(64, ge=0, description="People who may wait in the queue before a new message is refused")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
