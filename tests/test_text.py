@@ -72,8 +72,8 @@ def test_the_first_word_loses_its_space_and_the_others_keep_it(fallback_tokenize
 @given(text=st.text(max_size=60))
 def test_any_text_survives(tokenizer, text: str) -> None:
     stream = TextStream(tokenizer)
-    shown = "".join(pieces_of(stream, tokenizer(text).input_ids)) + stream.flush()
-    assert shown == text or shown + BROKEN == text  # a reply that ends in a real U+FFFD may lose that one
+    shown = "".join(pieces_of(stream, tokenizer(text, split_special_tokens=True).input_ids)) + stream.flush()
+    assert shown == text.rstrip(BROKEN)  # a real U+FFFD at the very end looks like an unfinished character
 
 
 @settings(max_examples=300, deadline=None)
