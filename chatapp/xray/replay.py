@@ -47,11 +47,12 @@ def why_not(turn: Turn, engine: Engine) -> str:
     if turn.model != engine.card.model:
         return f"This reply was made by {turn.model}; {engine.card.model} is loaded. Load {turn.model} to replay it."
     if not turn.sampling.greedy and turn.sampling.seed is None:
-        return "This reply was drawn at random without a seed: another draw says nothing. Replies with a seed or temperature 0 can be replayed."
+        return "This reply was drawn at random without a seed, so another draw differs. Replies with a seed or temperature 0 can be."
     if not turn.sampling.greedy and not engine.capabilities.has("seed"):
         return f"The {engine.card.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
-    if len(turn.prompt_ids) + len(turn.reply_ids) > engine.capabilities.context:
-        return f"Prompt and reply are {len(turn.prompt_ids) + len(turn.reply_ids)} tokens; this engine's context is {engine.capabilities.context}."
+    needed, context = len(turn.prompt_ids) + len(turn.reply_ids), engine.capabilities.context
+    if needed > context:
+        return f"Prompt and reply are {needed} tokens; this engine's context is {context}."
     return ""
 
 
