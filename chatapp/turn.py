@@ -251,6 +251,11 @@ class Turn:
         return self.stop_reason == ""
 
     @property
+    def taken_back(self) -> bool:
+        """Stopped while it waited: no engine ever took it, and later prompts leave the question out."""
+        return self.stop_reason == "stopped" and not self.timings.started
+
+    @property
     def can_continue(self) -> bool:
         """A reply that was cut: more could follow."""
         return self.stop_reason in ("length", "stopped", "interrupted", "error") and bool(self.prompt_ids)

@@ -1,0 +1,149 @@
+"""What the model is asked: the messages of a path, and the prompt of a turn, new or continuing a reply."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
+
+from chatapp import __version__
+from chatapp.engines.base import Card, Engine
+from chatapp.engines.text import Detokenizer, end_ids
+from chatapp.errors import ChatError
+from chatapp.prompt import render, reply_room, stop_strings
+from chatapp.turn import MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
+
+MAX_CHARACTERS = 2_000_000
+"""More than any context holds; refused before a tokenizer spends seconds on it."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The given beginning of a reply: `source`'s prompt, then `kept` ids after it. `text` is the whole beginning as read."""
+
+    source: Turn
+    kept: tuple[int, ...]
+    text: str
+
+    def fits(self, card: Card) -> bool:
+        """Whether the ids mean the same to this model; otherwise only the text can be used."""
+        known = self.source.prompt_ids and (self.kept or self.text == self.source.prefill_text)
+        return bool(known) and (self.source.model, self.source.revision) == (card.model, card.revision)
+
+
+def continued(turn: Turn, engine: Engine | None) -> Beginning:
+    """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
+    kept = tuple(turn.reply_ids)
+    if engine is None or not kept:
+        return Beginning(turn, kept, turn.reply)
+    if kept[-1] in end_ids(engine.tokenizer):
+        kept = kept[:-1]
+    text = _decoded(turn, kept, engine)
+    return Beginning(turn, kept, turn.prefill_text + text if text.startswith(turn.reply_text) else turn.reply)
+
+
+def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> Beginning:
+    """The reply up to `position`, then another token. Raises ChatError when that token cannot stand there."""
+    if not 0 <= position < len(turn.reply_ids):
+        raise ChatError(f"Token {position} of a reply of {len(turn.reply_ids)} tokens does not exist.", status=422)
+    if not 0 <= token_id < len(engine.tokenizer):
+        raise ChatError(f"Token id {token_id} is outside the vocabulary of {len(engine.tokenizer)} entries.", status=422)
+    if token_id in end_ids(engine.tokenizer):
+        raise ChatError("That token ends the reply, so nothing can follow it. Choose another one.", status=422)
+    kept = (*turn.reply_ids[:position], token_id)
+    beginning = Beginning(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
+    if not beginning.fits(engine.card):
+        raise ChatError(f"This reply is by {turn.model}; {engine.card.model} is loaded now. Regenerate it first.", status=409)
+    return beginning
+
+
+def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
+    characters = Detokenizer(engine.tokenizer, prior=turn.prompt_ids[-turn.prefilled :] if turn.prefilled else ())
+    return "".join(characters.push(i) for i in ids)
+
+
+def clean(text: str) -> str:
+    """The text as it can be stored and tokenized: no NUL, no half surrogate pairs. Raises ChatError when empty or absurdly long."""
+    text = text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not text.strip():
+        raise ChatError("There is nothing to send: the message is empty.", status=422)
+    if len(text) > MAX_CHARACTERS:
+        raise ChatError(f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it.", status=413)
+    return text
+
+
+def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] = (), user: str = "") -> list[Message]:
+    """system + the path (what came with a turn, its question, its reply) + `given` + the new question.
+
+    A question the model was never given (taken back, or refused before it ran) is left out. One that got no reply is joined
+    to the next question, because templates want a reply between two questions.
+    """
+    messages = [Message("system", system)] if system.strip() else []
+    for turn in path:
+        messages += turn.given
+        if not never_asked(turn):
+            messages.append(Message("user", turn.user))
+            messages += [Message("assistant", turn.reply)] if turn.reply else []
+    messages += given
+    return _joined([*messages, Message("user", user)] if user else messages)
+
+
+def never_asked(turn: Turn) -> bool:
+    """Taken back while it waited, or refused before an engine took it."""
+    return not turn.timings.started and not turn.reply and turn.stop_reason in ("stopped", "error")
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role == "user":
+            joined[-1] = Message("user", f"{joined[-1].content}\n\n{message.content}")
+        else:
+            joined.append(message)
+    return joined
+
+
+def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginning | None = None) -> tuple[Prompt, int]:
+    """The prompt of `turn`, whose earlier turns are `path`, and how many of its last ids are the reply's given beginning.
+
+    Raises ChatError with both numbers when it cannot fit.
+    """
+    context = engine.capabilities.context
+    if beginning is not None and beginning.fits(engine.card):
+        prompt, prefilled = _after(beginning), beginning.source.prefilled + len(beginning.kept)
+    else:
+        messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
+        ids = engine.tokenizer.encode(beginning.text, add_special_tokens=False) if beginning else ()
+        prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
+        prefilled = len(ids)
+    if len(prompt.ids) >= context:
+        full = f"This chat fills the context: {len(prompt.ids)} tokens, and the model holds {context}, reply included."
+        raise ChatError(f"{full} Shorten it, or start a new chat.", status=413)
+    return prompt, prefilled
+
+
+def _after(beginning: Beginning) -> Prompt:
+    """The very ids of the old prompt and reply, never tokenized again: the model goes on from where it was."""
+    old = beginning.source
+    return Prompt((*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped, old.guarded, old.date)
+
+
+def record(turn: Turn, prompt: Prompt, prefilled: int, card: Card) -> None:
+    """Write into the turn what the model is given, and which model it is."""
+    turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
+    turn.dropped, turn.guarded, turn.date, turn.prefilled = prompt.dropped, prompt.guarded, prompt.date, prefilled
+    turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
+    # torch and transformers count where they run: an engine in another process loads neither here
+    turn.versions = {"chatapp": __version__} | {name: _version(name) for name in ("transformers", "torch") if name in sys.modules}
+
+
+def fitted(turn: Turn, engine: Engine) -> Sampling:
+    """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
+    room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
+    stop = dict.fromkeys((*stop_strings(engine.tokenizer), *turn.sampling.stop))
+    return replace(turn.sampling, max_tokens=room, stop=tuple(stop)[:MAX_STOP_STRINGS])
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
