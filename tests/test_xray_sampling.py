@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from chatapp.errors import ChatError
 from chatapp.turn import Sampling
 from chatapp.xray import module, sampling
 from tests.tiny import make_tiny
@@ -45,11 +46,20 @@ def generated(model, s: Sampling):
     )
 
 
+def finished(steps):
+    """Run a generator to its end; gives what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 @pytest.mark.parametrize("s", SETTINGS.values(), ids=SETTINGS)
 def test_probabilities_equal_those_of_generate(served, s: Sampling) -> None:
     out = generated(served, s)
     reply = out.sequences[0, len(PROMPT) :].tolist()
-    logits = sampling.reply_logits(module.twin(served), PROMPT, reply)
+    logits = finished(sampling.read(module.twin(served), PROMPT, reply))
     rows = [row for chunk in sampling.overview(logits) for row in chunk]
     for n, token in enumerate(reply):
         raw = float(out.logits[n][0].softmax(-1)[token])
@@ -95,3 +105,18 @@ def test_a_long_text_is_read_in_windows_that_cover_it(served) -> None:
     ids = [3 + n % 40 for n in range(100)]
     seen = list(sampling.perplexity(served, ids, "x" * 100, window=32))
     assert seen[-1]["tokens"] == 99 and len(seen) > 4
+
+
+def test_reading_in_chunks_equals_reading_at_once(served) -> None:
+    prompt, reply = [3 + n % 40 for n in range(150)], [5 + n % 30 for n in range(200)]
+    shares = list(sampling.read(served, prompt, reply))
+    logits = finished(sampling.read(served, prompt, reply))
+    with torch.inference_mode():
+        whole = served(torch.tensor([prompt + reply])).logits[0, 149:-1].float()
+    assert torch.allclose(logits.rows, whole, atol=1e-3) and len(logits.rows) == 200
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) == 3
+
+
+def test_a_reply_too_large_to_show_is_refused_with_the_numbers() -> None:
+    with pytest.raises(ChatError, match=r"6000 reply tokens × 49152 vocabulary entries take 1.1 GiB; at most 1 GiB"):
+        sampling.refuse_too_large(6000, 49152)

@@ -1,15 +1,21 @@
 """How each token of a reply was drawn: its probability, rank, entropy and alternatives, and the steps from logits to the draw."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from chatapp.engines.sampling import processors
+from chatapp.errors import ChatError
 from chatapp.turn import Sampling
+
+CHUNK = 128
+"""Tokens passed through the model at once: progress is shown, and a chat running beside it gets its turn, between two chunks."""
+
+MAX_ROWS_BYTES = 2**30
 
 ROWS_AT_ONCE = 64
 """Rows of the vocabulary turned into probabilities at once: 64 × 262 144 float32 are 64 MiB."""
@@ -36,13 +42,34 @@ class Logits:
     rows: torch.Tensor
 
 
-def reply_logits(model: PreTrainedModel, prompt_ids: Sequence[int], reply_ids: Sequence[int]) -> Logits:
-    """One forward pass over the recorded ids, keeping only the reply's rows."""
-    ids = (*prompt_ids, *reply_ids)
-    tensor = torch.tensor([ids], device=model.device)
-    with torch.inference_mode():
-        kept = model(tensor, use_cache=False, logits_to_keep=len(reply_ids) + 1).logits[0, :-1]
-    return Logits(tuple(ids), len(prompt_ids), kept.float().cpu())
+def read(model: PreTrainedModel, prompt_ids: Sequence[int], reply_ids: Sequence[int]) -> Generator[float, None, Logits]:
+    """Pass the recorded ids through the model, CHUNK at a time; yields the share done, returns the reply's rows.
+
+    Refuses with numbers a reply whose rows would take more than MAX_ROWS_BYTES.
+    """
+    ids, start = (*prompt_ids, *reply_ids), len(prompt_ids)
+    refuse_too_large(len(reply_ids), model.config.get_text_config().vocab_size)
+    cache, rows = DynamicCache(config=model.config), []
+    for first in range(0, len(ids) - 1, CHUNK):
+        part = ids[first : min(first + CHUNK, len(ids) - 1)]
+        wanted = min(len(part), max(0, first + len(part) - (start - 1)))
+        with torch.inference_mode():
+            tensor = torch.tensor([part], device=model.device)
+            logits = model(tensor, past_key_values=cache, use_cache=True, logits_to_keep=max(1, wanted)).logits[0]
+        if wanted:
+            rows.append(logits[-wanted:].float().cpu())
+        yield (first + len(part)) / (len(ids) - 1)
+    return Logits(ids, start, torch.cat(rows))
+
+
+def refuse_too_large(tokens: int, vocabulary: int) -> None:
+    """A row of probabilities for every token of the vocabulary takes 4 bytes each."""
+    needed = tokens * vocabulary * 4
+    if needed > MAX_ROWS_BYTES:
+        raise ChatError(
+            f"{tokens} reply tokens × {vocabulary} vocabulary entries take {needed / 2**30:.1f} GiB; at most "
+            f"{MAX_ROWS_BYTES / 2**30:.0f} GiB are used. Look at a shorter reply."
+        )
 
 
 def overview(logits: Logits, top: int = 10) -> Iterator[list[dict[str, Any]]]:
