@@ -1,0 +1,186 @@
+"""Full-text search that finds the same on SQLite and PostgreSQL, because the words are cut here and not by the database.
+
+A document is one turn (question and reply) or one title. Its tokens are its distinct words, without case and accents; writing without
+spaces (Chinese, Japanese, Thai, emoji …) is cut into overlapping pairs, so that any piece of it is found. A query finds the documents
+that have all its words, each as the beginning of a word (a single Latin letter: as a whole word). There is no query syntax: quotes, stars
+and AND are just separators and words. Not found: the middle of a Latin word, and words beyond MAX_TOKEN_CHARS of distinct tokens.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+MAX_WORD = 64  # longer words are indexed and looked up by their beginning
+MAX_TOKEN_CHARS = 200_000  # per document; PostgreSQL's tsvector ends at 1 MB
+MAX_TERMS = 16
+PAGE = 1000  # matching turns looked at in one go, newest first
+MAX_PAGES = 8
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\u2600-\u27bf\U0001f000-\U0001faff\U00020000-\U0003ffff"
+)
+
+
+class Fold(dict):
+    """One character → its plain lower-case one: É → e, Ａ → a. Never changes the length, so that positions stay true."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        parts = unicodedata.normalize("NFKD", char) if not 0x3040 <= code <= 0xD7FF else char
+        plain = parts[0] if all(unicodedata.combining(c) for c in parts[1:]) else char
+        lower = plain.lower()
+        self[code] = ord(lower) if len(lower) == 1 else code
+        return self[code]
+
+
+FOLD = Fold()
+
+
+def fold(text: str) -> str:
+    """As searched. Same length as unicodedata.normalize('NFC', text)."""
+    return unicodedata.normalize("NFC", text).translate(FOLD)
+
+
+@lru_cache
+def pieces() -> re.Pattern[str]:
+    """Group 1: a run of unspaced writing; group 2: a word, with the marks that Indic and other scripts write between letters."""
+    marks = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+    return re.compile(f"([{UNSPACED}]+)|((?:[^\\W_{UNSPACED}][{marks}]*)+)")
+
+
+def tokens(text: str) -> set[str]:
+    """The distinct tokens of a document."""
+    found: set[str] = set()
+    for match in pieces().finditer(fold(text)):
+        run = match[1]
+        if run is None:
+            found.add(match[2][:MAX_WORD])
+        else:
+            found.update(run[i : i + 2] for i in range(len(run)))  # the last one is a single character
+    return found
+
+
+def terms(query: str) -> list[tuple[str, bool]]:
+    """The tokens a document must have: (token, also as the beginning of a longer one)."""
+    found: dict[str, bool] = {}
+    for match in pieces().finditer(fold(query)):
+        run, word = match.groups()
+        if run is None:
+            found[word[:MAX_WORD]] = len(word) > 1
+        elif len(run) == 1:
+            found[run] = True
+        else:
+            found.update((run[i : i + 2], False) for i in range(len(run) - 1))
+    return list(found.items())[:MAX_TERMS]
+
+
+def owner_token(owner: str) -> str:
+    """Makes the index itself skip other people's rows; the join checks the owner all the same."""
+    return "zzo" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def document(owner: str, text: str) -> str:
+    """What the index stores: the tokens, separated by spaces."""
+    kept, room = [owner_token(owner)], MAX_TOKEN_CHARS
+    for token in sorted(tokens(text)):
+        room -= len(token)
+        if room < 0:
+            break
+        kept.append(token)
+    return " ".join(kept)
+
+
+def expression(owner: str, query: str, sqlite: bool) -> str | None:
+    """The database's own query, or None when there is no word in `query`. Tokens hold letters, digits and marks only: nothing to escape."""
+    wanted = terms(query)
+    if not wanted:
+        return None
+    if sqlite:
+        return " AND ".join([f'"{owner_token(owner)}"', *(f'"{token}"' + "*" * prefix for token, prefix in wanted)])
+    return " & ".join([owner_token(owner), *(token + ":*" * prefix for token, prefix in wanted)])
+
+
+TURN_TEXTS = sa.text(
+    'SELECT t.seq, c.owner, t."user", t.prefill_text, t.reply_text FROM turns t JOIN conversations c ON c.id = t.conversation_id '
+    "WHERE t.seq IN :seqs"
+).bindparams(sa.bindparam("seqs", expanding=True))
+TITLES = sa.text("SELECT seq, owner, title FROM conversations WHERE seq IN :seqs").bindparams(sa.bindparam("seqs", expanding=True))
+
+
+def index_turns(connection: sa.Connection, seqs: Sequence[int]) -> None:
+    """Read these turns and index them anew. Plain SQL, because migration 0002 calls it on the schema of its day."""
+    rows = connection.execute(TURN_TEXTS, {"seqs": seqs}).all()
+    put(connection, [(r.seq, document(r.owner, f"{r.user}\n{r.prefill_text}{r.reply_text}")) for r in rows])
+
+
+def put_titles(connection: sa.Connection, seqs: Sequence[int]) -> None:
+    """Read the titles of these conversations and index them anew."""
+    for start in range(0, len(seqs), 500):
+        rows = connection.execute(TITLES, {"seqs": seqs[start : start + 500]}).all()
+        put(connection, [(-r.seq, document(r.owner, r.title)) for r in rows])
+
+
+def put(connection: sa.Connection, documents: Sequence[tuple[int, str]]) -> None:
+    """Insert or replace (rowid, tokens)."""
+    if not documents:
+        return
+    if connection.dialect.name == "sqlite":
+        statement = "INSERT OR REPLACE INTO search (rowid, tokens) VALUES (:id, :tokens)"
+    else:
+        statement = (
+            "INSERT INTO search (rowid, tokens) VALUES (:id, CAST(:tokens AS tsvector)) "
+            "ON CONFLICT (rowid) DO UPDATE SET tokens = excluded.tokens"
+        )
+    connection.execute(sa.text(statement), [{"id": id, "tokens": text} for id, text in documents])
+
+
+def remove(connection: sa.Connection, rowids: Iterable[int]) -> None:
+    """Forget these documents."""
+    rows = [{"id": id} for id in rowids]
+    if rows:
+        connection.execute(sa.text("DELETE FROM search WHERE rowid = :id"), rows)
+
+
+def _match(sqlite: bool) -> str:
+    return "search MATCH :query" if sqlite else "tokens @@ CAST(:query AS tsquery)"
+
+
+def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[str, str | None]:
+    """Conversation id → id of its newest matching turn, or None when only the title matches. At most `limit`, newest first."""
+    sqlite = connection.dialect.name == "sqlite"
+    text = expression(owner, query, sqlite)
+    if text is None:
+        return {}
+    found = _in_turns(connection, owner, text, limit)
+    return found | {id: None for id in _in_titles(connection, owner, text, limit) if id not in found}
+
+
+def _in_titles(connection: sa.Connection, owner: str, text: str, limit: int) -> list[str]:
+    statement = (
+        f"SELECT c.id FROM search s JOIN conversations c ON c.seq = -s.rowid WHERE {_match(connection.dialect.name == 'sqlite')} "
+        "AND s.rowid < 0 AND c.owner = :owner AND c.deleted IS NULL ORDER BY s.rowid LIMIT :limit"
+    )
+    return list(connection.execute(sa.text(statement), {"query": text, "owner": owner, "limit": limit}).scalars())
+
+
+def _in_turns(connection: sa.Connection, owner: str, text: str, limit: int) -> dict[str, str | None]:
+    statement = sa.text(
+        "SELECT s.rowid, t.id, t.conversation_id FROM search s JOIN turns t ON t.seq = s.rowid "
+        f"JOIN conversations c ON c.id = t.conversation_id WHERE {_match(connection.dialect.name == 'sqlite')} "
+        "AND s.rowid > 0 AND s.rowid < :below AND c.owner = :owner AND c.deleted IS NULL ORDER BY s.rowid DESC LIMIT :page"
+    )
+    found: dict[str, str | None] = {}
+    below = 2**62
+    for _ in range(MAX_PAGES):
+        rows = connection.execute(statement, {"query": text, "owner": owner, "below": below, "page": PAGE}).all()
+        for row in rows:
+            found.setdefault(row.conversation_id, row.id)
+        if len(rows) < PAGE or len(found) >= limit:
+            break
+        below = rows[-1].rowid
+    return dict(list(found.items())[:limit])

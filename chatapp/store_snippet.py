@@ -1,0 +1,52 @@
+"""The piece of a text that a search found, as plain characters and ranges: whoever shows it escapes the text and marks the ranges."""
+
+import re
+import unicodedata
+
+from chatapp.store_search import MAX_WORD, UNSPACED, fold, pieces
+
+BEFORE, WIDTH = 50, 160
+"""Characters before the first match, and in all."""
+
+BLANK = {code: " " for code in (*range(32), 0x7F, 0x2028, 0x2029)}
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+def needles(query: str) -> re.Pattern[str] | None:
+    """Finds the words of a query in a folded text."""
+    words = {match[0][:MAX_WORD] for match in pieces().finditer(fold(query))}
+    if not words:
+        return None
+    longest = sorted(words, key=len, reverse=True)
+    return re.compile("|".join(_needle(word) for word in longest))
+
+
+def _needle(word: str) -> str:
+    if re.match(f"[{UNSPACED}]", word):
+        return re.escape(word)
+    ending = r"(?![^\W_])" if len(word) == 1 else ""
+    return rf"(?<![^\W_{UNSPACED}]){re.escape(word)}{ending}"
+
+
+def marked(text: str, pattern: re.Pattern[str]) -> tuple[str, Ranges]:
+    """The whole text on one line, and the ranges of what was found."""
+    line = unicodedata.normalize("NFC", text).translate(BLANK)
+    return line, tuple(match.span() for match in pattern.finditer(fold(text)))
+
+
+def snippet(texts: tuple[str, ...], pattern: re.Pattern[str]) -> tuple[str, Ranges]:
+    """A window of WIDTH characters around the first match, from the text in which most different words are found."""
+    best = max(texts, key=lambda text: len(set(pattern.findall(fold(text)))))
+    first = pattern.search(fold(best))
+    line = unicodedata.normalize("NFC", best).translate(BLANK)
+    start = max(0, first.start() - BEFORE) if first else 0
+    if start:
+        space = line.find(" ", start, start + BEFORE // 2)
+        start = space + 1 if space >= 0 else start
+    window = line[start : start + WIDTH]
+    lead = "…" if start else ""
+    tail = "…" if start + WIDTH < len(line) else ""
+    shift = len(lead) - start
+    found = tuple((m.start() + shift, m.end() + shift) for m in pattern.finditer(fold(best), start, start + WIDTH))
+    return lead + window + tail, found
