@@ -1,0 +1,88 @@
+"""Which engine serves a model: batched on CUDA, llamacpp for a GGUF on a CPU, direct elsewhere. Each is imported only when it is chosen."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatapp.errors import ChatError
+
+if TYPE_CHECKING:
+    from chatapp.engines.base import Engine
+    from chatapp.models.sources import Source
+    from chatapp.settings import Settings
+
+Progress = Callable[[str, float | None], None]
+"""Told what is being done, and the share of it that is done (0 to 1) where that is known."""
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""NVIDIA, Windows' Linux, AMD. Without any of these there is no need to import torch to look for a GPU."""
+
+
+def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+    """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
+    return {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
+
+
+def choose(source: "Source", settings: "Settings") -> str:
+    """The engine's name. Raises ChatError when --engine asks for one that cannot serve this model."""
+    if settings.engine == "llamacpp":
+        _refuse_llamacpp(source)
+    if settings.engine != "auto":
+        return settings.engine
+    device = device_type(settings)
+    if device == "cuda":
+        return "batched"
+    return "llamacpp" if device == "cpu" and source.gguf and _has_llamacpp() else "direct"
+
+
+def device_type(settings: "Settings") -> str:
+    """'cpu', 'cuda' or 'mps'. torch, which takes seconds to import, is asked only where there may be an accelerator."""
+    if settings.device != "auto":
+        return settings.device.split(":")[0]
+    if sys.platform == "linux" and not any(Path(p).exists() for p in GPU_DRIVERS):
+        return "cpu"
+    from chatapp.models.loading import pick_device
+
+    return str(pick_device(settings)).split(":")[0]
+
+
+def _refuse_llamacpp(source: "Source") -> None:
+    if not source.gguf:
+        raise ChatError(f"--engine llamacpp runs GGUF files, and {source.name} is none. Leave --engine out, or name a .gguf file.")
+    if not _has_llamacpp():
+        raise ChatError("--engine llamacpp needs the package xllamacpp, which is not installed. Install it, or use --engine direct.")
+
+
+def _has_llamacpp() -> bool:
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
+def _direct(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+    from chatapp.engines.direct import DirectEngine
+    from chatapp.models.loading import load
+
+    return DirectEngine(load(source, settings, progress), settings)
+
+
+def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+    from chatapp.engines.batched import BatchedEngine
+    from chatapp.engines.direct import DirectEngine
+    from chatapp.models.loading import load
+
+    loaded = load(source, settings, progress)
+    try:
+        return BatchedEngine(loaded, settings)
+    except ChatError:
+        if settings.engine == "batched":
+            raise
+        progress("This model cannot be served in batches; one reply at a time", None)
+        return DirectEngine(loaded, settings)
+
+
+def _llamacpp(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+    from chatapp.engines.llamacpp import LlamaCppEngine
+    from chatapp.models.loading import load_tokenizer
+
+    return LlamaCppEngine(source.gguf, load_tokenizer(source, settings, progress), source, settings)
