@@ -60,10 +60,28 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny("gpt2", tmp_path_factory.mktemp("tiny-gpt2"), chat_template=None)
 
 
+@pytest.fixture
+def make_batched(tiny_llama: Path, request: pytest.FixtureRequest):
+    """Batched engines on a tiny model, closed when the test ends; without the end-of-turn tokens that a random model may draw."""
+    from chatapp.engines.batched import BatchedEngine
+    from chatapp.settings import Settings
+    from tests.batches import given
+
+    def make(folder: Path = tiny_llama, people: int = 8, context: int = 1024, ends: bool = False) -> BatchedEngine:
+        engine = BatchedEngine(given(folder, context), Settings(people=people, threads=2))
+        if not ends:
+            engine._ends = frozenset()
+        request.addfinalizer(engine.close)
+        return engine
+
+    return make
+
+
 class Scripted:
     """An engine that emits given texts, one token each, and remembers the ids it was fed.
 
-    `delay` seconds pass before each token; `hold` is an Event that must be set before the first one; `fail_after` raises after so many tokens.
+    `delay` seconds pass before each token; `hold` is an Event that must be set before the first one; `fail_after` raises after that
+    many tokens; `ids` are the tokens' ids, otherwise 1000, 1001, … which no vocabulary has.
     """
 
     def __init__(
@@ -75,6 +93,7 @@ class Scripted:
         self.hold: asyncio.Event | None = None
         self.fail_after: int | None = None
         self.failure: BaseException = RuntimeError("scripted failure")
+        self.ids: Sequence[int] = ()
         self.fed: list[tuple[int, ...]] = []
         self.samplings: list[Sampling] = []
         self.steps = 0
@@ -94,7 +113,7 @@ class Scripted:
                     raise self.failure
                 await asyncio.sleep(self.delay)
                 self.steps += 1
-                yield Token(1000 + n, word, -0.5)
+                yield Token(self.ids[n] if self.ids else 1000 + n, word, -0.5)
             yield Finish("length" if sampling.max_tokens <= len(self.words) else "end")
         finally:
             self.closed += 1
