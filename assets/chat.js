@@ -1,0 +1,113 @@
+/* The page's one object. Values come from Python over wires, events go back over them; nothing else talks to the server. */
+(() => {
+  const app = Object.assign(window.chatapp, { rail: { users: [], bots: [] }, side: {}, meter: {}, status: {}, pending: null });
+  const listeners = {};
+  const triggers = {};
+  let counter = 0;
+
+  app.on = (name, heard) => (listeners[name] ||= []).push(heard);
+  app.tell = (name) => (listeners[name] || []).forEach((heard) => heard(app[name]));
+  app.$ = (selector, root = document) => root.querySelector(selector);
+  app.store = {
+    get: (key, kind = localStorage) => { try { return JSON.parse(kind.getItem("chatapp." + key)); } catch { return null; } },
+    set: (key, value, kind = localStorage) => {
+      try { value === null || value === "" ? kind.removeItem("chatapp." + key) : kind.setItem("chatapp." + key, JSON.stringify(value)); } catch { /* private mode, full */ }
+    },
+  };
+
+  app.wire = (name, event, props, watch, trigger) => {
+    const take = () => { app[name] = props.value || {}; app.tell(name); };
+    triggers[name] = (payload) => trigger(event, payload);
+    watch("value", take);
+    take();
+    if (Object.keys(triggers).length === 4) setTimeout(start, 0);
+  };
+
+  const nonce = () => `${Date.now().toString(36)}.${++counter}`;
+  app.act = (action, more = {}) => {
+    const id = nonce();
+    triggers.rail?.({ do: action, conversation: app.rail.conversation, leaf: app.rail.leaf, temporary: !!app.temporary, query: app.query || "", nonce: id, ...more });
+    return id;
+  };
+  app.manage = (action, more = {}) => {
+    const id = nonce();
+    triggers.side?.({ do: action, query: app.query || "", nonce: id, ...more });
+    return id;
+  };
+  app.measure = (text) => triggers.meter?.({ conversation: app.rail.conversation, leaf: app.rail.leaf, text });
+
+  app.el = (tag, attributes = {}, ...children) => {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value === null || value === undefined || value === false) continue;
+      if (key === "icon") node.innerHTML = app.icons[value];
+      else if (key === "on") for (const [event, heard] of Object.entries(value)) node.addEventListener(event, heard);
+      else node.setAttribute(key, value === true ? "" : value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  };
+  app.button = (label, icon, click, { text = "", kind = "quiet" } = {}) => {
+    const node = app.el("button", { type: "button", class: kind, "aria-label": label, title: label, icon, on: { click } });
+    if (text) node.append(app.el("span", {}, text));
+    return node;
+  };
+
+  app.toast = (text, { action = "", click = null, ms = 5000 } = {}) => {
+    const node = app.el("div", { class: "toast" }, app.el("span", {}, text));
+    const away = () => node.remove();
+    if (action) node.append(app.el("button", { type: "button", on: { click: () => { away(); click(); } } }, action));
+    app.$("#toasts").append(node);
+    setTimeout(away, ms);
+  };
+
+  app.ask = (text, answers) => {
+    const dialog = app.$("#question");
+    app.$("#question-text").textContent = text;
+    const choose = (run) => () => { dialog.close(); run?.(); };
+    app.$(".answers", dialog).replaceChildren(...[...answers, { text: "Cancel" }].map((answer) =>
+      app.el("button", { type: "button", class: answer.danger ? "danger" : "", on: { click: choose(answer.run) } }, answer.text)));
+    dialog.showModal();
+  };
+
+  app.open = (conversation) => { app.temporary = false; app.act("open", { conversation, leaf: null }); };
+  app.fresh = (temporary = false) => {
+    app.temporary = temporary;
+    app.act("open", { conversation: null, leaf: null });
+    app.phone() && app.fold("left", true);
+    app.$("#message")?.focus();
+  };
+  app.phone = () => innerWidth < 768;
+
+  /* Address: ?c= follows the conversation shown; Back and Forward open what they name. A temporary chat has no address. */
+  const address = () => new URL(location).searchParams.get("c");
+  let known = false;
+  app.on("rail", (rail) => {
+    if (!rail.nonce) return;
+    const url = new URL(location), now = rail.temporary ? null : rail.conversation || null, was = address();
+    app.temporary = rail.temporary;
+    now ? url.searchParams.set("c", now) : url.searchParams.delete("c");
+    if (now !== was) known && !app.travelling ? history.pushState(null, "", url) : history.replaceState(null, "", url);
+    app.travelling = false;
+    known = true;
+  });
+  window.addEventListener("popstate", () => { app.travelling = true; app.open(address()); });
+
+  function start() {
+    for (const name of ["status", "meter"]) app.tell(name);
+    triggers.status({});
+    app.open(address());
+    let last = Date.now();
+    const refresh = () => {
+      if (document.hidden || Date.now() - last < 1000 || app.pending) return;
+      last = Date.now();
+      app.act("refresh");
+      if (!["ready", "loading"].includes(app.status.state)) triggers.status({});
+    };
+    window.addEventListener("focus", refresh);
+    document.addEventListener("visibilitychange", refresh);
+    /* A view that stands still while a reply runs: the connection was cut. Ask again. */
+    app.on("rail", () => { last = Date.now(); });
+    setInterval(() => { if (app.rail.running && Date.now() - last > 8000) refresh(); }, 2000);
+  }
+})();

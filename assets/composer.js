@@ -1,0 +1,103 @@
+/* The box: Enter sends, Shift+Enter breaks the line, Esc stops; what is typed is kept until the server has it. */
+(() => {
+  const app = window.chatapp;
+  const box = () => app.$("#message");
+  const key = () => app.rail.conversation || "new";
+  let shownFor = null;
+  let timer = 0;
+
+  function grow() {
+    const area = box();
+    area.style.height = "auto";
+    area.style.height = Math.min(area.scrollHeight, innerHeight * 0.4) + "px";
+  }
+  function typed() {
+    grow();
+    if (!app.temporary) app.store.set("draft." + key(), box().value);
+    drawSend();
+    clearTimeout(timer);
+    timer = setTimeout(() => app.measure(box().value), 300);
+  }
+  app.fill = (text) => { box().value = text; typed(); box().focus(); };
+
+  function submit() {
+    const text = box().value;
+    if (!text.trim() || app.pending) return;
+    app.pending = { nonce: app.act("send", { text }), text, key: key() };
+    drawSend();
+  }
+  function clear(text) {
+    const area = box();
+    area.value = area.value === text ? "" : area.value.startsWith(text) ? area.value.slice(text.length) : area.value;
+    typed();
+  }
+  /* The server answered: only now what was sent leaves the box. Refused words stay. */
+  function answered(rail) {
+    const sent = app.pending;
+    if (!sent || sent.nonce !== rail.nonce) return;
+    app.pending = null;
+    if (!rail.ok) return;
+    app.store.set("draft." + sent.key, null);
+    clear(sent.text);
+  }
+
+  function drawSend() {
+    const button = app.$("#send"), running = app.rail.running;
+    const mode = running ? "stop" : "send";
+    if (button.dataset.do !== mode) {
+      Object.assign(button.dataset, { do: mode });
+      button.innerHTML = app.icons[mode];
+      button.setAttribute("aria-label", running ? "Stop" : "Send");
+      button.title = running ? "Stop (Esc)" : "Send (Enter)";
+    }
+    button.disabled = !running && (!box().value.trim() || !!app.pending);
+  }
+  const stop = () => app.rail.running && app.act("stop", { turn: app.rail.running });
+
+  app.on("rail", (rail) => {
+    if (!rail.nonce || !box()) return;
+    answered(rail);
+    if (shownFor !== key() || rail.did === "open") {
+      const moved = shownFor !== null && shownFor !== key() && rail.did === "send";
+      shownFor = key();
+      if (!moved && !app.pending && (rail.did === "open" || !box().value)) { box().value = app.store.get("draft." + key()) || ""; }
+      typed();
+    }
+    if (app.wasRunning !== rail.running) { app.wasRunning = rail.running; app.measure(box().value); }
+    drawSend();
+  });
+
+  const number = (n) => n.toLocaleString("en");
+  app.on("meter", (meter) => {
+    const node = app.$("#meter");
+    if (!node) return;
+    node.hidden = !meter.context;
+    if (!meter.context) return;
+    const share = (n) => Math.min(100, (100 * n) / meter.context) + "%";
+    app.$(".used", node).style.width = share(meter.used);
+    app.$(".reserved", node).style.width = share(meter.reserved);
+    const left = meter.dropped ? ` · ${meter.dropped} oldest left out` : "";
+    const words = meter.over ? `Too long: ${number(meter.used)} + ${number(meter.reserved)} reserved of ${number(meter.context)} tokens`
+      : `${number(meter.used)} used + ${number(meter.reserved)} reserved of ${number(meter.context)}${left}`;
+    app.$(".words", node).textContent = words;
+    node.setAttribute("aria-label", "Context: " + words);
+    node.classList.toggle("over", !!meter.over);
+    node.classList.toggle("dropping", !!meter.dropped);
+  });
+
+  /* Capture phase: Enter that ends an IME composition must never reach a handler that sends. */
+  document.addEventListener("keydown", (event) => {
+    const composing = event.isComposing || event.keyCode === 229;
+    if (event.target.id === "message" && event.key === "Enter" && !event.shiftKey) {
+      if (composing) return;
+      event.preventDefault();
+      submit();
+    } else if (event.key === "Escape" && !composing && app.rail.running && !document.querySelector("dialog[open]") && app.$("#menu").hidden) {
+      if (event.target.closest?.(".editor, .renaming")) return;
+      event.preventDefault();
+      stop();
+    }
+  }, true);
+  document.addEventListener("input", (event) => { if (event.target.id === "message") typed(); });
+  app.commands = { ...app.commands, send: submit, stop, example: (button) => { app.fill(button.dataset.text); submit(); } };
+})();

@@ -1,0 +1,104 @@
+"""/chat: the named endpoint for gradio_client, which streams the reply as text.
+
+client = gradio_client.Client("http://127.0.0.1:7860")
+for text in client.submit("Hello", api_name="/chat"): print(text)      # the whole reply so far, each time
+"""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+
+import gradio as gr
+
+from chatapp.chat import Chat
+from chatapp.errors import ChatError
+from chatapp.turn import KNOBS, Sampling, Turn
+from chatapp.web.security import owner_of
+
+STEP_SECONDS = 0.05
+"""Between two updates: each costs the server about a millisecond, and nobody reads faster."""
+MAX_NAMES = 10_000
+CONVERSATION_ID = re.compile(r"[0-9a-f]{32}")
+DEFAULT = {knob.name: knob.default for knob in KNOBS}
+
+
+class Names:
+    """Which conversation an owner's own name stands for, while the server runs. The longest unused are forgotten."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def find(self, owner: str, name: str) -> str | None:
+        """An id stands for itself (Chat checks whose it is); a new name or '' for a new conversation."""
+        if CONVERSATION_ID.fullmatch(name):
+            return name
+        return self.known.get((owner, name))
+
+    def keep(self, turn: Turn, name: str) -> None:
+        if name and not CONVERSATION_ID.fullmatch(name):
+            self.known[turn.owner, name] = turn.conversation_id
+            self.known.move_to_end((turn.owner, name))
+            while len(self.known) > MAX_NAMES:
+                self.known.popitem(last=False)
+
+
+def add(chat: Chat) -> None:
+    """Add the endpoint to the Blocks being built. Chat's own queue decides who waits, so Gradio's must not."""
+    names = Names()
+
+    async def reply(
+        message: str,
+        system: str = "",
+        temperature: float = DEFAULT["temperature"],
+        top_p: float = DEFAULT["top_p"],
+        top_k: int = DEFAULT["top_k"],
+        max_tokens: int = DEFAULT["max_tokens"],
+        min_p: float = DEFAULT["min_p"],
+        repetition_penalty: float = DEFAULT["repetition_penalty"],
+        seed: int | None = None,
+        stop: str = "",
+        conversation_id: str = "",
+        request: gr.Request = None,
+    ) -> AsyncIterator[str]:
+        """Stream the model's reply: each update is the whole reply so far.
+
+        Parameters:
+            stop: text at which the reply ends; several on lines of their own
+            conversation_id: to go on with a conversation: any name of yours, the same in each call, or an id from the page's address
+        """
+        values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
+        values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
+        owner = owner_of(request)
+        try:
+            sampling, known = Sampling.of(values), names.find(owner, conversation_id)
+            turn = await chat.send(owner, message, conversation_id=known, system=system, sampling=sampling)
+        except ChatError as error:
+            raise shown(error) from None
+        names.keep(turn, conversation_id)
+        async for text in texts(chat, turn):
+            yield text
+
+    # Gradio reads what a stream yields from the return annotation; an iterator would count as no output at all.
+    reply.__annotations__["return"] = str
+    gr.api(reply, api_name="chat", concurrency_limit=None)
+
+
+async def texts(chat: Chat, turn: Turn) -> AsyncIterator[str]:
+    """The reply so far, at most every STEP_SECONDS, and whole at the end. Closing it stops the reply: a client has no other way back."""
+    shown_at, last = 0.0, ""
+    try:
+        async for live in chat.follow(turn.owner, turn.id):
+            if live.reply != last and (not live.running or time.monotonic() - shown_at >= STEP_SECONDS):
+                shown_at, last = time.monotonic(), live.reply
+                yield last
+    finally:
+        if turn.running:
+            await chat.stop(turn.owner, turn.id)
+    if turn.stop_reason in ("error", "interrupted"):
+        raise shown(ChatError(turn.error or "The server is shutting down; the reply was interrupted."))
+
+
+def shown(error: ChatError) -> gr.Error:
+    """The sentence for the client; without a traceback in the log."""
+    return gr.Error(str(error), print_exception=False)

@@ -1,0 +1,108 @@
+"""Assembles the page and what launch() needs to show it."""
+
+from typing import Any
+
+import gradio as gr
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.settings import Settings
+from chatapp.turn import KNOBS
+from chatapp.ui import panel, theme, widgets
+from chatapp.ui.chat_page import ChatPage
+from chatapp.ui.sidebar import Sidebar
+
+LATEX = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\[", "right": "\\]", "display": True},
+    {"left": "\\(", "right": "\\)", "display": False},
+]
+"""Without single dollars: they would eat prices."""
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+KEEP_KNOBS = "(...values) => [values]"
+GIVE_KNOBS = "(kept) => kept"
+
+
+def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
+    """The whole page. Nothing here waits for the model."""
+    side = Sidebar(chat)
+    page = ChatPage(chat, resident, side)
+    with gr.Blocks(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
+        wires = {
+            "rail": widgets.wire("rail", "act", {}),
+            "side": widgets.wire("side", "manage", {}),
+            "meter": widgets.wire("meter", "measure", {}),
+            "status": widgets.wire("status", "look", panel.status(resident)),
+        }
+        with gr.Row(elem_id="shell"):
+            with gr.Column(elem_id="left"):
+                widgets.static(widgets.sidebar(), "side")
+            with gr.Column(elem_id="main"):
+                widgets.static(widgets.header(), "top")
+                bot = transcript()
+                widgets.static(widgets.empty(), "empty")
+                widgets.static(widgets.composer(), "bottom")
+            with gr.Column(elem_id="right"):
+                widgets.static(widgets.panel_head(), "panel-head")
+                knobs = panel.build()
+        connect(demo, page, side, wires, bot, knobs)
+    return demo
+
+
+def transcript() -> gr.Chatbot:
+    """Markdown, code, LaTeX, folded reasoning, sanitised HTML. Code-like <tags> stay visible."""
+    return gr.Chatbot(
+        elem_id="bot",
+        show_label=False,
+        label="Conversation",
+        container=False,
+        height="100%",
+        layout="panel",
+        buttons=["copy"],
+        feedback_options=None,
+        latex_delimiters=LATEX,
+        reasoning_tags=[("<think>", "</think>")],
+        sanitize_html=True,
+        allow_tags=True,
+        autoscroll=True,
+    )
+
+
+def connect(demo: gr.Blocks, page: ChatPage, side: Sidebar, wires: dict[str, gr.HTML], bot: gr.Chatbot, knobs: panel.Panel) -> None:
+    """Events. Those that draw may run many times in one tab: the newest wins (ChatPage.viewing)."""
+    outputs = [wires["rail"], bot, wires["side"], knobs.system]
+    many: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
+    wires["rail"].act(page.act, knobs.inputs, outputs, **many)
+    wires["side"].manage(side.manage, None, wires["side"], **many)
+    wires["meter"].measure(page.measure, knobs.inputs, wires["meter"], **{**QUIET, "trigger_mode": "always_last"})
+    wires["status"].look(page.watch_model, None, [wires["status"], *knobs.settings], **QUIET)
+    knobs.preset.input(lambda name: panel.PRESETS[name], knobs.preset, knobs.system, **QUIET)
+    remember(demo, knobs)
+    demo.unload(page.leave)
+
+
+def remember(demo: gr.Blocks, knobs: panel.Panel) -> None:
+    """The sliders of this browser, kept in it; no trip to the server. The secret only has to stay the same: nothing here is secret."""
+    kept = gr.BrowserState([knob.default for knob in KNOBS], storage_key="chatapp.knobs", secret="knobs")
+    for knob in knobs.knobs:
+        knob.release(None, knobs.knobs, kept, js=KEEP_KNOBS, **QUIET)
+    demo.load(None, kept, knobs.knobs, js=GIVE_KNOBS, **QUIET)
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Look, script and switches for launch(): nothing fetched, nothing reported, no server-side rendering."""
+    return {
+        "theme": theme.theme(),
+        "head": theme.head(),
+        "favicon_path": theme.ASSETS / "favicon.svg",
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "quiet": True,
+        "max_file_size": "1mb",
+        "max_threads": max(256, 2 * (settings.people + settings.max_waiting)),
+    }

@@ -1,0 +1,271 @@
+"""The chat: one event comes in from the page, views of one conversation go out until nothing runs in it any more."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError, NotFound
+from chatapp.store import Store
+from chatapp.turn import Sampling, Turn
+from chatapp.ui import panel, view
+from chatapp.ui.polite import polite
+from chatapp.ui.sidebar import Sidebar
+from chatapp.web.security import owner_of
+
+STEP = 0.05
+STEP_PER_MESSAGE = 0.003
+"""Seconds between two views of a running reply: the page renders one in about a millisecond per message."""
+
+HEARTBEAT = 1.0
+"""Seconds after which a waiting turn is shown again: its place in the queue changes without the turn changing."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the page asks for. Nothing in it is trusted: the store checks the owner of every id.
+
+    `leaf` is the last turn the page shows, `nonce` comes back with the answer.
+    """
+
+    owner: str
+    do: str
+    conversation: str | None = None
+    turn: str = ""
+    leaf: str | None = None
+    text: str = ""
+    keep_children: bool = False
+    temporary: bool = False
+    query: str = ""
+    nonce: str = ""
+    system: str = ""
+    knobs: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, data: Any, owner: str, system: str, knobs: Sequence[Any]) -> "Ask":
+        """From the loose values a browser sent: unknown names and wrong types are left out."""
+        loose = data if isinstance(data, dict) else {}
+        texts = {n: v for n in ("do", "conversation", "turn", "leaf", "text", "query", "nonce") if isinstance(v := loose.get(n), str) and v}
+        flags = {n: loose.get(n) is True for n in ("keep_children", "temporary")}
+        return cls(owner=owner, system=system or "", knobs=tuple(knobs), **{"do": "", **texts, **flags})
+
+    def sampling(self) -> Sampling:
+        """The sliders as one validated value."""
+        return panel.sampling(self.knobs)
+
+
+@dataclass
+class Shown:
+    """The visible path of one conversation and what the page adds to it."""
+
+    ask: Ask
+    ok: bool
+    conversation: str | None = None
+    temporary: bool = False
+    turns: list[Turn] = field(default_factory=list)
+    versions: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def running(self) -> int | None:
+        """Index of the turn that is being written, or is the next to be."""
+        return next((n for n, turn in enumerate(self.turns) if turn.running), None)
+
+    def rail(self, positions: dict[str, int | None]) -> dict[str, Any]:
+        """Everything about the path except its replies' text, for the page's script."""
+        return {
+            "conversation": self.conversation,
+            "temporary": self.temporary if self.turns else self.ask.temporary,
+            "leaf": self.turns[-1].id if self.turns else None,
+            "running": None if self.running is None else self.turns[self.running].id,
+            "nonce": self.ask.nonce,
+            "did": self.ask.do,
+            "ok": self.ok,
+            **view.slots(self.turns, self.versions, positions),
+        }
+
+
+class ChatPage:
+    """Handlers of the chat. `viewing` says which event of a browser tab may still draw: a newer one makes older ones end."""
+
+    def __init__(self, chat: Chat, resident: Resident, sidebar: Sidebar) -> None:
+        self.chat = chat
+        self.resident = resident
+        self.sidebar = sidebar
+        self.viewing: dict[str, object] = {}
+        self.doing: dict[str, Callable[[Ask], Awaitable[str | None]]] = {
+            "open": self.open,
+            "refresh": self.open,
+            "send": self.send,
+            "regenerate": self.regenerate,
+            "edit": self.edit,
+            "continue": self.resume,
+            "stop": self.stop,
+            "version": self.version,
+            "remove": self.remove,
+        }
+
+    async def act(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> AsyncIterator[Any]:
+        """Do one thing, then show the conversation until nothing runs in it. Yields (rail, transcript, sidebar, system prompt)."""
+        session = request.session_hash or ""
+        ask = Ask.of(event._data, owner_of(request), system, knobs)
+        mine = self.viewing[session] = object()
+        done = await self.do(ask)
+        shown = await self.load(ask, done.conversation if done else ask.conversation, ok=done is not None)
+        async for drawn in self.draw(shown):
+            if self.viewing.get(session) is not mine:
+                break
+            yield drawn
+        # Gradio sends the last value once more at the end: make that nothing, or it would overwrite a newer view.
+        yield tuple(gr.skip() for _ in range(4))
+
+    @polite
+    async def do(self, ask: Ask) -> Ask:
+        """Run the asked action. Returns the ask with the conversation to show."""
+        if ask.do not in self.doing:
+            raise ChatError(f"The page asked for {ask.do!r}, which this version does not know. Reload the page.")
+        conversation = await self.doing[ask.do](ask)
+        return Ask(**{**ask.__dict__, "conversation": conversation})
+
+    async def load(self, ask: Ask, conversation: str | None, *, ok: bool) -> Shown:
+        """The visible path, running replies live. A conversation that is gone shows as a new one."""
+        shown = Shown(ask, ok)
+        if conversation is None:
+            return shown
+        try:
+            shown.turns = await self.chat.path(ask.owner, conversation)
+            store, shown.versions = await self.chat.shelves.look(lambda store: versions(store, ask.owner, shown.turns))
+        except NotFound:
+            return Shown(ask, ok)
+        shown.conversation = conversation if shown.turns else None
+        shown.temporary = bool(shown.turns) and store is not self.chat.store
+        return shown
+
+    async def draw(self, shown: Shown) -> AsyncIterator[tuple[Any, ...]]:
+        """One view at once, then one for every change of what runs in the conversation, until nothing does."""
+        yield self.picture(shown, await self.rows(shown), self.system_of(shown))
+        while (running := shown.running) is not None:
+            step = max(STEP, STEP_PER_MESSAGE * 2 * len(shown.turns))
+            async for turn in coalesced(self.chat.follow(shown.ask.owner, shown.turns[running].id), step):
+                shown.turns[running] = turn
+                yield self.picture(shown)
+            shown = await self.load(shown.ask, shown.conversation, ok=True)
+            yield self.picture(shown, await self.rows(shown))
+
+    def picture(self, shown: Shown, side: Any = None, system: Any = None) -> tuple[Any, ...]:
+        """The outputs of `act`."""
+        positions = {turn.id: self.chat.position(turn.id) for turn in shown.turns if turn.running}
+        unsaved = self.chat.unsaved(shown.turns[-1].id) if shown.turns else ""
+        rail = {**shown.rail(positions), "unsaved": unsaved}
+        return rail, view.transcript(shown.turns), side or gr.skip(), gr.skip() if system is None else system
+
+    async def rows(self, shown: Shown) -> dict[str, Any]:
+        """The list beside the conversation."""
+        return await self.sidebar.rows(shown.ask.owner, shown.ask.query)
+
+    def system_of(self, shown: Shown) -> str | None:
+        """Opening a conversation brings its system prompt back."""
+        return shown.turns[-1].system if shown.ask.do == "open" and shown.turns else None
+
+    # actions: each returns the conversation to show
+
+    async def open(self, ask: Ask) -> str | None:
+        if ask.conversation:
+            await self.chat.path(ask.owner, ask.conversation)
+        return ask.conversation
+
+    async def send(self, ask: Ask) -> str:
+        where = {"parent_id": ask.leaf} if ask.conversation and ask.leaf else {}
+        turn = await self.chat.send(
+            ask.owner,
+            ask.text,
+            conversation_id=ask.conversation,
+            system=ask.system,
+            sampling=ask.sampling(),
+            keep=not ask.temporary,
+            **where,
+        )
+        return turn.conversation_id
+
+    async def regenerate(self, ask: Ask) -> str:
+        return (await self.chat.regenerate(ask.owner, ask.turn, sampling=ask.sampling(), system=ask.system)).conversation_id
+
+    async def edit(self, ask: Ask) -> str:
+        turn = await self.chat.edit(ask.owner, ask.turn, ask.text, sampling=ask.sampling(), system=ask.system)
+        return turn.conversation_id
+
+    async def resume(self, ask: Ask) -> str:
+        return (await self.chat.resume(ask.owner, ask.turn, sampling=ask.sampling())).conversation_id
+
+    async def stop(self, ask: Ask) -> str | None:
+        await self.chat.stop(ask.owner, ask.turn)
+        return ask.conversation
+
+    async def version(self, ask: Ask) -> str | None:
+        await self.chat.shelves.look(lambda store: store.select(ask.owner, ask.turn))
+        return ask.conversation
+
+    async def remove(self, ask: Ask) -> str | None:
+        """Erase an exchange. What is still being written or waits stops first."""
+        await self.chat.stop(ask.owner, ask.turn)
+        await self.chat.shelves.look(lambda store: store.delete_turn(ask.owner, ask.turn, keep_children=ask.keep_children))
+        return ask.conversation
+
+    def leave(self, request: gr.Request) -> None:
+        """A tab was closed: nothing draws for it any more. Its replies go on."""
+        self.viewing.pop(request.session_hash or "", None)
+
+    @polite
+    async def budget(self, ask: Ask) -> dict[str, Any]:
+        """What the next message would need, before it is sent: the context meter. Token counts."""
+        budget = await self.chat.budget(ask.owner, ask.conversation, ask.text, system=ask.system, sampling=ask.sampling())
+        return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")}
+
+    async def measure(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> Any:
+        """The context meter's value; nothing while there is no model to count with."""
+        if self.resident.state != "ready":
+            return {}
+        return await self.budget(Ask.of(event._data, owner_of(request), system, knobs)) or {}
+
+    async def watch_model(self) -> AsyncIterator[tuple[Any, ...]]:
+        """State of the model until it is ready or has failed. Yields (status, *knobs)."""
+        while (state := self.resident.state) not in ("ready", "failed"):
+            yield (panel.status(self.resident), *panel.untouched())
+            await asyncio.sleep(0.25)
+        yield (panel.status(self.resident), *(panel.limited(self.resident.engine.capabilities) if state == "ready" else panel.untouched()))
+
+
+def versions(store: Store, owner: str, turns: Sequence[Turn]) -> dict[str, list[str]]:
+    """Turn id → the ids of its versions. Raises NotFound when this store does not hold them."""
+    return {turn.id: store.versions(owner, turn.id) for turn in turns}
+
+
+async def coalesced(stream: AsyncIterator[Turn], step: float) -> AsyncIterator[Turn]:
+    """The latest turn of a stream, at most every `step` seconds, never losing the last one; repeats it every HEARTBEAT."""
+    latest: list[Turn] = []
+    changed = asyncio.Event()
+
+    async def pump() -> None:
+        try:
+            async for turn in stream:
+                latest[:] = [turn]
+                changed.set()
+        finally:
+            changed.set()
+
+    task = asyncio.create_task(pump())
+    try:
+        while not (task.done() and not changed.is_set()):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), HEARTBEAT)
+            changed.clear()
+            if latest:
+                yield latest[0]
+            await asyncio.sleep(0 if task.done() else step)
+        await task
+    finally:
+        task.cancel()

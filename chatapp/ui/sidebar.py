@@ -1,0 +1,103 @@
+"""The list of conversations: search, rename, pin, delete with undo, export, import. The page groups it by the visitor's days."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from chatapp.chat import Chat
+from chatapp.errors import ChatError
+from chatapp.ui.polite import polite
+from chatapp.web.security import owner_of
+
+MAX_TITLE = 200
+
+
+class Sidebar:
+    """Handlers of the list. Every answer is the whole list as one value; the page draws it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.store = chat.store
+        self.doing: dict[str, Callable[[str, dict[str, str]], Awaitable[dict[str, Any] | None]]] = {
+            "list": self.nothing,
+            "rename": self.rename,
+            "pin": self.pin,
+            "unpin": self.unpin,
+            "delete": self.delete,
+            "restore": self.restore,
+            "erase": self.erase,
+            "export": self.export,
+            "import": self.bring,
+        }
+
+    async def rows(self, owner: str, query: str = "") -> dict[str, Any]:
+        """The list's value: rows newest first, with the query that they answer."""
+        found = await asyncio.to_thread(self.store.conversations, owner, query)
+        return {"query": query, "rows": [asdict(summary) for summary in found]}
+
+    async def manage(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        """Do one thing to the list and answer with it."""
+        owner, data = owner_of(request), event._data if isinstance(event._data, dict) else {}
+        ask = {name: value for name, value in data.items() if isinstance(value, str)}
+        more = await self.do(owner, ask)
+        answer = {"nonce": ask.get("nonce", ""), "did": ask.get("do", ""), "ok": more is not None}
+        return {**(await self.rows(owner, ask.get("query", ""))), **answer, **(more or {})}
+
+    @polite
+    async def do(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        """One action. What it returns is added to the answer."""
+        if ask.get("do") not in self.doing:
+            raise ChatError("The page asked for something this version does not know. Reload the page.")
+        return await self.doing[ask["do"]](owner, ask) or {}
+
+    async def nothing(self, owner: str, ask: dict[str, str]) -> None:
+        """Only the list."""
+
+    async def rename(self, owner: str, ask: dict[str, str]) -> None:
+        title = " ".join(ask.get("title", "").split())[:MAX_TITLE]
+        if not title:
+            raise ChatError("A title cannot be empty. The old one stays.")
+        await asyncio.to_thread(self.store.rename, owner, ask.get("id", ""), title)
+
+    async def pin(self, owner: str, ask: dict[str, str]) -> None:
+        await asyncio.to_thread(self.store.pin, owner, ask.get("id", ""), True)
+
+    async def unpin(self, owner: str, ask: dict[str, str]) -> None:
+        await asyncio.to_thread(self.store.pin, owner, ask.get("id", ""), False)
+
+    async def delete(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        await self.chat.stop_all(owner, ask.get("id", ""))
+        await asyncio.to_thread(self.store.delete, owner, ask.get("id", ""))
+        return {"deleted": ask.get("id", "")}
+
+    async def restore(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        await asyncio.to_thread(self.store.restore, owner, ask.get("id", ""))
+        return {"restored": ask.get("id", "")}
+
+    async def erase(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        await self.chat.stop_all(owner)
+        await asyncio.to_thread(self.store.delete_all, owner)
+        return {"erased": True}
+
+    async def export(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        """A file for the browser to save: one conversation, or all without an id."""
+        name, text = await asyncio.to_thread(exported, self.store, owner, ask.get("id") or None, ask.get("format", ""))
+        return {"download": {"name": name, "text": text}}
+
+    async def bring(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        """Import a file's text. Nothing is imported unless all of it is understood."""
+        ids = await asyncio.to_thread(imported, self.store, owner, ask.get("text", ""), ask.get("name", ""))
+        return {"imported": len(ids), "first": ids[0] if ids else None}
+
+
+def exported(store: Any, owner: str, conversation: str | None, form: str) -> tuple[str, str]:
+    """(file name, text) of one or all conversations. Raises ChatError for an unknown format."""
+    raise NotImplementedError
+
+
+def imported(store: Any, owner: str, text: str, name: str) -> list[str]:
+    """Ids of the conversations that came in."""
+    raise NotImplementedError

@@ -1,0 +1,138 @@
+"""A real launch with a scripted engine in this process, and Chromium to look at it."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.ui.blocks import build, launch_options
+from chatapp.web import security
+from tests.conftest import Scripted
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Quiet and offline; no sandbox, because tests may run as root."""
+
+expect.set_options(timeout=15_000)
+
+
+@dataclass
+class Site:
+    """A running app and what is behind it."""
+
+    url: str
+    engine: Scripted
+    chat: Chat
+    store: Store
+
+    def say(self, *words: str, delay: float = 0.0) -> None:
+        """What the engine answers from now on, one token for each word."""
+        self.engine.words, self.engine.delay = list(words), delay
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. A missing one is a failure, not a skip."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "No Chromium was found. Install it: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def running_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from transformers import AutoTokenizer
+
+    settings = Settings(data_dir=tmp_path_factory.mktemp("site"), port=free_port())
+    engine = Scripted(AutoTokenizer.from_pretrained(tiny_llama), concurrency=2)
+    store = Store.open(settings)
+    resident = Resident.of(engine)
+    chat = Chat(resident, store)
+    demo = build(chat, resident, settings)
+    demo.queue(default_concurrency_limit=64)
+    demo.launch(
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        app_kwargs={"middleware": security.middleware(settings)},
+        **launch_options(settings),
+    )
+    yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store)
+    demo.close()
+    store.close()
+
+
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """The app with its usual answer. Every test has its own visitor, so its own conversations."""
+    running_site.say("Hello", " ", "world")
+    running_site.engine.hold = None
+    running_site.engine.fail_after = None
+    return running_site
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor: own cookies, own storage."""
+    made = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, site: Site) -> Callable[..., Page]:
+    """Open a tab and wait until the page can be used."""
+
+    def opened(path: str = "/") -> Page:
+        page = context.new_page()
+        page.goto(site.url + path)
+        expect(page.locator("body:not(.starting) #message")).to_be_visible()
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def page(visit: Callable[..., Page]) -> Page:
+    """A tab on the empty page."""
+    return visit()
+
+
+def free_port() -> int:
+    """A port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def send(page: Page, text: str) -> None:
+    """Type and press Enter."""
+    page.locator("#message").fill(text)
+    page.locator("#message").press("Enter")
+
+
+def replies(page: Page) -> list[str]:
+    """The text of each reply, without its line."""
+    return [text.strip("\u2060\n ") for text in page.locator("#bot .bot-row .bot.message").all_inner_texts()]
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing runs any more."""
+    expect(page.locator('#send[data-do="send"]')).to_be_visible()
