@@ -1,0 +1,184 @@
+"""A GGUF file → a Transformers folder (safetensors, tokenizer.json, chat template), once, in the data folder.
+
+Transformers needs 10-20 s to read the weights of a 93 MB GGUF, and 1 s to load the folder made here. The tokenizer alone takes
+half a second; llama.cpp needs no more than that. A folder is written under another name and renamed when it is whole.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatapp.errors import ChatError
+from chatapp.models.gguf_header import Header, read_header
+from chatapp.models.hub import Progress
+from chatapp.models.memory import gigabytes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FORM = "2"
+"""Part of the cache key: raise it when what is written here changes."""
+
+DIGITS_FIRST = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
+"""Values of tokenizer.ggml.pre whose vocabularies were trained on single digits (llama.cpp: llama-vocab.cpp, regex \\p{N} first).
+Transformers 5.23 splits them as GPT-2 does, which gives other ids for '  12' and for '½'."""
+
+STALE = 3600.0
+"""Seconds after which a half-written folder belongs to a process that died."""
+
+
+def convert_gguf(gguf: Path, data_dir: Path, progress: Progress) -> Path:
+    """The folder for Transformers, made on first use. float16 on disk: finer than any quantized type it comes from."""
+    home = data_dir / "models" / key(gguf)
+    if (home / "model.safetensors").is_file():
+        return home
+    header = read_header(gguf)
+    with _new_folder(home, 2 * header.parameters) as folder:
+        progress(f"Converting {gguf.name}: tokenizer", 0.0)
+        _build_tokenizer(gguf, header).save_pretrained(folder)
+        _convert_weights(gguf, folder, progress)
+    return home
+
+
+def convert_tokenizer(gguf: Path, data_dir: Path, progress: Progress) -> Path:
+    """A folder with the tokenizer of a GGUF: the converted model's if there is one, or one of its own, made in half a second."""
+    whole = data_dir / "models" / key(gguf)
+    home = whole.with_name(f"{whole.name}-tokenizer")
+    for folder in (whole, home):
+        if (folder / "tokenizer.json").is_file():
+            return folder
+    progress(f"Reading the tokenizer of {gguf.name}", None)
+    header = read_header(gguf)
+    with _new_folder(home, 0) as folder:
+        _build_tokenizer(gguf, header).save_pretrained(folder)
+    return home
+
+
+def key(gguf: Path) -> str:
+    """A folder name that changes with the file's content: its name, and a hash of its length, first megabyte and last 64 KB."""
+    size = gguf.stat().st_size
+    digest = hashlib.sha256(f"{FORM} {size} ".encode())
+    with gguf.open("rb") as file:
+        digest.update(file.read(1 << 20))
+        file.seek(max(0, size - (1 << 16)))
+        digest.update(file.read())
+    return f"{gguf.stem}-{digest.hexdigest()[:12]}"
+
+
+def _build_tokenizer(gguf: Path, header: Header) -> "PreTrainedTokenizerBase":
+    from tokenizers import pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    except (ValueError, KeyError, OSError) as error:
+        raise ChatError(f"The tokenizer of {gguf.name} cannot be read: {error}") from error
+    if header.values.get("tokenizer.ggml.pre") in DIGITS_FIRST:
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+        )
+    tokenizer.chat_template = tokenizer.chat_template or header.values.get("tokenizer.chat_template")
+    return tokenizer
+
+
+def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    try:
+        progress(f"Converting {gguf.name}, once", None)
+        with told(f"Converting {gguf.name}, once", progress):
+            model = AutoModelForCausalLM.from_pretrained(
+                str(gguf.parent), gguf_file=gguf.name, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
+            )
+    except (ValueError, KeyError, OSError, NotImplementedError, RuntimeError) as error:
+        raise ChatError(
+            f"{gguf.name} cannot be converted for Transformers: {error} Use --engine llamacpp, which runs the file as it is."
+        ) from error
+    progress(f"Writing {gguf.stem}", 0.98)
+    model.save_pretrained(folder)
+
+
+@contextmanager
+def told(what: str, progress: Progress) -> Iterator[None]:
+    """Send the progress bars that transformers draws meanwhile to `progress` (several bars follow each other; each runs 0..1)."""
+    from transformers.utils import logging
+
+    def hook(factory: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return _Told(args[0] if args else options.get("iterable"), options.get("total"), lambda share: progress(what, share))
+
+    previous = logging.set_tqdm_hook(hook)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(previous)
+
+
+class _Told:
+    """What transformers uses of a tqdm bar."""
+
+    def __init__(self, items: Any, total: float | None, tell: Any) -> None:
+        self.items, self.tell, self.n = items, tell, 0
+        self.total = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self.items:
+            self.update()
+            yield item
+
+    def update(self, n: float | None = 1) -> None:
+        self.n += n or 0
+        self.tell(min(1.0, self.n / self.total) if self.total else None)
+
+    def set_postfix(self, *args: Any, **options: Any) -> None: ...
+
+    set_description = set_postfix_str = refresh = set_postfix
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "_Told":
+        return self
+
+    def __exit__(self, *error: Any) -> None: ...
+
+
+@contextmanager
+def _new_folder(home: Path, needed: int) -> Iterator[Path]:
+    """A temporary folder that becomes `home` when the block ends well, and vanishes when it does not."""
+    folder = home.with_name(f".{home.name}.{os.getpid()}.{time.time_ns()}")
+    try:
+        folder.mkdir(parents=True)
+        _sweep(home)
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise ChatError(
+                f"{home.name} needs {gigabytes(needed)} on disk and {gigabytes(free)} are free in {home.parent}. Free some space."
+            )
+        yield folder
+        _settle(folder, home)
+    except OSError as error:
+        raise ChatError(
+            f"{home.parent} cannot be written: {error.strerror or error}. Free some space, or choose another --data-dir."
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle(folder: Path, home: Path) -> None:
+    try:
+        folder.rename(home)
+    except OSError:
+        if not (home / "tokenizer.json").is_file():  # else another process was first, and its folder is as good
+            raise
+
+
+def _sweep(home: Path) -> None:
+    """Remove what a killed conversion of the same file left behind."""
+    for old in home.parent.glob(f".{home.name}.*"):
+        if time.time() - old.stat().st_mtime > STALE:
+            shutil.rmtree(old, ignore_errors=True)
