@@ -60,10 +60,6 @@ class Admission:
         """Place of a waiting ticket, 1 is next; None when it is running or not here."""
         return next((place for place, ticket in enumerate(self._waiting, 1) if ticket.key == key), None)
 
-    def busy(self, lane: str) -> bool:
-        """Whether somebody runs or waits in this lane."""
-        return any(ticket.lane == lane for ticket in (*self._running, *self._waiting))
-
     @property
     def waiting(self) -> int:
         return len(self._waiting)

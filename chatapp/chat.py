@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -26,8 +26,7 @@ CURRENT_LEAF = "current leaf"
 
 DEFAULTS = Sampling()
 
-METER_SECONDS = 1.0
-"""The context meter may show a conversation as it was this long ago: it asks at every key press."""
+METER_SECONDS = 1.0  # the context meter asks at every key press; it may show a conversation as it was this long ago
 
 
 class Chat:
@@ -146,7 +145,7 @@ class Chat:
         """root → leaf as in the store, with the live turns of running replies and of those that could not be saved."""
         live = self._jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
         _, turns = await self.shelves.look(lambda store: store.path(owner, conversation_id, leaf))
-        return [live[turn.id].turn if turn.id in live else turn for turn in turns]
+        return [live[turn.id].over(turn) if turn.id in live else turn for turn in turns]
 
     async def budget(
         self, owner: str, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
@@ -219,7 +218,7 @@ class Chat:
             raise ChatError(f"A reply could not be saved, so nothing more is sent until it can: {reason}", status=507)
         if self.resident.state == "failed":
             self.resident.engine  # noqa: B018  raises the reason
-        now = self.resident.state == "ready" and not self.queue.busy(turn.conversation_id)
+        now = self.resident.state == "ready" and not self._jobs.running(turn.owner, turn.conversation_id)
         engine = await self._render(turn, beginning) if now else None
         ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine)
         with ExitStack() as undo:
@@ -260,7 +259,8 @@ class Chat:
         return self.resident.engine.capabilities.concurrency if self.resident.state == "ready" else 0
 
     async def _engine_ready(self) -> None:
-        await self.resident.wait_ready()
+        with suppress(ChatError):  # somebody may have begun to switch again: that is no reason to send those waiting away
+            await self.resident.wait_ready()
         if self.resident.state == "failed":
             self.resident.engine  # noqa: B018  raises the reason
 
@@ -274,8 +274,9 @@ class Chat:
         return job if job and job.turn.owner == owner else None
 
     async def _find(self, owner: str, turn_id: str) -> tuple[Store, Turn]:
-        job = self._job(owner, turn_id)
-        return (job.store, job.turn) if job else await self.shelves.look(lambda store: store.turn(owner, turn_id))
+        job = self._jobs.get(turn_id)  # before reading, as in path()
+        store, turn = await self.shelves.look(lambda store: store.turn(owner, turn_id))
+        return store, job.over(turn) if job else turn
 
     async def _metered(self, owner: str, conversation_id: str) -> list[Turn]:
         read, path = self._meter.get((owner, conversation_id), (-METER_SECONDS, []))

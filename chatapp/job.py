@@ -65,6 +65,11 @@ class Job:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def over(self, stored: Turn) -> Turn:
+        """The live turn in the place of what the store has of it, which is older, except that it knows the tree."""
+        self.turn.parent_id = stored.parent_id
+        return self.turn
+
     async def follow(self) -> AsyncIterator[Turn]:
         """The live turn, now and after changes, as often as the reader asks; ends when the final state was shown and written."""
         while self.turn.running:

@@ -2,10 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chatapp.chat import Chat
+from chatapp.engines.text import Detokenizer
 from chatapp.errors import ChatError
 from chatapp.turn import Turn
+
+if TYPE_CHECKING:
+    from tests.conftest import Scripted
 
 ME, YOU = "owner-me", "owner-you"
 
@@ -42,5 +47,12 @@ async def ended(chat: Chat, turn: Turn) -> Turn:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for something that the running jobs bring about."""
     async with asyncio.timeout(20):
-        while not true():
+        while not true():  # noqa: ASYNC110  it may be a row in the store, which tells nobody
             await asyncio.sleep(0.002)
+
+
+def speak(engine: "Scripted", text: str) -> None:
+    """Let the engine give this text as the tokens of its own vocabulary."""
+    engine.ids = engine.tokenizer.encode(text)
+    characters = Detokenizer(engine.tokenizer)
+    engine.words = [characters.push(i) for i in engine.ids]

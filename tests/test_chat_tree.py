@@ -1,0 +1,210 @@
+"""Regenerate, edit, continue, branch; several messages and people at once; a store that fails."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.store import Store, StoreError
+from chatapp.turn import Message, Sampling, Turn
+from tests.chats import ME, YOU, Residence, ended, speak, until
+
+CUT = Sampling(max_tokens=2)
+
+
+@pytest.fixture
+async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
+    speak(scripted, "The capital of France is Paris. 😀 Good.")
+    store = Store(f"sqlite:///{tmp_path}/chat.db")
+    chat = Chat(Resident.of(scripted), store, max_waiting=3)
+    yield chat
+    await chat.shutdown()
+    store.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_regenerate_and_edit_stand_beside_the_old_version(chat: Chat) -> None:
+    first = await ended(chat, await chat.send(ME, "One", system="Old", given=(Message("user", "G"), Message("assistant", "A"))))
+    again = await ended(chat, await chat.regenerate(ME, first.id))
+    edited = await ended(chat, await chat.edit(ME, first.id, "Uno", system="New", sampling=CUT))
+    assert chat.store.versions(ME, first.id) == [first.id, again.id, edited.id]
+    assert (again.user, again.system, again.given, again.sampling) == ("One", "Old", first.given, first.sampling)
+    assert (edited.user, edited.system, edited.given, edited.sampling) == ("Uno", "New", first.given, CUT)
+    assert again.prompt_ids == first.prompt_ids and "Uno" in edited.prompt_text
+    assert [t.id for t in await chat.path(ME, first.conversation_id)] == [edited.id]
+
+
+async def test_continue_goes_on_from_the_very_ids(chat: Chat, scripted) -> None:
+    cut = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(max_tokens=3)))
+    assert cut.stop_reason == "length"
+    more = await ended(chat, await chat.resume(ME, cut.id, sampling=Sampling(max_tokens=4)))
+    assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) == scripted.fed[-1]
+    assert (more.prefilled, more.prefill_text, more.continues, more.parent_id) == (3, cut.reply, cut.id, cut.parent_id)
+    assert more.reply == cut.reply + more.reply_text and more.prompt_text == cut.prompt_text
+    third = await ended(chat, await chat.resume(ME, more.id))
+    assert third.prompt_ids == (*more.prompt_ids, *more.reply_ids) and third.prefilled == 7
+    assert third.prefill_text == more.reply
+    following = await ended(chat, await chat.send(ME, "And?", conversation_id=cut.conversation_id))
+    assert third.reply in following.prompt_text
+
+
+async def test_a_reply_of_another_model_is_continued_from_its_text(chat: Chat, scripted) -> None:
+    cut = await ended(chat, await chat.send(ME, "Where?", sampling=CUT))
+    old = scripted.tokenizer.encode(cut.reply)
+    chat.store.add(ME, [_by_another_model(chat.store, cut)])
+    [copy] = [c for c in chat.store.conversations(ME) if c.id != cut.conversation_id]
+    [foreign] = chat.store.path(ME, copy.id)
+    more = await ended(chat, await chat.resume(ME, foreign.id))
+    assert more.prompt_ids == (*cut.prompt_ids, *old) == scripted.fed[-1]
+    assert (more.prefilled, more.prefill_text, more.model) == (len(old), cut.reply, "scripted")
+
+
+def _by_another_model(store: Store, turn: Turn):
+    conversation = store.conversation(ME, turn.conversation_id).copied()
+    conversation.turns[0].model, conversation.turns[0].prompt_ids = "another", (1, 2, 3)
+    return conversation
+
+
+async def test_only_a_cut_reply_can_be_continued(chat: Chat, scripted) -> None:
+    whole = await ended(chat, await chat.send(ME, "Where?"))
+    with pytest.raises(ChatError, match="complete"):
+        await chat.resume(ME, whole.id)
+    scripted.hold = asyncio.Event()
+    running = await chat.regenerate(ME, whole.id)
+    with pytest.raises(ChatError, match="still being written"):
+        await chat.resume(ME, running.id)
+    scripted.hold.set()
+
+
+async def test_continue_without_room_is_refused_with_the_numbers(chat: Chat, scripted) -> None:
+    scripted.ids, scripted.words = scripted.ids[:1] * 3000, ["x"] * 3000
+    full = await ended(chat, await chat.send(ME, "Fill it", sampling=Sampling(max_tokens=32768)))
+    assert len(full.prompt_ids) + len(full.reply_ids) == 2048 and full.stop_reason == "length"
+    with pytest.raises(ChatError, match="2048 tokens, and the model holds 2048"):
+        await chat.resume(ME, full.id)
+
+
+async def test_branch_takes_the_other_token_and_goes_on(chat: Chat, scripted) -> None:
+    whole = await ended(chat, await chat.send(ME, "Where?"))
+    other = scripted.tokenizer.encode(" hello")[0]
+    branch = await ended(chat, await chat.branch(ME, whole.id, 3, other))
+    assert branch.prompt_ids == (*whole.prompt_ids, *whole.reply_ids[:3], other) == scripted.fed[-1]
+    assert branch.prefill_text == scripted.tokenizer.decode([*whole.reply_ids[:3], other]) and branch.prefilled == 4
+    again = await ended(chat, await chat.branch(ME, branch.id, 1, other))
+    assert again.prompt_ids == (*branch.prompt_ids, branch.reply_ids[0], other) and again.prefilled == 6
+
+
+@pytest.mark.parametrize(("position", "token"), [(-1, 5), (99, 5), (0, -1), (0, 10**6), (0, "end")])
+async def test_a_branch_that_cannot_be_is_refused(chat: Chat, scripted, position: int, token: int | str) -> None:
+    whole = await ended(chat, await chat.send(ME, "Where?"))
+    with pytest.raises(ChatError):
+        await chat.branch(ME, whole.id, position, scripted.tokenizer.eos_token_id if token == "end" else token)
+
+
+async def test_stopped_in_the_middle_of_a_character_it_is_continued_there(chat: Chat, scripted) -> None:
+    speak(scripted, "😀!")
+    assert len(scripted.ids) > 2 and scripted.words[0] == "", "the tokenizer splits this character"
+    cut = await ended(chat, await chat.send(ME, "Smile", sampling=Sampling(max_tokens=1)))
+    assert cut.reply == "" and len(cut.reply_ids) == 1
+    more = await ended(chat, await chat.resume(ME, cut.id))
+    assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) and more.prefilled == 1
+
+
+async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat: Chat, scripted) -> None:
+    scripted.hold = asyncio.Event()
+    first = await chat.send(ME, "One")
+    second = await chat.send(ME, "Two", conversation_id=first.conversation_id)
+    third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
+    assert (second.parent_id, third.parent_id) == (first.id, second.id)
+    assert [chat.position(t.id) for t in (first, second, third)] == [None, 1, 2]
+    assert chat.running(ME, first.conversation_id) == [first, second, third]
+    scripted.hold.set()
+    done = await ended(chat, third)
+    words = "".join(scripted.words)
+    assert [m for m in ("One", words, "Two", words, "Three") if m not in done.prompt_text] == []
+    assert [t.prompt_ids for t in await chat.path(ME, first.conversation_id)] == scripted.fed
+
+
+async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: Chat, scripted) -> None:
+    scripted.hold = asyncio.Event()
+    first = await chat.send(ME, "One")
+    second = await chat.send(ME, "Two", conversation_id=first.conversation_id)
+    third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
+    await chat.stop(ME, second.id)
+    stored = chat.store.turn(ME, second.id)
+    assert stored.taken_back and stored.user == "Two" and chat.position(third.id) == 1
+    scripted.hold.set()
+    done = await ended(chat, third)
+    assert "One" in done.prompt_text and "Two" not in done.prompt_text and len(scripted.fed) == 2
+
+
+async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat, scripted) -> None:
+    scripted.hold = asyncio.Event()
+    turns = [await chat.send(owner, "Hi") for owner in (ME, YOU, ME, YOU)]
+    assert [chat.position(t.id) for t in turns] == [None, 1, 2, 3]
+    with pytest.raises(ChatError, match="3 messages are waiting") as refused:
+        await chat.send(YOU, "One too many")
+    assert refused.value.status == 429 and len(chat.store.conversations(YOU)) == 2
+    await chat.stop(ME, turns[0].id)
+    await until(lambda: chat.position(turns[1].id) is None)
+    assert not turns[1].stop_reason, "stopping mine does not stop yours"
+    scripted.hold.set()
+    assert [(await ended(chat, t)).stop_reason for t in turns] == ["stopped", "end", "end", "end"]
+
+
+async def test_two_sends_at_the_same_moment_make_one_path(chat: Chat) -> None:
+    first = await ended(chat, await chat.send(ME, "One"))
+    a, b = await asyncio.gather(*(chat.send(ME, text, conversation_id=first.conversation_id) for text in ("Two", "Three")))
+    await ended(chat, b)
+    assert [t.id for t in await chat.path(ME, first.conversation_id)] == [first.id, a.id, b.id]
+
+
+async def test_a_deleted_earlier_turn_does_not_break_what_waits_behind_it(chat: Chat, scripted) -> None:
+    scripted.hold = asyncio.Event()
+    first = await chat.send(ME, "One")
+    second = await chat.send(ME, "Two", conversation_id=first.conversation_id)
+    chat.store.delete_turn(ME, first.id, keep_children=True)
+    scripted.hold.set()
+    done = await ended(chat, second)
+    assert (done.stop_reason, done.parent_id) == ("end", None) and "One" not in done.prompt_text
+
+
+class FullDisk(Store):
+    """A store whose disk can be filled."""
+
+    full = False
+
+    def progress(self, turn: Turn) -> None:
+        self._check()
+        super().progress(turn)
+
+    def finish(self, turn: Turn) -> None:
+        self._check()
+        super().finish(turn)
+
+    def _check(self) -> None:
+        if self.full:
+            raise StoreError("The disk is full: 0 bytes are free.", "full")
+
+
+async def test_on_a_full_disk_the_reply_stays_visible_and_sending_waits_for_space(scripted, tmp_path: Path) -> None:
+    store = FullDisk(f"sqlite:///{tmp_path}/chat.db")
+    chat = Chat(Residence(scripted), store)
+    store.full = True
+    turn = await chat.send(ME, "Hi")
+    done = await ended(chat, turn)
+    assert (done.stop_reason, done.reply) == ("end", "Hello world")
+    assert "disk is full" in chat.unsaved(turn.id) and store.turn(ME, turn.id).running
+    assert [t.reply for t in await chat.path(ME, turn.conversation_id)] == ["Hello world"]
+    assert [t.reply async for t in chat.follow(ME, turn.id)] == ["Hello world"]
+    with pytest.raises(ChatError, match=r"nothing more is sent until it can: The disk is full"):
+        await chat.send(ME, "Next", conversation_id=turn.conversation_id)
+    store.full = False
+    after = await ended(chat, await chat.send(ME, "Next", conversation_id=turn.conversation_id))
+    assert "Hello world" in after.prompt_text
+    assert store.turn(ME, turn.id) == done and chat.unsaved(turn.id) == ""
+    await chat.shutdown()
