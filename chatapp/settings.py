@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     max_waiting: int = Field(64, ge=0, description="People who may wait in the queue before a new message is refused")
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
+        (), description="Names besides localhost under which the page may be opened, repeatable: behind a reverse proxy or a tunnel"
+    )
     data_dir: Path = Field(default_factory=default_data_dir, description="Folder for chats and converted models")
     database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
     api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")

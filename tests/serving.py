@@ -1,0 +1,89 @@
+"""A real server for tests: Gradio's launch() on a free loopback port with our routes and middleware, closed again without a trace.
+
+with serve(engine) as site:
+    httpx2.get(f"{site.url}/healthz")
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.web import auth, health, openai_api, security
+
+T = TypeVar("T")
+
+
+@dataclass
+class Site:
+    """A running server. `on_loop` runs a coroutine where the jobs run."""
+
+    url: str
+    chat: Chat
+    resident: Resident
+    settings: Settings
+    loop: asyncio.AbstractEventLoop
+
+    def on_loop(self, work: Coroutine[Any, Any, T], timeout: float = 10) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident: Resident | None = None, **given: Any) -> Iterator[Site]:
+    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks."""
+    settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
+    store = Store("sqlite://")
+    chat = Chat(resident, store, max_waiting=settings.max_waiting)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        loops.append(asyncio.get_running_loop())
+        yield
+        await chat.shutdown()
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        gr.Markdown("page")
+        if build:
+            build(chat)
+    routes = [*openai_api.routes(chat, resident, settings), *health.routes(resident)]
+    demo.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        auth=auth.checker(settings.auth),
+        app_kwargs={"routes": routes, "middleware": security.middleware(settings), "lifespan": lifespan},
+    )
+    try:
+        yield Site(f"http://127.0.0.1:{settings.port}", chat, resident, settings, loops[0])
+    finally:
+        demo.close(verbose=False)
+        resident.close()
+        store.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait for something another thread does; whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()

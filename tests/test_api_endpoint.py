@@ -1,0 +1,145 @@
+"""/chat through the real gradio_client: it streams, remembers, keeps people apart, stops, and costs next to nothing."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from chatapp.errors import ChatError
+from chatapp.turn import Sampling
+from chatapp.ui import api_endpoint
+from tests.conftest import Scripted
+from tests.serving import Site, serve, until
+
+
+@pytest.fixture
+def site(scripted: Scripted) -> Iterator[Site]:
+    with serve(scripted, build=api_endpoint.add) as site:
+        yield site
+
+
+@pytest.fixture
+def connect(site: Site) -> Iterator[Callable[[], Client]]:
+    """Makes clients, closed before the server is."""
+    with ExitStack() as clients:
+
+        def connect() -> Client:
+            client = Client(site.url, verbose=False)
+            clients.callback(client.close)
+            return client
+
+        yield connect
+
+
+def test_the_whole_reply_comes_with_the_settings_asked_for(scripted: Scripted, connect: Callable[[], Client]) -> None:
+    reply = connect().predict("Hi", temperature=0, top_k=3, max_tokens=50, seed=7, stop="a\nb", api_name="/chat")
+    assert reply == "Hello world"
+    assert scripted.samplings == [Sampling(temperature=0, top_k=3, max_tokens=50, seed=7, stop=("a", "b"))]
+
+
+def test_the_reply_grows_while_the_model_writes_and_ends_whole(scripted: Scripted, connect: Callable[[], Client]) -> None:
+    scripted.words, scripted.delay = [f" {n}" for n in range(100)], 0.01
+    seen = list(connect().submit("Hi", api_name="/chat"))
+    assert 5 <= len(seen) <= 1.0 / api_endpoint.STEP_SECONDS + 10
+    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
+    assert seen[-1] == "".join(scripted.words)
+
+
+def test_a_name_goes_on_with_a_conversation_and_the_system_prompt_is_used(
+    site: Site, scripted: Scripted, connect: Callable[[], Client]
+) -> None:
+    client = connect()
+    for question in ("One", "Two"):
+        client.predict(question, system="Be brief.", conversation_id="mine", api_name="/chat")
+    prompt = scripted.tokenizer.decode(scripted.fed[-1])
+    assert prompt.index("Be brief.") < prompt.index("One") < prompt.index("Hello world") < prompt.index("Two")
+
+
+def test_clients_are_kept_apart(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
+    ann, bob = connect(), connect()
+    ann.predict("A secret", conversation_id="ours", api_name="/chat")
+    bob.predict("Hello", conversation_id="ours", api_name="/chat")
+    assert "A secret" not in scripted.tokenizer.decode(scripted.fed[-1])
+    (secret,) = (key for key in site_owners(site) if site.chat.store.conversations(key)[0].title == "A secret")
+    with pytest.raises(AppError, match="not found"):
+        bob.predict("Show", conversation_id=site.chat.store.conversations(secret)[0].id, api_name="/chat")
+
+
+def site_owners(site: Site) -> set[str]:
+    """Owners of everything stored, read past the store's own check."""
+    import sqlalchemy as sa
+
+    with site.chat.store.database.read() as connection:
+        return set(connection.execute(sa.text("select distinct owner from conversations")).scalars())
+
+
+def test_owners_are_visitors_by_cookie_and_hashed(site: Site, connect: Callable[[], Client]) -> None:
+    client = connect()
+    client.predict("Hi", api_name="/chat")
+    (owner,) = site_owners(site)
+    assert owner.startswith("visitor:") and client.cookies["chatapp_visitor"] not in owner
+
+
+def test_cancel_stops_the_model_and_keeps_what_was_written(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
+    scripted.words, scripted.delay = ["x"] * 1000, 0.01
+    job = connect().submit("Hi", api_name="/chat")
+    assert until(lambda: scripted.steps > 5)
+    job.cancel()
+    assert until(lambda: scripted.closed == 1) and scripted.steps < 500
+    (owner,) = site_owners(site)
+    (row,) = site.chat.store.conversations(owner)
+    assert until(lambda: site.chat.store.path(owner, row.id)[0].stop_reason == "stopped")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"temperature": 9}, "Temperature is 9"), ({"seed": -1}, "Seed is -1"), ({"conversation_id": "0" * 32}, "not found")],
+)
+def test_a_wrong_value_is_answered_with_the_sentence(connect: Callable[[], Client], wrong: dict, says: str) -> None:
+    with pytest.raises(AppError, match=says):
+        connect().predict("Hi", **wrong, api_name="/chat")
+
+
+def test_a_failure_of_the_model_reaches_the_client(scripted: Scripted, connect: Callable[[], Client]) -> None:
+    scripted.fail_after, scripted.failure = 1, ChatError("The GPU ran out of memory. Ask for less.")
+    with pytest.raises(AppError, match="ran out of memory"):
+        connect().predict("Hi", api_name="/chat")
+
+
+def test_at_least_95_percent_of_the_engines_speed_arrives(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
+    """The bare engine and the same through the client, in turns; the best of three pairs counts, as the machine may be shared."""
+    scripted.words, scripted.delay = ["x"] * 200, 0.02
+    client = connect()
+    client.predict("Warm", max_tokens=1, api_name="/chat")
+
+    async def bare() -> None:
+        async for _ in scripted.generate((1, 2, 3), Sampling()):
+            pass
+
+    shares = []
+    while len(shares) < 3 and max(shares, default=0) < 0.95:
+        alone = seconds(lambda: site.on_loop(bare(), timeout=60))
+        through = seconds(lambda: client.predict("Hi", api_name="/chat"))
+        shares.append(alone / through)
+    assert max(shares) >= 0.95, shares
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def test_names_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatapp.turn import Turn
+
+    monkeypatch.setattr(api_endpoint, "MAX_NAMES", 2)
+    names = api_endpoint.Names()
+    for name in ("a", "b", "c"):
+        names.keep(Turn("me", f"id-{name}", "Hi"), name)
+    assert [names.find("me", name) for name in ("a", "b", "c")] == [None, "id-b", "id-c"]
+    assert names.find("you", "c") is None and names.find("you", "f" * 32) == "f" * 32

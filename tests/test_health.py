@@ -1,0 +1,54 @@
+"""/healthz through each state of the model, with real loading in the background."""
+
+import threading
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.settings import Settings
+from tests.conftest import Scripted
+from tests.serving import serve, until
+
+
+def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_load = threading.Event()
+
+    def slow(source: object, settings: Settings, progress) -> Scripted:
+        progress("Reading weights", 0.25)
+        assert may_load.wait(10)
+        return scripted
+
+    resident = Resident(Settings(), find=lambda settings: None, open=slow)
+    resident.start()
+    with serve(None, resident=resident) as site:
+        assert until(lambda: resident.detail == "Reading weights")
+        answer = httpx2.get(f"{site.url}/healthz")
+        assert answer.status_code == 503 and answer.headers["retry-after"]
+        assert answer.json() == {"status": "loading", "detail": "Reading weights", "progress": 0.25}
+        may_load.set()
+        assert until(lambda: httpx2.get(f"{site.url}/healthz").status_code == 200)
+        answer = httpx2.get(f"{site.url}/healthz")
+        assert answer.json() == {"status": "ready", "model": "scripted", "engine": "scripted"}
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_model_that_cannot_load_is_failed_with_the_reason() -> None:
+    def broken(source: object, settings: Settings, progress) -> Scripted:
+        raise ChatError("The file is cut off. Download it again.")
+
+    resident = Resident(Settings(), find=lambda settings: None, open=broken)
+    resident.start()
+    with serve(None, resident=resident) as site:
+        assert until(lambda: resident.state == "failed")
+        answer = httpx2.get(f"{site.url}/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "failed", "error": "The file is cut off. Download it again."})
+
+
+def test_health_needs_no_login_no_key_and_no_host_name(scripted: Scripted, tmp_path: Path) -> None:
+    with serve(scripted, auth=("ann:secret",), api_key="k") as site:
+        answer = httpx2.get(f"{site.url}/healthz", headers={"host": "10.0.0.7:7860", "origin": "https://monitor.example"})
+        head = httpx2.head(f"{site.url}/healthz")
+    assert answer.status_code == head.status_code == 200 and "set-cookie" not in answer.headers
