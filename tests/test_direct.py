@@ -2,33 +2,29 @@
 
 import asyncio
 import inspect
+import pickle
+import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList, MistralConfig
+from transformers import AutoModelForCausalLM, LogitsProcessorList, MistralConfig
 
-from chatapp.engines.base import Card
 from chatapp.engines.direct import CHUNK, DirectEngine
 from chatapp.errors import ChatError
+from chatapp.models import loading
+from chatapp.models.loading import Loaded
+from chatapp.models.sources import resolve
 from chatapp.settings import Settings
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 
 LONG = [3 + n * 7 % 390 for n in range(3 * CHUNK + 10)]
 SHORT = LONG[:20]
 GREEDY = Sampling(temperature=0, max_tokens=24)
-
-
-class Loaded:
-    """What models.loading gives an engine."""
-
-    def __init__(self, model, tokenizer) -> None:
-        self.model, self.tokenizer = model, tokenizer
-
-    def card(self, engine: str) -> Card:
-        return Card("tiny", "", self.model.num_parameters(), engine, "cpu", "float32", "a test", 2048)
 
 
 class Watched(torch.nn.Module):
@@ -57,7 +53,7 @@ class Watched(torch.nn.Module):
 
 
 def load(folder: Path) -> Loaded:
-    return Loaded(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(folder))
+    return loading.load(resolve(str(folder), data_dir=folder), Settings(dtype="float32", device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +178,18 @@ async def test_a_stop_string_ends_the_run_unseen(engine) -> None:
     assert "".join(e.text for e in events[1:-1]) == full[: full.index(stop)]
 
 
+async def test_a_reply_that_goes_on_inside_a_character_finishes_it(make, llama: Loaded) -> None:
+    smile = llama.tokenizer("😀", add_special_tokens=False).input_ids
+    begun = next(n for n in range(1, len(smile)) if not llama.tokenizer.decode(smile[:n]).strip("\ufffd"))
+    engine = make(llama)
+    rest = iter(smile[begun:])
+    engine._draw = lambda *_: (next(rest), -1.0)  # the model writes just the missing bytes
+    events = await run(engine, llama.tokenizer("Hi ").input_ids + smile[:begun], Sampling(max_tokens=len(smile) - begun))
+    assert "".join(e.text for e in events[1:]) == "😀"
+
+
 async def test_a_second_turn_reads_only_what_is_new(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     first = await drawn(engine, SHORT, GREEDY)
     second = SHORT + first + [40, 41, 42]
     watched.lengths.clear()
@@ -237,7 +243,7 @@ async def test_sliding_windows_stay_right_and_say_why_nothing_is_reused(make, ll
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4)
-    engine = make(Loaded(model, llama.tokenizer))
+    engine = make(replace(llama, model=model))
     assert "sliding-window" in engine.capabilities.off["prefix_reuse"]
     for prompt in (LONG[:700], [*LONG[:700], 5], LONG[:30]):
         events = await run(engine, prompt, GREEDY)
@@ -255,7 +261,7 @@ async def settled(watched: Watched) -> int:
 
 
 async def test_closing_stops_within_one_step(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     watched.pause = 0.02
     events = engine.generate(SHORT, Sampling(max_tokens=500))
     for _ in range(4):  # Prefilled and three tokens
@@ -267,7 +273,7 @@ async def test_closing_stops_within_one_step(make, llama: Loaded, watched: Watch
 
 
 async def test_cancelling_stops_between_two_chunks_of_the_prompt(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     watched.pause = 0.05
     task = asyncio.create_task(drawn(engine, LONG, GREEDY))
     await asyncio.to_thread(watched.entered.wait)
@@ -280,7 +286,7 @@ async def test_cancelling_stops_between_two_chunks_of_the_prompt(make, llama: Lo
 
 
 async def test_a_waiting_run_that_is_closed_never_starts(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     watched.pause = 0.01
     first = asyncio.create_task(drawn(engine, SHORT, GREEDY))
     await asyncio.to_thread(watched.entered.wait)
@@ -288,7 +294,7 @@ async def test_a_waiting_run_that_is_closed_never_starts(make, llama: Loaded, wa
     await asyncio.sleep(0.02)
     second.cancel()
     assert len(await first) == 24
-    assert await settled(watched) == 24
+    assert await settled(watched) == 1 + 24  # the warm-up, the prompt, and each token but the last
 
 
 async def test_two_runs_at_once_are_served_one_after_the_other_and_do_not_mix(engine, make, llama: Loaded) -> None:
@@ -308,7 +314,7 @@ async def test_the_number_of_threads_does_not_grow(engine) -> None:
 
 
 async def test_an_exception_reaches_the_caller_and_the_engine_lives_on(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     watched.failure = ValueError("a bug in the model")
     with pytest.raises(ValueError, match="a bug in the model"):
         await run(engine, SHORT, GREEDY)
@@ -319,7 +325,7 @@ async def test_an_exception_reaches_the_caller_and_the_engine_lives_on(make, lla
     "failure", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 7"), MemoryError()]
 )
 async def test_out_of_memory_frees_the_caches_and_says_the_numbers(make, llama: Loaded, watched: Watched, failure: BaseException) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     await run(engine, SHORT, GREEDY)
     watched.failure = failure
     with pytest.raises(ChatError, match=r"out of memory on cpu, with a prompt of 778 tokens and up to 24 for the reply") as caught:
@@ -338,13 +344,13 @@ async def test_broken_numbers_are_an_error_and_not_a_token(make, llama: Loaded) 
 
         forward.__signature__ = inspect.signature(Watched.forward)
 
-    engine = make(Loaded(Broken(llama.model), llama.tokenizer))
+    engine = make(replace(llama, model=Broken(llama.model)))
     with pytest.raises(ChatError, match="not a number in float32"):
         await run(engine, SHORT, GREEDY)
 
 
 async def test_a_closed_engine_ends_its_run_and_refuses_new_ones(make, llama: Loaded, watched: Watched) -> None:
-    engine = make(Loaded(watched, llama.tokenizer))
+    engine = make(replace(llama, model=watched))
     watched.pause = 0.01
     events = engine.generate(SHORT, Sampling(max_tokens=500))
     await anext(events)
@@ -367,6 +373,16 @@ async def test_a_dead_worker_is_replaced(engine) -> None:
 async def test_impossible_prompts_are_refused_with_the_numbers(engine, ids: list[int]) -> None:
     with pytest.raises(ChatError, match=f"The prompt has {len(ids)} tokens; this model takes 1 to 2047"):
         await run(engine, ids, GREEDY)
+
+
+async def test_on_zerogpu_the_run_is_handed_to_the_gpu_process(make, llama: Loaded, monkeypatch) -> None:
+    spaces = ModuleType("spaces")
+    handed = []
+    spaces.GPU = lambda steps: lambda *values: (handed.append(pickle.loads(pickle.dumps(values))), steps(*values))[1]
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert len(await drawn(make(llama), SHORT, GREEDY)) == 24
+    assert handed == [(tuple(SHORT), GREEDY)]
 
 
 def test_neutral_settings_need_no_processors() -> None:

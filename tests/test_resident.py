@@ -4,7 +4,6 @@ import asyncio
 import logging
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +13,7 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.resident import Resident, bytes_needed, fits_beside
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
+from chatapp.models.sources import Source
 from chatapp.settings import Settings
 
 BIG = 2**62
@@ -42,14 +42,13 @@ class Opener:
         self.failures: dict[str, BaseException] = {}
         self.opened: list[Loaded] = []
         self.alive_at_open: list[int] = []
-        self.size = 1
 
-    def find(self, settings: Settings):
+    def find(self, settings: Settings) -> Source:
         if settings.model == "misspelt":
             raise ChatError("misspelt was not found: looked for a folder and on the Hub.")
-        return SimpleNamespace(name=settings.model, gguf=None, folder=None)
+        return Source(settings.model, "hub", repo=settings.model)
 
-    def open(self, source, settings: Settings, progress) -> Loaded:
+    def open(self, source: Source, settings: Settings, progress) -> Loaded:
         self.alive_at_open.append(sum(not e.closed for e in self.opened))
         progress(f"Reading weights of {source.name}", 0.25)
         self.reported.set()
@@ -199,39 +198,41 @@ def test_sizes_are_read_from_the_files(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
     gguf = tmp_path / "model.gguf"
     gguf.write_bytes(b"x" * 100)
-    assert bytes_needed(SimpleNamespace(gguf=None, folder=tmp_path)) == 200
-    assert bytes_needed(SimpleNamespace(gguf=gguf, folder=None)) == 800
-    assert bytes_needed(SimpleNamespace(gguf=None, folder=None)) is None
-    assert fits_beside(SimpleNamespace(gguf=gguf, folder=None), "cpu")
+    assert bytes_needed(Source("m", "folder", folder=tmp_path)) == 200
+    assert bytes_needed(Source("m", "gguf", gguf=gguf)) == 800
+    assert bytes_needed(HUB) is None
+    assert fits_beside(Source("m", "gguf", gguf=gguf), "cpu") and not fits_beside(HUB, "cpu")
 
 
-def source(gguf: str | None = None):
-    return SimpleNamespace(name="m", gguf=gguf and Path(gguf), folder=None)
+HUB = Source("org/m", "hub", repo="org/m")
+FILE = Source("m.gguf", "gguf", gguf=Path("m.gguf"))
+ON_HUB = Source("org/m:m.gguf", "repo_gguf", repo="org/m", file="m.gguf")
 
 
 @pytest.mark.parametrize(
-    ("device", "gguf", "installed", "chosen"),
+    ("device", "source", "installed", "chosen"),
     [
-        ("cuda:1", None, True, "batched"),
-        ("cuda", "m.gguf", True, "batched"),
-        ("cpu", "m.gguf", True, "llamacpp"),
-        ("cpu", "m.gguf", False, "direct"),
-        ("cpu", None, True, "direct"),
-        ("mps", "m.gguf", True, "direct"),
+        ("cuda:1", HUB, True, "batched"),
+        ("cuda", FILE, True, "batched"),
+        ("cpu", FILE, True, "llamacpp"),
+        ("cpu", ON_HUB, True, "llamacpp"),
+        ("cpu", FILE, False, "direct"),
+        ("cpu", HUB, True, "direct"),
+        ("mps", FILE, True, "direct"),
     ],
 )
-def test_auto_takes_the_engine_that_fits(monkeypatch, device: str, gguf: str | None, installed: bool, chosen: str) -> None:
+def test_auto_takes_the_engine_that_fits(monkeypatch, device: str, source: Source, installed: bool, chosen: str) -> None:
     monkeypatch.setattr(engines, "_has_llamacpp", lambda: installed)
-    assert engines.choose(source(gguf), Settings(device=device)) == chosen
+    assert engines.choose(source, Settings(device=device)) == chosen
 
 
 def test_an_engine_that_cannot_serve_the_model_is_refused_with_the_reason(monkeypatch) -> None:
-    with pytest.raises(ChatError, match="runs GGUF files, and m is none"):
-        engines.choose(source(), Settings(engine="llamacpp"))
+    with pytest.raises(ChatError, match="runs GGUF files, and org/m is none"):
+        engines.choose(HUB, Settings(engine="llamacpp"))
     monkeypatch.setattr(engines, "_has_llamacpp", lambda: False)
     with pytest.raises(ChatError, match="needs the package xllamacpp"):
-        engines.choose(source("m.gguf"), Settings(engine="llamacpp"))
-    assert engines.choose(source("m.gguf"), Settings(engine="direct", device="cpu")) == "direct"
+        engines.choose(FILE, Settings(engine="llamacpp"))
+    assert engines.choose(FILE, Settings(engine="direct", device="cpu")) == "direct"
 
 
 def test_a_worker_hands_exceptions_over_as_values_and_refuses_jobs_when_closed() -> None:

@@ -34,7 +34,7 @@ def choose(source: "Source", settings: "Settings") -> str:
     device = device_type(settings)
     if device == "cuda":
         return "batched"
-    return "llamacpp" if device == "cpu" and source.gguf and _has_llamacpp() else "direct"
+    return "llamacpp" if device == "cpu" and source.is_gguf and _has_llamacpp() else "direct"
 
 
 def device_type(settings: "Settings") -> str:
@@ -49,7 +49,7 @@ def device_type(settings: "Settings") -> str:
 
 
 def _refuse_llamacpp(source: "Source") -> None:
-    if not source.gguf:
+    if not source.is_gguf:
         raise ChatError(f"--engine llamacpp runs GGUF files, and {source.name} is none. Leave --engine out, or name a .gguf file.")
     if not _has_llamacpp():
         raise ChatError("--engine llamacpp needs the package xllamacpp, which is not installed. Install it, or use --engine direct.")
@@ -83,6 +83,10 @@ def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Eng
 
 def _llamacpp(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
     from chatapp.engines.llamacpp import LlamaCppEngine
-    from chatapp.models.loading import load_tokenizer
+    from chatapp.models.facts import gguf_facts
+    from chatapp.models.loading import load_tokenizer, local_gguf
 
-    return LlamaCppEngine(source.gguf, load_tokenizer(source, settings, progress), source, settings)
+    gguf, revision = local_gguf(source, progress)
+    tokenizer = load_tokenizer(source, settings, progress)
+    progress(f"Starting llama.cpp with {gguf.name}", None)
+    return LlamaCppEngine(gguf, tokenizer, gguf_facts(gguf, source.name, revision), settings)

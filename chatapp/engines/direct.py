@@ -2,15 +2,18 @@
 
 import inspect
 import math
-from collections.abc import AsyncGenerator, Generator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from chatapp.engines.base import Capabilities
+from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.kvcache import GrowingLayer, KVCaches, new_cache, why_not_reusable
+from chatapp.engines.kvcache import GrowingLayer, KVCaches, bytes_per_token, new_cache, why_not_reusable
+from chatapp.engines.memory import affordable_context, free_bytes
 from chatapp.engines.sampling import draw, logprob, processors, random_source
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.worker import Worker, stream
@@ -36,22 +39,23 @@ class DirectEngine:
     def __init__(self, loaded: "Loaded", settings: "Settings") -> None:
         self.tokenizer = loaded.tokenizer
         self.model = loaded.model.eval()
-        self.card = loaded.card("direct")
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
         self._few_logits = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(self.model.forward).parameters else {}
-        reason = _check_cache(self.model)
-        self.capabilities = Capabilities(self.card.context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
-        self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
         self._closed = False
+        self._steps = on_zerogpu(self.steps)
         self._worker = Worker("direct engine")
-        # PyTorch keeps the number of threads per calling thread.
-        self._worker.submit(lambda: torch.set_num_threads(settings.threads or usable_cores())).result()
+        per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
+        context = affordable_context(loaded.facts.context, settings.context, per_token, free_bytes(str(self.model.device)))
+        self.card = Card(engine="direct", **asdict(replace(loaded.facts, context=context)))
+        reason = why_not_reusable(self.model.config)
+        self.capabilities = Capabilities(context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
+        self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. `logprob` of a token is that of the model's own distribution, before temperature and filters."""
         self._refuse_impossible(prompt_ids)
         ids = tuple(prompt_ids)
-        events = stream(self._worker, lambda: self.steps(ids, sampling))
+        events = stream(self._worker, lambda: self._steps(ids, sampling))
         try:
             async for event in events:
                 yield event
@@ -65,6 +69,14 @@ class DirectEngine:
         self._caches.clear()
         self.model = None
         _free_device_memory()
+
+    def _warm_up(self, threads: int) -> int:
+        """Set the worker's threads, run one token, and return the bytes of KV cache that a token takes."""
+        torch.set_num_threads(threads)  # PyTorch keeps this number per calling thread
+        _refuse_unfit(self.model)
+        cache = new_cache(self.model.config)
+        self._forward([next(iter(self._ends), 0)], cache)
+        return bytes_per_token(cache)
 
     def steps(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Generator[Event | None]:
         """The whole run as a plain generator of plain values, closed to stop it; None is yielded after each chunk of the prompt."""
@@ -160,11 +172,21 @@ class DirectEngine:
         )
 
 
-def _check_cache(model: torch.nn.Module) -> str:
-    """Why KV caches cannot be reused, or ''. Raises ChatError for a model that this engine cannot run step by step."""
+def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
+    """On a ZeroGPU Space: `steps` as run by a process that holds the GPU for the length of the run. Elsewhere `steps` itself.
+
+    That process is a fork: it takes and yields values that can be pickled, and keeps its own KV caches while it lives.
+    """
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return steps
+    import spaces  # only there, where it is preinstalled
+
+    return spaces.GPU(steps)
+
+
+def _refuse_unfit(model: torch.nn.Module) -> None:
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         raise ChatError(f"Models of type {model.config.model_type} keep no key-value cache, so they cannot be served here.")
-    return why_not_reusable(model.config)
 
 
 def _attention_only(cache: "DynamicCache") -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from chatapp.engines import Progress, open_engine
 from chatapp.engines.base import Card, Engine
+from chatapp.engines.memory import free_bytes
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.settings import EMBEDDED_MODEL, Settings
@@ -171,14 +172,3 @@ def bytes_needed(source: "Source") -> int | None:
         return 8 * Path(source.gguf).stat().st_size
     found = [f.stat().st_size for f in Path(source.folder).glob("*.safetensors")] if source.folder else []
     return 2 * sum(found) or None
-
-
-def free_bytes(device: str) -> int:
-    """Free memory of the device a model is on."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.mem_get_info(device)[0]
-    import psutil
-
-    return psutil.virtual_memory().available
