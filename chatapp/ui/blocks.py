@@ -8,7 +8,7 @@ from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.turn import KNOBS
-from chatapp.ui import panel, theme, widgets
+from chatapp.ui import api_endpoint, panel, theme, widgets
 from chatapp.ui.chat_page import ChatPage
 from chatapp.ui.sidebar import Sidebar
 
@@ -46,6 +46,7 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="right"):
                 widgets.static(widgets.panel_head(), "panel-head")
                 knobs = panel.build()
+        api_endpoint.add(chat)
         connect(demo, page, side, wires, bot, knobs)
     return demo
 

@@ -1,14 +1,18 @@
 """The list of conversations: search, rename, pin, delete with undo, export, import. The page groups it by the visitor's days."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import gradio as gr
 
+from chatapp import transfer
 from chatapp.chat import Chat
 from chatapp.errors import ChatError
+from chatapp.store import Store
 from chatapp.ui.polite import polite
 from chatapp.web.security import owner_of
 
@@ -89,15 +93,13 @@ class Sidebar:
 
     async def bring(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
         """Import a file's text. Nothing is imported unless all of it is understood."""
-        ids = await asyncio.to_thread(imported, self.store, owner, ask.get("text", ""), ask.get("name", ""))
-        return {"imported": len(ids), "first": ids[0] if ids else None}
+        done = await asyncio.to_thread(transfer.import_file, self.store, owner, ask.get("text", "").encode("utf-8", "surrogatepass"))
+        return {"imported": len(done.ids), "first": done.ids[0] if done.ids else None}
 
 
-def exported(store: Any, owner: str, conversation: str | None, form: str) -> tuple[str, str]:
-    """(file name, text) of one or all conversations. Raises ChatError for an unknown format."""
-    raise NotImplementedError
-
-
-def imported(store: Any, owner: str, text: str, name: str) -> list[str]:
-    """Ids of the conversations that came in."""
-    raise NotImplementedError
+def exported(store: Store, owner: str, conversation: str | None, kind: str) -> tuple[str, str]:
+    """(file name, text) of one or all conversations. Raises ChatError for an unknown kind."""
+    text = "".join(transfer.export(store, owner, kind, conversation))
+    what = store.summary(owner, conversation).title if conversation else "chats"
+    name = re.sub(r"[^\w-]+", "-", what).strip("-")[:60] or "chat"
+    return f"{name}-{date.today().isoformat()}{transfer.SUFFIXES[kind]}", text

@@ -1,6 +1,5 @@
 """What the page shows of recorded turns, as plain data: transcript, the quiet line under each reply, the model card. No gradio here."""
 
-import time
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -144,8 +143,3 @@ def card_facts(card: Card) -> list[str]:
     """The model card in short facts."""
     weights = [f"{size(card.parameters)} parameters"] if card.parameters else []
     return [*weights, f"{card.engine} on {card.device}", card.dtype, f"{card.context:,} tokens of context"]
-
-
-def day(moment: float) -> str:
-    """The date of a Unix time, for file names."""
-    return time.strftime("%Y-%m-%d", time.localtime(moment))

@@ -1,0 +1,61 @@
+"""What app.py prints and waits for: the start-up card, the server's loop, the signal to end."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.ui import view
+
+
+class Loop:
+    """Remembers the event loop of the server, which runs in a thread of its own."""
+
+    running: asyncio.AbstractEventLoop
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[None]:
+        self.running = asyncio.get_running_loop()
+        yield
+
+
+def begin_card(url: str, settings: Settings, store: Store) -> str:
+    """Printed as soon as the page answers."""
+    api = "on, at /v1" if settings.api_key.get_secret_value() else "off; CHATAPP_API_KEY turns it on"
+    return rows({"Page": url, "Chats": store.where, "API": api, "Model": f"{settings.model} (loading; the page answers meanwhile)"})
+
+
+def model_card(resident: Resident) -> str:
+    """Waits for the model and says what it is, or why there is none."""
+    try:
+        card = asyncio.run(resident.wait_ready()).card
+    except ChatError as error:
+        return rows({"Failed": str(error)})
+    return rows(
+        {
+            "Model": card.model + (f"@{card.revision}" if card.revision else ""),
+            "Parameters": view.size(card.parameters),
+            "Engine": f"{card.engine} on {card.device}",
+            "Dtype": f"{card.dtype}: {card.dtype_reason}",
+            "Context": f"{card.context:,} tokens",
+        }
+    )
+
+
+def rows(facts: dict[str, str]) -> str:
+    """Two columns."""
+    return "\n".join(f"  {name:<11} {value}" for name, value in facts.items())
+
+
+def until_stopped() -> None:
+    """Block the main thread until Ctrl+C or a polite kill."""
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    stopped.wait()

