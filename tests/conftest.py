@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Sequence
+import tempfile
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
 os.environ.update(
@@ -18,6 +19,7 @@ import pytest
 
 from chatapp.engines.base import Capabilities, Card
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from tests import postgres
 from tests.tiny import make_tiny
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
@@ -61,6 +63,22 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def make_direct(request: pytest.FixtureRequest):
+    """Direct engines that are closed after the test; without the end-of-turn tokens that a random model may draw."""
+    from chatapp.engines.direct import DirectEngine
+    from chatapp.models.loading import Loaded
+    from chatapp.settings import Settings
+
+    def make(loaded: Loaded, **values: int) -> DirectEngine:
+        engine = DirectEngine(loaded, Settings(**{"threads": 1, **values}))
+        engine._ends = frozenset()
+        request.addfinalizer(engine.close)
+        return engine
+
+    return make
+
+
+@pytest.fixture
 def make_batched(tiny_llama: Path, request: pytest.FixtureRequest):
     """Batched engines on a tiny model, closed when the test ends; without the end-of-turn tokens that a random model may draw."""
     from chatapp.engines.batched import BatchedEngine
@@ -75,6 +93,42 @@ def make_batched(tiny_llama: Path, request: pytest.FixtureRequest):
         return engine
 
     return make
+
+
+@pytest.fixture(scope="session")
+def smol_gguf() -> Path:
+    """The embedded model's file."""
+    from chatapp.models.sources import embedded_gguf
+
+    gguf = embedded_gguf()
+    if gguf is None:
+        pytest.skip("the embedded model is not installed (requirements-model.txt)")
+    return gguf
+
+
+@pytest.fixture(scope="session")
+def smol(smol_gguf: Path) -> Path:
+    """The embedded model as a Transformers folder, converted once per machine and kept in the temp folder."""
+    from chatapp.models.convert import convert_gguf
+
+    return convert_gguf(smol_gguf, Path(tempfile.gettempdir()) / "chatapp-tests", lambda what, share: None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The test run's own PostgreSQL, started when the first test asks for it."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new empty database: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/chats/chat.db"
+    else:
+        with postgres.database(request.getfixturevalue("postgres_server")) as url:
+            yield url
 
 
 class Scripted:
