@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")
+
+
+class NotLoaded(ChatError):
+    """The reply's model is not loaded; `offer` is its name, for a button that loads it."""
+
+    def __init__(self, name: str, now: str) -> None:
+        super().__init__(
+            f"This reply was made by {name}; {now} is loaded. Load {name} for X-ray to see more than what was recorded.", status=409
+        )
+        self.offer = name
+
+
 MAX_LOGITS_BYTES = 2**30
 
 
@@ -163,11 +175,8 @@ class Scope:
         self._specimens = {n: kept for n, kept in self._specimens.items() if n == resident and n != name}
         self._specimens[name] = (engine, made)
 
-    def _not_loaded(self, name: str) -> ChatError:
-        now = self.resident.card.model if self.resident.state == "ready" else "no model"
-        return ChatError(
-            f"This reply was made by {name}; {now} is loaded. Load {name} for X-ray to see more than the recorded text.", status=409
-        )
+    def _not_loaded(self, name: str) -> NotLoaded:
+        return NotLoaded(name, self.resident.card.model if self.resident.state == "ready" else "no model")
 
 
 def _one_thread() -> None:
