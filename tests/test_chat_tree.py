@@ -1,7 +1,7 @@
 """Regenerate, edit, continue, branch; several messages and people at once; a store that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,9 @@ from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.store import Store, StoreError
-from chatapp.turn import Message, Sampling, Turn
+from chatapp.turn import Event, Finish, Message, Sampling, Token, Turn
 from tests.chats import ME, YOU, Residence, ended, speak, until
+from tests.conftest import Scripted
 
 CUT = Sampling(max_tokens=2)
 
@@ -207,4 +208,44 @@ async def test_on_a_full_disk_the_reply_stays_visible_and_sending_waits_for_spac
     after = await ended(chat, await chat.send(ME, "Next", conversation_id=turn.conversation_id))
     assert "Hello world" in after.prompt_text
     assert store.turn(ME, turn.id) == done and chat.unsaved(turn.id) == ""
+    await chat.shutdown()
+
+
+class Stubborn(Scripted):
+    """An engine that gives one more token when it is cancelled, and takes its time to end."""
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        self.fed.append(tuple(prompt_ids))
+        yield Token(1000, "shown", None)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            yield Token(1001, " unseen", None)
+        await asyncio.sleep(0.3)
+        self.closed += 1
+        yield Finish("end")
+
+
+async def test_stop_does_not_wait_for_a_slow_engine_but_the_next_reply_does(scripted, tmp_path: Path) -> None:
+    engine = Stubborn(scripted.tokenizer)
+    chat = Chat(Residence(engine), Store(f"sqlite:///{tmp_path}/chat.db"))
+    first = await chat.send(ME, "One")
+    second = await chat.send(YOU, "Two")
+    await until(lambda: first.reply == "shown")
+    await chat.stop(ME, first.id)
+    assert chat.store.turn(ME, first.id).stop_reason == "stopped" and engine.closed == 0
+    await until(lambda: len(engine.fed) == 2)
+    assert engine.closed == 1, "the engine was free before it got the next prompt"
+    assert (first.reply, first.stop_reason, second.running) == ("shown", "stopped", True)
+    await chat.shutdown()
+
+
+async def test_a_message_found_too_long_when_its_time_comes_says_so_and_is_left_out_later(scripted, tmp_path: Path) -> None:
+    residence = Residence(scripted, "loading")
+    chat = Chat(residence, Store(f"sqlite:///{tmp_path}/chat.db"))
+    turn = await chat.send(ME, "many words " * 3000)
+    residence.become("ready")
+    done = await ended(chat, turn)
+    assert done.stop_reason == "error" and "2,048" in done.error and done.user == "many words " * 3000
+    assert (await ended(chat, await chat.send(ME, "Short", conversation_id=turn.conversation_id))).stop_reason == "end"
     await chat.shutdown()
