@@ -1,0 +1,201 @@
+"""The engine for a GGUF file on a CPU: llama.cpp's server in a child process; token ids go in and token ids come back."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.cores import usable_cores
+from chatapp.engines.gguf_file import GgufFile, parts, read_gguf, streamable
+from chatapp.engines.llamacpp_http import Gone, events
+from chatapp.engines.llamacpp_server import Address, NativeServer
+from chatapp.engines.text import TextStream, end_ids
+from chatapp.errors import ChatError
+from chatapp.models.memory import free_memory
+from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from chatapp.models.facts import Facts
+    from chatapp.settings import Settings
+
+BATCH = 256
+"""Prompt tokens read at a time: Stop is seen, and other people's tokens come, between two batches."""
+
+SPARE = 2
+"""The server ends a reply this many tokens before its context is full."""
+
+SMALLEST_CONTEXT = 512
+LARGEST_PROMPT_CACHE = 2**31
+RANDOM_SEED = 2**32 - 1
+"""The seed that means 'draw one' to llama.cpp."""
+
+ORDER = ("penalties", "temperature", "top_k", "top_p", "min_p")
+"""Transformers' order of logits processors, which is not llama.cpp's."""
+
+OFF = {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
+OFF |= {"presence_penalty": 0.0, "frequency_penalty": 0.0, "min_keep": 0, "ignore_eos": False, "n_keep": 0}
+
+
+@dataclass(frozen=True)
+class Room:
+    """How memory is divided: tokens of context for each person, and bytes for prompts of conversations that have no slot."""
+
+    context: int
+    prompt_cache: int
+
+
+class LlamaCppEngine:
+    """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot."""
+
+    def __init__(self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings") -> None:
+        file = read_gguf(gguf)
+        _check_vocabulary(file, tokenizer)
+        room = divide(file, settings.people, settings.context, free_memory())
+        self.tokenizer = tokenizer
+        self._ends = end_ids(tokenizer)
+        values = {**asdict(facts), "context": room.context}
+        self.card = Card(engine="llamacpp", **values)
+        self.capabilities = Capabilities(room.context, concurrency=settings.people)
+        self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
+        self.server.address()
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        """See Engine.generate. `logprob` of a token is that of the model's own distribution, before temperature and filters."""
+        if not 0 < len(prompt_ids) < self.card.context:
+            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
+        reply = _Reply(TextStream(self.tokenizer, sampling.stop, prior=prompt_ids), self._ends)
+        async with aclosing(self._answers(_body(prompt_ids, sampling, self.card.context))) as answers:
+            async for answer in answers:
+                for event in reply.take(answer):
+                    yield event
+                if reply.finished:
+                    return
+
+    def close(self) -> None:
+        """End the child process and free the model. Running replies fail at once."""
+        self.server.close()
+
+    async def _answers(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """The server's events, from a server that is alive when the request is made. Raises ChatError when it dies on the way."""
+        begun = False
+        for _ in range(2):
+            address = await self._alive()
+            try:
+                async with aclosing(events(address, "/completion", body)) as answers:
+                    async for answer in answers:
+                        begun = True
+                        yield answer
+                    return
+            except Gone:
+                # A process that was dying when we asked has done nothing yet: ask the next one. A second time is no accident.
+                await asyncio.to_thread(self.server.mourn)
+                if begun:
+                    break
+        raise ChatError("The model's process stopped in the middle of the reply. It starts again with the next message.", status=503)
+
+    async def _alive(self) -> Address:
+        return self.server.running or await asyncio.to_thread(self.server.address)
+
+
+class _Reply:
+    """The server's events of one reply, turned into ours."""
+
+    def __init__(self, text: TextStream, ends: frozenset[int]) -> None:
+        self.finished = False
+        self._text = text
+        self._ends = ends
+        self._begun = False
+
+    def take(self, answer: dict[str, Any]) -> Iterator[Event]:
+        if error := answer.get("error"):
+            raise ChatError(f"The model's server stopped the reply: {error.get('message', error)}.", status=503)
+        if progress := answer.get("prompt_progress"):  # such an event also names a token, which is none
+            if progress["processed"] >= progress["total"] and not self._begun:
+                self._begun = True
+                yield Prefilled(progress["cache"])
+        elif answer["stop"]:
+            yield self._finish("end" if answer["stop_type"] == "eos" else "length")
+        else:
+            yield from self._token(answer)
+
+    def _token(self, answer: dict[str, Any]) -> Iterator[Event]:
+        token, logprob = answer["tokens"][0], answer["completion_probabilities"][0]["logprob"]
+        if token in self._ends:
+            yield Token(token, "", logprob)
+            yield self._finish("end")
+            return
+        yield Token(token, self._text.push(token), logprob)
+        if self._text.stopped:
+            yield self._finish("stop")
+
+    def _finish(self, reason: str) -> Finish:
+        self.finished = True
+        return Finish(reason, self._text.flush())
+
+
+def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
+    """Share `free` bytes: what the weights leave goes half to the slots' KV caches, a quarter to prompts that are kept.
+
+    `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
+    """
+    left = max(0, free - sum(part.stat().st_size for part in parts(file.path)))
+    most = left // 2 // (people * max(1, file.cache_bytes)) - SPARE
+    least = min(wanted or SMALLEST_CONTEXT, file.context)
+    if most < least:
+        needed, given = people * least * file.cache_bytes / 1e9, left / 2e9
+        raise ChatError(
+            f"{people} people with {least} tokens of context each need {needed:.1f} GB of memory besides the model, and {given:.1f} GB "
+            "can be given. Start with a smaller --context or fewer --people."
+        )
+    return Room(min(wanted or file.context, file.context - SPARE, most), min(LARGEST_PROMPT_CACHE, left // 4))
+
+
+def _options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:
+    return {
+        "model": str(model),
+        "slots": settings.people,
+        "context": room.context + SPARE,
+        "batch": BATCH,
+        "threads": settings.threads or usable_cores(),
+        "cache_mib": room.prompt_cache >> 20,
+    }
+
+
+def _body(ids: Sequence[int], sampling: Sampling, context: int) -> dict[str, Any]:
+    """One request, every sampler set: the server's own defaults are not ours."""
+    return OFF | {
+        "prompt": list(ids),
+        "n_predict": sampling.max_tokens,
+        "samplers": ORDER,
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": context if sampling.repetition_penalty != 1 else 0,
+        "seed": secrets.randbelow(RANDOM_SEED) if sampling.seed is None else sampling.seed % RANDOM_SEED,
+        "n_probs": 1,
+        "stream": True,
+        "cache_prompt": True,
+        "return_tokens": True,
+        "return_progress": True,
+        "response_fields": ["stop", "stop_type"],  # of the last event, which else repeats the whole prompt
+    }
+
+
+def _check_vocabulary(file: GgufFile, tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Ids mean the same on both sides, or every reply would be nonsense. Padding entries may differ: 1 in 100."""
+    theirs = file.tokens[: len(tokenizer)]
+    ours = tokenizer.convert_ids_to_tokens(range(len(theirs)))
+    different = sum(a != b.decode(errors="replace") for a, b in zip(ours, theirs, strict=True))
+    if not theirs or different * 100 > len(theirs):
+        raise ChatError(
+            f"The tokenizer does not belong to {file.path.name}: {different} of {len(theirs)} tokens differ. "
+            "Take the model and the tokenizer from the same repository."
+        )

@@ -1,0 +1,69 @@
+"""The child process: llama.cpp's server, and nothing else of ours. Run by llamacpp_server.py; imports no other file of chatapp.
+
+One JSON object arrives on the first line of stdin: the options below and the key, which so stays out of the process list. The address
+goes out on stdout when the model is ready. When stdin ends, the parent is gone and so is this process.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+SPINS = "1000"
+"""How long OpenMP threads wait busily for each other. By default so long that, with another busy process on the same cores, each step
+waits for the scheduler many times over: 2 tokens a second became 20 with this number, and nothing was lost on idle cores."""
+
+
+def die_with_parent() -> None:
+    """Linux kills this process when the thread that started it ends; elsewhere the end of stdin does, as soon as the model is loaded."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def watch_stdin() -> None:
+    """Returns only when the parent has closed its end, by intent or by dying."""
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def serve(options: dict) -> str:
+    """Load the model and listen. Returns the address; the native threads go on."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = options["model"]
+    params.n_parallel = options["slots"]
+    params.n_ctx = options["slots"] * options["context"]  # the server divides it among the slots
+    params.n_batch = params.n_ubatch = options["batch"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
+    params.cache_ram_mib = options["cache_mib"]
+    params.fit_params = False  # it would choose another context than the one we promise
+    params.api_keys = [options["key"]]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.ui = False
+    params.cors_origins = params.cors_methods = params.cors_headers = ""
+    params.cors_credentials = False
+    params.verbosity = 4  # from here on the log says why a model cannot be loaded
+    serve.server = xllamacpp.Server(params)  # kept, or it would stop
+    return serve.server.listening_address
+
+
+def main() -> None:
+    die_with_parent()
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever the native code prints goes to the log, not into the answer
+    options = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=watch_stdin, daemon=True).start()
+    print(serve(options), file=answer, flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the log of every request, for which nobody waits, would grow without end
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
