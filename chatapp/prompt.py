@@ -12,6 +12,8 @@ What it promises (tests/test_prompt.py):
 """
 
 import copy
+import json
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ PLAIN_STOP = ("\nUser:",)
 
 MOST_REMEMBERED = 4096
 """Token counts of texts kept for each tokenizer, so that the context meter counts only what changed."""
+
+_ASKS_TIME = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<format>.*?)(?P=quote)\s*\)""")
 
 _control_tokens: WeakKeyDictionary[Any, tuple[str, tuple[str, ...]]] = WeakKeyDictionary()
 _counts: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
@@ -222,13 +226,18 @@ def _arrange(messages: Sequence[Message], tokenizer: "Tokenizer", date: str) -> 
 
 
 def _apply(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str, **options: Any) -> Any:
-    """The template on `chat`, with a frozen clock where it asks for the time. Raises jinja2 TemplateError."""
+    """The template on `chat` on the day `date`. Raises jinja2 TemplateError."""
     options.setdefault("tokenize", False)
-    if date:
-        options["strftime_now"] = datetime.fromisoformat(date).strftime
     if not tokenizer.chat_template:
         options |= {"chat_template": PLAIN_TEMPLATE, "add_bos": _adds_bos(tokenizer)}
+    elif date:
+        options["chat_template"] = _with_clock(_template(tokenizer), date)
     return tokenizer.apply_chat_template(chat, add_generation_prompt=True, **options)
+
+
+def _with_clock(template: str, date: str) -> str:
+    """The template with its questions for the time answered: transformers 5.23 hands no functions to a template, only plain data."""
+    return _ASKS_TIME.sub(lambda asked: json.dumps(datetime.fromisoformat(date).strftime(asked["format"])), template)
 
 
 def _adds_bos(tokenizer: "Tokenizer") -> bool:
@@ -241,7 +250,7 @@ def _template(tokenizer: "Tokenizer") -> str:
 
 def _day(tokenizer: "Tokenizer", date: str) -> str:
     """The ISO day handed to the template, or '' for a template that never asks."""
-    return (date or Day.today().isoformat()) if "strftime_now" in _template(tokenizer) else ""
+    return (date or Day.today().isoformat()) if _ASKS_TIME.search(_template(tokenizer)) else ""
 
 
 def control_tokens(tokenizer: "Tokenizer") -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from chatapp.errors import ChatError
 from chatapp.models.memory import gigabytes
 from chatapp.models.sources import Source
+from chatapp.models.weights import Weights
 
 Progress = Callable[[str, float | None], None]
 """Told (what is being done, share done 0..1 or None). Raising Cancelled in it ends the task and leaves nothing half done."""
@@ -27,50 +28,65 @@ def no_progress(what: str, share: float | None) -> None:
     """For callers that show nothing."""
 
 
-def download(source: Source, progress: Progress) -> tuple[Path, str]:
-    """(folder with the files, commit hash) of a Hub source; only missing files travel. Raises ChatError."""
+def download(source: Source, progress: Progress, check: Callable[[Weights], None] | None = None) -> tuple[Path, str]:
+    """(folder with the files, commit hash) of a Hub source; only missing files travel. Raises ChatError.
+
+    `check` sees the weights' counts before they travel and may refuse them.
+    """
     import httpx2
     from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
     progress(f"Asking the Hub about {source.repo}", None)
     try:
-        return _download(source, progress)
+        return _download(source, progress, check)
     except (OSError, httpx2.HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
         raise explain(error, source) from error
 
 
-def _download(source: Source, progress: Progress) -> tuple[Path, str]:
+def _download(source: Source, progress: Progress, check: Callable[[Weights], None] | None) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import DryRunError
 
     choice: dict[str, Any] = {"repo_id": source.repo, "revision": source.revision or None}
     choice |= (
         {"allow_patterns": [source.file]} if source.file else {"allow_patterns": list(CHAT_FILES), "ignore_patterns": list(NOT_CHAT_FILES)}
     )
-    folder = _complete_copy(choice)
-    if folder is None:
+    try:
         files = snapshot_download(**choice, dry_run=True)
-        _check_choice(source, [f.filename for f in files])
-        missing = sum(f.file_size for f in files if f.will_download)
-        _check_disk(source, missing)
-        folder = Path(snapshot_download(**choice, tqdm_class=_bar(f"Downloading {source.repo}", missing, progress)))
+    except DryRunError as unreachable:
+        if folder := _complete_copy(choice):
+            return folder, folder.name
+        raise unreachable.__cause__ or unreachable from None
+    _check_choice(source, [f.filename for f in files])
+    missing = sum(f.file_size for f in files if f.will_download)
+    _check_disk(source, missing)
+    if check and missing and (weights := _announced(source, files[0].commit_hash)):
+        check(weights)
+    folder = Path(snapshot_download(**choice, tqdm_class=_bar(f"Downloading {source.repo}", missing, progress)))
     return folder, folder.name
 
 
 def _complete_copy(choice: dict[str, Any]) -> Path | None:
-    """The cached snapshot of a pinned commit: nothing can have changed, so the Hub need not be asked."""
+    """The cached snapshot, if it is whole."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not _is_commit(choice["revision"]):
-        return None
     try:
         return Path(snapshot_download(**choice, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
 
 
-def _is_commit(revision: str | None) -> bool:
-    return revision is not None and len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+def _announced(source: Source, commit: str) -> Weights | None:
+    """Counts from the headers of the safetensors on the Hub, a few KB; None where they cannot be read so."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
+
+    try:
+        found = HfApi().get_safetensors_metadata(source.repo, revision=commit)
+    except (NotASafetensorsRepoError, SafetensorsParsingError):
+        return None
+    return Weights(dict(found.parameter_count), tuple(found.files_metadata))
 
 
 def _check_choice(source: Source, names: list[str]) -> None:
@@ -136,6 +152,7 @@ def _bar(what: str, total: int, progress: Progress) -> type:
 
 def explain(error: BaseException, source: Source) -> ChatError:
     """One sentence with the cure for a failure of huggingface_hub, also where transformers wrapped it."""
+    import httpx2
     from huggingface_hub import errors
 
     cause = error.__cause__ if isinstance(error.__cause__, OSError) and not isinstance(error, errors.HfHubHTTPError) else error
@@ -155,7 +172,7 @@ def explain(error: BaseException, source: Source) -> ChatError:
             return ChatError(f"{repo} at {revision} lacks a file that is needed: {_first_line(cause)}", status=404)
         case errors.HFValidationError():
             return ChatError(f"{repo!r} is not a valid Hub id. It looks like org/name.")
-        case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
+        case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled() | httpx2.ConnectError() | httpx2.TimeoutException():
             return ChatError(
                 f"{repo} is not on this machine, and the Hub cannot be reached (or HF_HUB_OFFLINE is set). "
                 "Connect, or use the embedded model: --model smollm2.",

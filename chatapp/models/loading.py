@@ -4,6 +4,7 @@ Only safetensors, never code from a repository. What cannot be loaded ends in on
 large or non-chat model is told apart before any weight is read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +44,14 @@ class Loaded:
 def load(source: Source, settings: Settings, progress: Progress = no_progress) -> Loaded:
     """Fetch or convert if needed, check, load. Takes seconds to minutes; raise hub.Cancelled in `progress` to end it."""
     device = pick_device(settings)
-    folder, revision = fetch(source, settings, progress)
-    found = weights.inspect(folder)
-    config = _config(folder, source.name)
     dtype, reason = pick_dtype(settings, device)
-    _check_memory(source.name, found.bytes_as(dtype.itemsize), device, several=_several(settings))
+
+    def check(found: weights.Weights) -> None:
+        _check_memory(source.name, found.bytes_as(dtype.itemsize), device, several=_several(settings))
+
+    folder, revision = fetch(source, settings, progress, check)
+    check(weights.inspect(folder))
+    config = _config(folder, source.name)
     tokenizer = _tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
     model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, progress)
@@ -63,14 +67,16 @@ def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_p
     return _tokenizer(fetch(source, settings, progress)[0], source.name)
 
 
-def fetch(source: Source, settings: Settings, progress: Progress = no_progress) -> tuple[Path, str]:
-    """(folder with config.json, safetensors and tokenizer, revision). A GGUF is converted, a Hub model downloaded."""
+def fetch(
+    source: Source, settings: Settings, progress: Progress = no_progress, check: Callable[[weights.Weights], None] | None = None
+) -> tuple[Path, str]:
+    """(folder with config.json, safetensors and tokenizer, revision). A GGUF is converted, a Hub model downloaded once `check` allows."""
     if source.is_gguf:
         gguf, revision = local_gguf(source, progress)
         return convert_gguf(gguf, settings.data_dir, progress), revision
     if source.folder is not None:
         return source.folder, ""
-    return download(source, progress)
+    return download(source, progress, check)
 
 
 def local_gguf(source: Source, progress: Progress = no_progress) -> tuple[Path, str]:
@@ -159,12 +165,13 @@ def _free(device: str, several: bool) -> tuple[int, str]:
 
 def _config(folder: Path, name: str) -> "PretrainedConfig":
     """The configuration of a model that writes text. Raises ChatError for encoders, classifiers, and models that bring their own code."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, StrictDataclassError) as error:
         if "auto_map" in (folder / "config.json").read_text(encoding="utf-8"):
             raise ChatError(f"{name} needs Python code from its repository, which this app never runs. Choose another model.") from error
         raise ChatError(f"{name} cannot be loaded: {_first_line(error)} A newer transformers may know it.") from error
