@@ -18,7 +18,7 @@ from chatapp.settings import parse
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options
 from chatapp.ui.start import Loop, begin_card, model_card, until_stopped
-from chatapp.web import auth, health, openai_api, security
+from chatapp.web import auth, health, login_limit, openai_api, security
 
 
 def main(demo: gr.Blocks) -> None:
@@ -30,6 +30,7 @@ def main(demo: gr.Blocks) -> None:
         server_port=settings.port or None,
         share=settings.share,
         auth=auth.checker(settings.auth),
+        auth_message=login_limit.NOTE,
         prevent_thread_lock=True,
         app_kwargs={
             "routes": [*health.routes(resident), *openai_api.routes(chat, resident, settings)],

@@ -15,6 +15,8 @@ FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0
 FORGET_AFTER = 3600.0
 MAX_REMEMBERED = 10_000
 MAX_FORM_BYTES = 64 * 1024
+NOTE = "After five wrong passwords for a name, each further try has to wait: half a minute first, then longer."
+"""For launch(auth_message=…): Gradio's login page does not show the sentence of a 429."""
 
 Who = tuple[str, str]  # address, name
 
