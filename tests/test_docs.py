@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chatapp.settings import Settings, env, flag
+from chatapp.settings import Settings, env
+from docs.readme import clause, filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,24 +25,12 @@ def test_front_matter_is_what_a_space_reads() -> None:
     assert front["sdk"] == "gradio" and front["app_file"] == "app.py" and len(front["short_description"]) <= 60
 
 
-def test_the_settings_table_is_the_settings() -> None:
-    rows = re.findall(r"^\| `(--[a-z-]+)` \| `(CHATAPP_[A-Z_]+)` \|", section("Settings"), re.M)
-    assert rows == [(flag(name), env(name)) for name in Settings.model_fields]
+def test_the_settings_table_and_the_file_tree_are_what_the_code_says() -> None:
+    assert filled(README) == README, "run: python -m docs.readme"
 
 
-def test_every_line_of_the_file_tree_exists_and_every_module_is_in_it() -> None:
-    tree = section("File tree").split("```")[1]
-    stack: list[str] = []
-    listed = set()
-    for line in tree.strip().splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        for name in re.split(r",\s+", line.strip().split("  ")[0]):
-            stack[depth:] = [name.rstrip("/")]
-            path = "/".join(stack[: depth + 1])
-            assert (ROOT / path).exists(), f"README's tree names {path}, which is not there"
-            listed.add(path)
-    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "chatapp").rglob("*.py") if p.stem != "__init__" and "versions" not in p.parts}
-    assert modules - listed == set(), "modules missing from README's tree"
+def test_every_module_says_what_it_is_for() -> None:
+    assert [p for p in (ROOT / "chatapp").rglob("*.py") if p.stem != "__init__" and not clause(p)] == []
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)", README))))
