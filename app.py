@@ -11,6 +11,7 @@ import threading
 
 import gradio as gr
 
+from chatapp import cli
 from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
@@ -51,6 +52,8 @@ def main(demo: gr.Blocks) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        if (status := cli.run(sys.argv[1:])) is not None:
+            sys.exit(status)
         settings = parse()
         store, resident = Store.open(settings), Resident(settings)
         resident.start()

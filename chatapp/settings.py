@@ -21,6 +21,11 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "chatapp"
 
 
+def default_host() -> str:
+    """This machine only; a Space is reached through its proxy."""
+    return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+
+
 def _comma_list(value: Any) -> Any:
     """An environment variable holds one text: 'ann:a,bob:b' is two entries."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -49,7 +54,7 @@ class Settings(BaseSettings):
     kv_caches: int = Field(8, ge=0, description="Conversations whose KV cache the direct engine keeps between turns; 0 keeps none")
     kv_bytes: int = Field(2**30, ge=0, description="Bytes of memory that these KV caches may take together")
     max_waiting: int = Field(64, ge=0, description="People who may wait in the queue before a new message is refused")
-    host: str = Field("127.0.0.1", description="Address to listen on")
+    host: str = Field(default_factory=default_host, description="Address to listen on; on a Space every one")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
         (), description="Names besides localhost under which the page may be opened, repeatable: behind a reverse proxy or a tunnel"

@@ -41,7 +41,7 @@ def test_every_make_command_in_the_readme_exists(target: str) -> None:
 def test_every_requirement_has_its_reason() -> None:
     names = set()
     for file in ROOT.glob("requirements*.txt"):
-        names |= {m.group(1) for line in file.read_text().splitlines() if (m := re.match(r"([A-Za-z0-9_-]+)", line))}
+        names |= {m.group(1) for line in file.read_text().splitlines() if (m := re.match(r"([A-Za-z0-9][A-Za-z0-9_-]*)", line))}
     reasons = set(re.findall(r"^\| `([A-Za-z0-9_-]+)`", section("Dependencies"), re.M))
     assert names == reasons
 

@@ -56,3 +56,8 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
 def test_every_setting_has_help_a_flag_and_a_variable(name: str) -> None:
     assert Settings.model_fields[name].description
     assert flag(name).startswith("--") and env(name).startswith("CHATAPP_")
+
+
+def test_a_space_listens_where_its_proxy_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ann/chat")
+    assert parse([]).host == "0.0.0.0"

@@ -1,0 +1,44 @@
+"""Subcommands of app.py."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+APP = Path(__file__).parent.parent / "app.py"
+
+
+def app(*arguments: str, typed: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(APP), *arguments], input=typed, capture_output=True, text=True, timeout=60)
+
+
+def test_a_hashed_password_lets_its_user_in_and_nobody_else(tmp_path: Path) -> None:
+    from chatapp.web.auth import checker
+
+    done = app("hash-password", "ann", typed="s3cret\n")
+    assert done.returncode == 0 and "s3cret" not in done.stdout
+    users = tmp_path / "users"
+    users.write_text(done.stdout)
+    allowed = checker((str(users),))
+    assert [asyncio.run(allowed(*who)) for who in (("ann", "s3cret"), ("ann", "other"), ("bob", "s3cret"))] == [True, False, False]
+
+
+def test_a_missing_name_is_one_sentence_without_traceback() -> None:
+    done = app("hash-password")
+    assert done.returncode == 1 and "hash-password NAME" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_wrong_flag_value_is_one_sentence_without_traceback() -> None:
+    done = app("--port", "99999")
+    assert done.returncode == 1 and "--port" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_said_with_the_cure(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = app("--port", str(port), "--data-dir", str(tmp_path))
+    assert done.returncode == 1 and str(port) in done.stderr and "Traceback" not in done.stderr, done.stderr
