@@ -1,0 +1,77 @@
+"""Turns for the tests of the store: short ones by hand, and any turn at all by hypothesis."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from chatapp.store import Store
+from chatapp.turn import KNOBS, Message, Sampling, Span, Timings, Turn, new_id
+
+ME, YOU = "owner-me", "owner-you"
+
+
+def asked(
+    store: Store, text: str, parent: Turn | None = None, *, conversation: str = "c1", owner: str = ME, reply: str | None = ""
+) -> Turn:
+    """A question in the store; with a reply also finished, with reply=None still running."""
+    turn = Turn(owner, conversation, text, parent_id=parent.id if parent else None)
+    store.begin(turn)
+    if reply is not None:
+        turn.reply_text, turn.stop_reason = reply, "end"
+        store.finish(turn)
+    return turn
+
+
+TEXT = st.text(st.characters(codec=None), max_size=30)  # any code point: NUL, half surrogates, what the escape itself uses
+ID = st.integers(-(2**31), 2**31 - 1)
+COUNT = st.integers(0, 2**31 - 1)
+SECONDS = st.floats(0, 1e10, allow_nan=False)
+ROLE = st.sampled_from(["system", "user", "assistant"])
+LOGPROB = st.none() | st.floats(max_value=0, width=32, allow_nan=False)
+MESSAGE = st.builds(Message, ROLE, TEXT)
+SPAN = st.builds(Span, COUNT, COUNT, st.sampled_from(["content", "template"]), st.none() | ROLE, st.none() | COUNT)
+SAMPLING = st.builds(
+    Sampling,
+    **{k.name: st.integers(int(k.minimum), int(k.maximum)) for k in KNOBS if isinstance(k.default, int)},
+    **{k.name: st.floats(k.minimum, k.maximum) for k in KNOBS if isinstance(k.default, float)},
+    seed=st.none() | st.integers(0, 2**32 - 1),
+    stop=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
+)
+
+
+def turns(owner: str, conversation_id: str) -> st.SearchStrategy[Turn]:
+    """Any turn that the dataclass can hold, under a new id."""
+    made = st.builds(
+        Turn,
+        st.just(owner),
+        st.just(conversation_id),
+        TEXT,
+        parent_id=st.none(),
+        system=TEXT,
+        given=st.lists(MESSAGE, max_size=3).map(tuple),
+        sampling=SAMPLING,
+        created=SECONDS,
+        prompt_text=TEXT,
+        prompt_ids=st.lists(ID, max_size=20).map(tuple),
+        spans=st.lists(SPAN, max_size=3).map(tuple),
+        dropped=COUNT,
+        guarded=st.lists(TEXT, max_size=3).map(tuple),
+        date=TEXT,
+        prefilled=COUNT,
+        prefill_text=TEXT,
+        continues=st.none() | st.uuids().map(lambda u: u.hex),
+        reply_text=TEXT,
+        reply_ids=st.lists(ID, max_size=20),
+        logprobs=st.lists(LOGPROB, max_size=20),
+        stop_reason=st.sampled_from(["", "end", "length", "stop", "stopped", "error", "interrupted"]),
+        error=TEXT,
+        reused=COUNT,
+        timings=st.builds(Timings, SECONDS, SECONDS, st.none() | SECONDS, SECONDS),
+        model=TEXT,
+        revision=TEXT,
+        engine=TEXT,
+        device=TEXT,
+        dtype=TEXT,
+        versions=st.dictionaries(TEXT, TEXT, max_size=3),
+    )
+    return made.map(lambda turn: replace(turn, id=new_id()))
