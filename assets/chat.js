@@ -4,6 +4,7 @@
   const listeners = {};
   const triggers = {};
   let counter = 0;
+  let latest = 0;
 
   app.on = (name, heard) => (listeners[name] ||= []).push(heard);
   app.tell = (name) => (listeners[name] || []).forEach((heard) => heard(app[name]));
@@ -16,7 +17,12 @@
   };
 
   app.wire = (name, event, props, watch, trigger) => {
-    const take = () => { app[name] = props.value || {}; app.tell(name); };
+    const take = () => {
+      const value = props.value || {};
+      if (name === "rail" && value.nonce && order(value.nonce) < latest) return;
+      app[name] = value;
+      app.tell(name);
+    };
     triggers[name] = (payload) => trigger(event, payload);
     watch("value", take);
     take();
@@ -24,8 +30,13 @@
   };
 
   const nonce = () => `${Date.now().toString(36)}.${++counter}`;
+  const order = (id) => Number(id.split(".")[1]);
+  /* The newest act decides what is shown: views of older ones that are still on their way are ignored. One that comes while a
+     message is being handed over waits for that, so that no answer is missed. */
   app.act = (action, more = {}) => {
+    if (app.pending) { setTimeout(() => app.act(action, more), 50); return null; }
     const id = nonce();
+    latest = order(id);
     triggers.rail?.({ do: action, conversation: app.rail.conversation, leaf: app.rail.leaf, temporary: !!app.temporary, query: app.query || "", nonce: id, ...more });
     return id;
   };
@@ -70,10 +81,15 @@
     dialog.showModal();
   };
 
-  app.open = (conversation) => { app.temporary = false; app.act("open", { conversation, leaf: null }); };
-  app.fresh = (temporary = false) => {
+  /* Where the next message goes changes at once; what is shown follows with the answer. */
+  app.open = (conversation, temporary = false) => {
+    if (app.pending) { setTimeout(app.open, 50, conversation, temporary); return; }
     app.temporary = temporary;
-    app.act("open", { conversation: null, leaf: null });
+    app.rail = conversation ? { ...app.rail, conversation, leaf: null } : { ...app.rail, conversation: null, leaf: null, running: null, temporary, users: [], bots: [] };
+    app.act("open", { conversation, leaf: null });
+  };
+  app.fresh = (temporary = false) => {
+    app.open(null, temporary);
     app.phone() && app.fold("left", true);
     app.$("#message")?.focus();
   };
@@ -94,10 +110,15 @@
   window.addEventListener("popstate", () => { app.travelling = true; app.open(address()); });
 
   function start() {
-    for (const name of ["status", "meter"]) app.tell(name);
-    triggers.status({});
-    app.open(address());
     let last = Date.now();
+    /* Gradio drops an event that comes before it listens: ask until there is an answer. */
+    const begin = () => {
+      if (app.rail.nonce) return;
+      if (app.$("#message") && app.$("#bot")) { triggers.status({}); app.open(address()); }
+      setTimeout(begin, app.$("#message") ? 1000 : 50);
+    };
+    begin();
+    app.on("rail", () => { if (app.rail.nonce && !app.begun) { app.begun = true; app.tell("status"); app.tell("meter"); } });
     const refresh = () => {
       if (document.hidden || Date.now() - last < 1000 || app.pending) return;
       last = Date.now();

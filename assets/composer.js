@@ -23,8 +23,11 @@
   function submit() {
     const text = box().value;
     if (!text.trim() || app.pending) return;
-    app.pending = { nonce: app.act("send", { text }), text, key: key() };
+    const pending = { nonce: app.act("send", { text }), text, key: key() };
+    app.pending = pending;
     drawSend();
+    /* No answer at all: the connection was cut. The words are still in the box. */
+    setTimeout(() => { if (app.pending === pending) { app.pending = null; drawSend(); app.toast("The server did not answer. Your message is still in the box."); } }, 20000);
   }
   function clear(text) {
     const area = box();

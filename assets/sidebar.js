@@ -3,6 +3,7 @@
   const app = window.chatapp;
   let renaming = null;
   let wish = null;
+  let drawn = "";
 
   function group(row) {
     if (app.query) return "Found";
@@ -80,12 +81,16 @@
     const nav = app.$("#conversations");
     if (!nav) return;
     const rows = app.side.rows || [];
+    /* Only when something it shows has changed: a list made anew between press and release would swallow the click. */
+    const sign = JSON.stringify([rows, app.query, app.rail.conversation, !!app.temporary, renaming, new Date().getDate()]);
+    if (sign === drawn && !wish) return;
+    drawn = sign;
     const focused = wish || document.activeElement?.closest?.("#conversations .open")?.dataset.id;
     wish = null;
     const groups = new Map();
     for (const row of rows) { const g = group(row); groups.has(g) || groups.set(g, []); groups.get(g).push(row); }
-    if (groups.has("Pinned")) { const pinned = groups.get("Pinned"); groups.delete("Pinned"); draw.order = [["Pinned", pinned], ...groups]; } else draw.order = [...groups];
-    const parts = draw.order.flatMap(([title, list], n) => [app.el("h2", { id: `group-${n}` }, title), app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item))]);
+    const order = [...groups].sort(([a], [b]) => (b === "Pinned") - (a === "Pinned"));
+    const parts = order.flatMap(([title, list], n) => [app.el("h2", { id: `group-${n}` }, title), app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item))]);
     if (!rows.length) parts.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
     nav.replaceChildren(...parts);
     if (focused) nav.querySelector(`.open[data-id="${CSS.escape(focused)}"]`)?.focus();

@@ -101,6 +101,8 @@
     const { users, bots, running } = app.rail;
     const bot = app.$("#bot");
     if (!bot || !bots) return;
+    /* Gradio names each bubble by aria-label, which only an element with a role may carry. */
+    bot.querySelectorAll("[data-testid][aria-label]:not([role])").forEach((bubble) => bubble.setAttribute("role", "group"));
     bot.querySelectorAll(".user-row").forEach((row, n) => {
       const open = users[n] && editing?.id === users[n].id;
       place(row, users[n], () => (open ? editor(users[n]) : userLine(users[n], row)), open ? "editing" : !!running);

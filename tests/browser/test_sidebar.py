@@ -158,5 +158,5 @@ def test_an_export_comes_back_by_import(two: Page, tmp_path: Path) -> None:
 
 def test_a_broken_file_imports_nothing_and_says_where(page: Page) -> None:
     page.locator("#import-file").set_input_files({"name": "x.json", "mimeType": "application/json", "buffer": b'{"format": '})
-    expect(page.locator(".toast-body, .toast-wrap")).to_contain_text("Line 1")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Line 1")
     assert titles(page) == []
