@@ -184,12 +184,18 @@ async def test_the_second_turn_reads_only_what_is_new(engine):
     assert len(first) + len(ids) - 2 <= reused < len(second)
 
 
-async def test_people_share_what_was_read_of_a_system_prompt(engine):
-    system = "You answer briefly. " + "Rule: be kind and exact. " * 30
-    await run(engine, ask(engine, "Hi.", system=system))
-    busy = asyncio.create_task(run(engine, ask(engine, "Bye.", system=system), max_tokens=30))
-    prefilled, *_ = await run(engine, ask(engine, "What is a tree?", system=system))
-    assert prefilled.reused + (await busy)[0].reused > 150
+async def test_more_conversations_than_slots_share_a_system_prompt_and_keep_their_own(engine):
+    system = "You answer briefly. " + "Rule: be kind and exact. " * 10
+    shared = len(engine.tokenizer.encode(system))
+    told = {}
+    for topic in ("dragon", "ship", "tree"):
+        prompt = ask(engine, f"Write about a {topic}. " + f"{topic} " * 60, system=system)
+        prefilled, ids, *_ = await run(engine, prompt, max_tokens=4)
+        assert not told or prefilled.reused >= shared
+        told[topic] = [*prompt, *ids]
+    for topic, ids in told.items():
+        more = engine.tokenizer.encode(f"<|im_end|>\n<|im_start|>user\nMore {topic}.<|im_end|>\n<|im_start|>assistant\n")
+        assert (await run(engine, [*ids, *more], max_tokens=4))[0].reused >= len(ids) - 2
 
 
 async def test_the_whole_context_can_be_used(engine):
