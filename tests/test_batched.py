@@ -126,9 +126,11 @@ async def test_the_end_token_is_given_without_text_and_ends_the_reply(make_batch
 
 async def test_a_stop_string_ends_a_reply_unseen_and_frees_its_pages(engine: BatchedEngine) -> None:
     prompt = prompt_of(engine)
-    with steered(engine, len(prompt), engine.tokenizer("hello world how are you today? I am fine")["input_ids"]):
+    script = engine.tokenizer("hello world how are you today? I am fine")["input_ids"]
+    with steered(engine, len(prompt), script), counted(engine) as steps:
         events = await reply(engine, prompt, Sampling(temperature=0, max_tokens=300, stop=("re you",)))
         await settled(engine)
+    assert len(steps) < 200, "it wrote on after the stop string"
     assert text(events) == "hello world how a"
     assert events[-1].reason == "stop"
 

@@ -21,12 +21,14 @@ async def test_closing_a_reply_frees_its_pages_and_leaves_the_others_alone(engin
     total = pages_free(engine._batch.cache)
     prompt = prompt_of(engine, length=200)
     other = asyncio.create_task(reply(engine, prompt_of(engine, "hello world "), GREEDY))
-    stream = engine.generate(prompt, Sampling(temperature=2.0, top_k=0, max_tokens=800))
-    seen = [await anext(stream) for _ in range(4)]
-    assert pages_in_use(engine._batch.cache) >= 200 // CPU_PAGE
-    await stream.aclose()
-    assert ids(await other) == expected(engine, prompt_of(engine, "hello world "))
-    await settled(engine)
+    with counted(engine) as steps:
+        stream = engine.generate(prompt, Sampling(temperature=2.0, top_k=0, max_tokens=800))
+        seen = [await anext(stream) for _ in range(4)]
+        assert pages_in_use(engine._batch.cache) >= 200 // CPU_PAGE
+        await stream.aclose()
+        assert ids(await other) == expected(engine, prompt_of(engine, "hello world "))
+        await settled(engine)
+    assert len(steps) < 400, "it wrote on after it was closed"
     assert isinstance(seen[-1], Token)
     assert pages_free(engine._batch.cache) == total
     assert not engine._batch.manager.output_router.result_handlers
