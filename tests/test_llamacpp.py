@@ -185,11 +185,12 @@ async def test_the_second_turn_reads_only_what_is_new(engine):
 
 
 async def test_more_conversations_than_slots_share_a_system_prompt_and_keep_their_own(engine):
+    # The server puts a conversation aside only where the next one shares less than half of it: so its own words are the longer part.
     system = "You answer briefly. " + "Rule: be kind and exact. " * 10
     shared = len(engine.tokenizer.encode(system))
     told = {}
     for topic in ("dragon", "ship", "tree"):
-        prompt = ask(engine, f"Write about a {topic}. " + f"{topic} " * 60, system=system)
+        prompt = ask(engine, f"Write about a {topic}. " + f"{topic} " * 120, system=system)
         prefilled, ids, *_ = await run(engine, prompt, max_tokens=4)
         assert not told or prefilled.reused >= shared
         told[topic] = [*prompt, *ids]
