@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
-from chatapp.engines.direct import CHUNK, DirectEngine
+from chatapp.engines.direct import DirectEngine
 from chatapp.models import loading
 from chatapp.models.loading import Loaded
 from chatapp.models.sources import resolve
 from chatapp.settings import Settings
 from chatapp.turn import Event, Sampling, Token
 
-LONG = [3 + n * 7 % 390 for n in range(3 * CHUNK + 10)]
+LONG = [3 + n * 7 % 390 for n in range(778)]
 SHORT = LONG[:20]
 GREEDY = Sampling(temperature=0, max_tokens=24)
 
@@ -44,13 +44,13 @@ class Watched(torch.nn.Module):
         return self.inner(input_ids=input_ids, past_key_values=past_key_values, use_cache=use_cache, logits_to_keep=logits_to_keep)
 
 
-def load(folder: Path) -> Loaded:
-    return loading.load(resolve(str(folder), data_dir=folder), Settings(dtype="float32", device="cpu"))
+def load(folder: Path, dtype: str = "float32") -> Loaded:
+    return loading.load(resolve(str(folder), data_dir=folder), Settings(dtype=dtype, device="cpu"))
 
 
-def endless(folder: Path) -> Loaded:
+def endless(folder: Path, dtype: str = "float32") -> Loaded:
     """Without an end-of-turn token that a random model might draw."""
-    loaded = load(folder)
+    loaded = load(folder, dtype)
     loaded.model.generation_config.eos_token_id = None
     return loaded
 

@@ -12,7 +12,7 @@ import torch
 
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.kvcache import GrowingLayer, KVCaches, bytes_per_token, new_cache, why_not_reusable
+from chatapp.engines.kvcache import CHUNK, GrowingLayer, KVCaches, bytes_per_token, new_cache, why_not_reusable
 from chatapp.engines.memory import affordable_context, free_bytes
 from chatapp.engines.sampling import draw, logprob, processors, random_source
 from chatapp.engines.text import TextStream, end_ids
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from chatapp.models.loading import Loaded
     from chatapp.settings import Settings
-
-CHUNK = 256
-"""Prompt tokens read at a time; Stop is seen between two chunks."""
 
 CLOSING_SECONDS = 30.0
 GIB = 2**30
@@ -105,9 +102,9 @@ class DirectEngine:
             yield Prefilled(reused)
             yield from self._decode(ids, cache, logits, sampling)
         except GeneratorExit:
-            self._caches.keep(ids, cache)
+            self._caches.keep(prompt_ids, cache)
             raise
-        self._caches.keep(ids, cache)
+        self._caches.keep(prompt_ids, cache)
 
     def _prefill(self, ids: list[int], cache: "DynamicCache", reused: int) -> Generator[None, None, torch.Tensor]:
         """Run the prompt through the model; returns the logits after its last token, (1, vocabulary)."""

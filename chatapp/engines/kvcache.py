@@ -1,4 +1,9 @@
-"""KV caches kept between turns, so that a growing conversation is not read again: the longest common prefix of ids is reused."""
+"""KV caches kept between turns, so that a growing conversation is not read again: the longest common prefix of ids is reused.
+
+A reply must not depend on what happened to be in a cache. Rounding differs with the number of tokens that go through the model together,
+so only what was read in whole CHUNKs counted from the start is kept: any other run would compute the very same bits. What a reply's tokens
+left in the cache one by one is not kept; the next turn reads them in chunks, and from then on they are reused.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache, PreTrainedConfig
 from transformers.cache_utils import DynamicLayer
+
+CHUNK = 128
+"""Prompt tokens read at a time. Stop is seen between two chunks, and reuse counts in them."""
 
 BLOCK = 256
 """Tokens by which a layer's memory grows."""
@@ -91,20 +99,21 @@ class KVCaches:
         """A cache to continue with, and how many of the first ids it holds already: always fewer than all, the last must be run."""
         wanted = tuple(ids[:-1])
         best = max(self.kept, key=lambda kept: common(kept.ids, wanted), default=None)
-        reused = common(best.ids, wanted) if best else 0
+        reused = whole_chunks(common(best.ids, wanted)) if best else 0
         if not reused:
             return self._fresh(), 0
         self.kept.remove(best)
         if reused == len(best.ids):
             return best.cache, reused
-        self.kept.append(best)  # another conversation, or another version of a reply: it stays as it is
+        self.kept.append(best)  # another conversation, or an edited one: it stays as it is
         return self._copy(best.cache, reused), reused
 
     def keep(self, ids: Sequence[int], cache: DynamicCache) -> None:
-        """Remember what `cache` holds, the first of `ids`. Drops caches it supersedes, then the oldest beyond the limits."""
-        held = tuple(ids[: cache.get_seq_length()])
+        """Remember the whole chunks of the prompt `ids` that `cache` holds. Drops what they supersede, then the oldest over the limits."""
+        held = tuple(ids[: whole_chunks(min(len(ids), cache.get_seq_length()))])
         if not held or not self._number:
             return
+        cache = self._copy(cache, len(held))
         self.kept = [kept for kept in self.kept if common(kept.ids, held) < len(kept.ids)]
         self.kept.append(Kept(held, cache, size_of(cache)))
         while self.kept and (len(self.kept) > self._number or sum(kept.nbytes for kept in self.kept) > self._nbytes):
@@ -121,6 +130,11 @@ class KVCaches:
             if layer.is_initialized:
                 copy.update(layer.keys[:, :, :tokens], layer.values[:, :, :tokens], index)
         return copy
+
+
+def whole_chunks(tokens: int) -> int:
+    """The part of so many tokens that is read in whole chunks."""
+    return tokens // CHUNK * CHUNK
 
 
 def common(first: Sequence[int], second: Sequence[int]) -> int:
