@@ -70,6 +70,9 @@
     drawSend();
   });
 
+  let counted = false;
+  app.on("status", (status) => { if (status.state === "ready" && !counted && box()) { counted = true; app.measure(box().value); } });
+
   const number = (n) => n.toLocaleString("en");
   app.on("meter", (meter) => {
     const node = app.$("#meter");

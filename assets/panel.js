@@ -64,7 +64,7 @@
     if (!ready && !failed) line.append(app.el("progress", { max: "1", value: status.progress ?? null, "aria-label": "Loading the model" }));
     state.textContent = ready ? `${short} · ${status.facts.at(-3)}` : failed ? "Model not loaded" : busy;
     state.title = ready ? [status.model, ...status.facts, status.why].join(" · ") : status.error || "";
-    if (ready && status.headline && !headline.dataset.real) {
+    if (ready && status.headline?.length <= 12 && !headline.dataset.real) {
       headline.dataset.real = "1";
       headline.setAttribute("aria-label", status.headline.map(([text]) => text).join(""));
       headline.replaceChildren(...status.headline.map(([text, id]) => app.el("span", { class: "token", "aria-hidden": "true" }, text, app.el("i", {}, String(id)))));

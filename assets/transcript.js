@@ -46,6 +46,7 @@
       if (!slot.empty) tools.append(tool("Copy", "copy", copyFrom(row)));
       tools.append(tool("Regenerate", "retry", () => app.act("regenerate", { turn: slot.id })));
       if (slot.more && slot.last) tools.append(tool("Continue", "continue", () => app.act("continue", { turn: slot.id }), "Continue"));
+      tools.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(slot.id)));
       if (slot.last) tools.append(tool("Undo: take this exchange back", "undo", () => takeBack(slot, user)));
       tools.append(tool("Delete", "trash", () => remove(slot)));
     }
@@ -109,6 +110,7 @@
     });
     bot.querySelectorAll(".bot-row").forEach((row, n) => {
       row.classList.toggle("awaiting", !!bots[n]?.running && bots[n].empty && !bots[n].waiting);
+      row.classList.toggle("inline", !!bots[n]?.waiting);
       row.classList.toggle("writing", !!bots[n]?.running && !bots[n].empty);
       place(row, bots[n], () => botLine(bots[n], row, users[n]), !!running);
     });

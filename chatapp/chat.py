@@ -141,6 +141,10 @@ class Chat:
         job = self._jobs.get(turn_id)
         return job.unsaved if job else ""
 
+    async def turn(self, owner: str, turn_id: str) -> Turn:
+        """One turn, live where it runs. NotFound when it is not the owner's."""
+        return (await self._find(owner, turn_id))[1]
+
     async def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
         """root → leaf as in the store, with the live turns of running replies and of those that could not be saved."""
         live = self._jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one

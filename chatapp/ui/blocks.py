@@ -8,9 +8,10 @@ from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.turn import KNOBS
-from chatapp.ui import api_endpoint, panel, theme, widgets
+from chatapp.ui import api_endpoint, panel, theme, widgets, xray_page
 from chatapp.ui.chat_page import ChatPage
 from chatapp.ui.sidebar import Sidebar
+from chatapp.ui.xray_page import XrayPage
 
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
@@ -28,6 +29,7 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
     """The whole page. Nothing here waits for the model."""
     side = Sidebar(chat)
     page = ChatPage(chat, resident, side)
+    xray = XrayPage(chat, resident)
     with gr.Blocks(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
         wires = {
             "rail": widgets.wire("rail", "act", {}),
@@ -46,8 +48,11 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="right"):
                 widgets.static(widgets.panel_head(), "panel-head")
                 knobs = panel.build()
+        widgets.static(xray_page.DRAWER, "xray-place")
+        xray_page.connect(xray)
         api_endpoint.add(chat)
         connect(demo, page, side, wires, bot, knobs)
+    xray_page.build_page(demo, xray)
     return demo
 
 

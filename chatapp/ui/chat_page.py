@@ -41,6 +41,8 @@ class Ask:
     text: str = ""
     keep_children: bool = False
     temporary: bool = False
+    position: int = 0
+    token: int = 0
     query: str = ""
     nonce: str = ""
     system: str = ""
@@ -52,7 +54,8 @@ class Ask:
         loose = data if isinstance(data, dict) else {}
         texts = {n: v for n in ("do", "conversation", "turn", "leaf", "text", "query", "nonce") if isinstance(v := loose.get(n), str) and v}
         flags = {n: loose.get(n) is True for n in ("keep_children", "temporary")}
-        return cls(owner=owner, system=system or "", knobs=tuple(knobs), **{"do": "", **texts, **flags})
+        numbers = {n: v for n in ("position", "token") if isinstance(v := loose.get(n), int)}
+        return cls(owner=owner, system=system or "", knobs=tuple(knobs), **{"do": "", **texts, **flags, **numbers})
 
     def sampling(self) -> Sampling:
         """The sliders as one validated value."""
@@ -105,6 +108,7 @@ class ChatPage:
             "edit": self.edit,
             "continue": self.resume,
             "stop": self.stop,
+            "branch": self.branch,
             "version": self.version,
             "remove": self.remove,
         }
@@ -200,6 +204,10 @@ class ChatPage:
 
     async def resume(self, ask: Ask) -> str:
         return (await self.chat.resume(ask.owner, ask.turn, sampling=ask.sampling())).conversation_id
+
+    async def branch(self, ask: Ask) -> str:
+        """Go on from another token that the model could have taken, beside the reply."""
+        return (await self.chat.branch(ask.owner, ask.turn, ask.position, ask.token, sampling=ask.sampling())).conversation_id
 
     async def stop(self, ask: Ask) -> str | None:
         await self.chat.stop(ask.owner, ask.turn)

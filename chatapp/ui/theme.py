@@ -7,7 +7,8 @@ import gradio as gr
 from gradio.themes.utils import colors
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-SCRIPTS = ("chat.js", "transcript.js", "composer.js", "sidebar.js", "panel.js")
+SCRIPTS = ("chat.js", "transcript.js", "composer.js", "sidebar.js", "panel.js", "xray.js", "xray-tokens.js", "xray-model.js")
+STYLES = ("style.css", "xray.css")
 
 MOSS = colors.Color("#f0f7f4", "#dcece5", "#bbdacd", "#8fc1ae", "#5fa38c", "#3f8771", "#2f6d5b", "#27584a", "#21473d", "#1c3b33", "#0e211d")
 STONE = colors.Color(
@@ -61,9 +62,10 @@ def head() -> str:
     """
     icon_map = json.dumps(icons()).replace("</", "<\\/")
     scripts = "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
+    styles = "\n".join((ASSETS / name).read_text() for name in STYLES)
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
         '<meta name="color-scheme" content="light dark">'
-        f"<style>{(ASSETS / 'style.css').read_text()}</style>"
+        f"<style>{styles}</style>"
         f"<script>window.chatapp = {{icons: {icon_map}}};\n{scripts}</script>"
     )

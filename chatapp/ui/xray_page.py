@@ -183,7 +183,7 @@ def compact(numbers: list[int]) -> str:
 
 def connect(page: XrayPage) -> None:
     """X-ray's wire and its place, inside a page being built."""
-    script = "chatapp.xrayWire(props, watch, trigger)"
+    script = "chatapp.xrayWire(props, watch, (payload) => trigger('look', payload))"
     wire = gr.HTML({}, html_template="", js_on_load=script, elem_id="wire-xray", elem_classes="wire", apply_default_css=False)
     wire.look(page.look, None, wire, show_progress="hidden", api_visibility="private", trigger_mode="multiple")
 

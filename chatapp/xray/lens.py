@@ -38,7 +38,7 @@ def lens(model: PreTrainedModel, ids: Sequence[int], positions: Sequence[int], t
         layers = [
             layer_view(model, states[0, list(positions)], n == len(hidden) - 1, ids, positions, top) for n, states in enumerate(hidden)
         ]
-    names = {i: tokenizer.decode([i]) for view in layers for row in view for i, _ in row["top"]}
+    names = {str(i): tokenizer.decode([i]) for view in layers for row in view for i, _ in row["top"]}
     return {"positions": list(positions), "layers": layers, "names": names}
 
 

@@ -184,7 +184,7 @@ def vocabulary(tokenizer: "PreTrainedTokenizerBase", sample: int = 40) -> dict[s
         "kind": type(tokenizer).__name__,
         "size": size,
         "special": {name: value for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)},
-        "added": {i: token.content for i, token in sorted(tokenizer.added_tokens_decoder.items())},
+        "added": {str(i): token.content for i, token in sorted(tokenizer.added_tokens_decoder.items())},
         "sample": [entry(tokenizer, i) for i in range(0, size, step)][:sample],
     }
 

@@ -86,7 +86,7 @@ async def attention(scope: Scope, turn: Turn, layers: Sequence[int], first: int 
     yield Step(f"{cost.cells / 1e6:.1f} million weights of {last} tokens, {cost.heads} heads, {len(layers)} layers")
     weights = await scope.run(attentions.attention, specimen.model, ids[:last], list(layers))
     yield {
-        "layers": {n: base64.b64encode(attentions.lower_triangle(w[:, first:, first:])).decode() for n, w in weights.items()},
+        "layers": {str(n): base64.b64encode(attentions.lower_triangle(w[:, first:, first:])).decode() for n, w in weights.items()},
         "heads": cost.heads,
         "of_layers": specimen.model.config.get_text_config().num_hidden_layers,
         "first": first,
