@@ -121,6 +121,18 @@ async def test_on_zerogpu_the_run_is_handed_to_the_gpu_process(make_direct, llam
     assert handed == [(tuple(SHORT), GREEDY)]
 
 
+async def test_the_context_is_what_model_setting_and_memory_allow(make_direct, llama: Loaded, monkeypatch) -> None:
+    assert make_direct(llama).capabilities.context == 2048
+    assert make_direct(llama, context=512).card.context == 512
+    assert make_direct(llama, context=9999).card.context == 2048
+    per_token = 2 * 2 * 2 * 16 * 4  # layers x (keys, values) x heads x head size x float32
+    monkeypatch.setattr("chatapp.engines.direct.free_bytes", lambda device: 2 * 1000 * per_token)
+    assert make_direct(llama).card.context == 1000
+    monkeypatch.setattr("chatapp.engines.direct.free_bytes", lambda device: 2 * 100 * per_token)
+    with pytest.raises(ChatError, match=r"Memory for 256 tokens is missing: each takes 512 bytes and 0\.1 MB are free"):
+        make_direct(llama)
+
+
 def test_neutral_settings_need_no_processors() -> None:
     from chatapp.engines.sampling import processors
 

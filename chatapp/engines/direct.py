@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from chatapp.models.loading import Loaded
     from chatapp.settings import Settings
 
+ZEROGPU = "SPACES_ZERO_GPU"
+"""Set in a Space whose GPU comes with each call."""
+
 CLOSING_SECONDS = 30.0
 GIB = 2**30
 
@@ -38,11 +41,11 @@ class DirectEngine:
         self.model = loaded.model.eval()
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
         self._few_logits = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(self.model.forward).parameters else {}
+        _refuse_unfit(self.model)
         self._closed = False
         self._steps = on_zerogpu(self.steps)
         self._worker = Worker("direct engine")
-        per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
-        context = affordable_context(loaded.facts.context, settings.context, per_token, free_bytes(str(self.model.device)))
+        context = self._context(loaded.facts.context, settings)
         self.card = Card(engine="direct", **asdict(replace(loaded.facts, context=context)))
         reason = why_not_reusable(self.model.config)
         self.capabilities = Capabilities(context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
@@ -67,10 +70,16 @@ class DirectEngine:
         self.model = None
         _free_device_memory()
 
+    def _context(self, most: int, settings: "Settings") -> int:
+        """Tokens per person, as memory allows. On ZeroGPU there is no GPU yet to ask."""
+        if os.environ.get(ZEROGPU):
+            return min(settings.context or most, most)
+        per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
+        return affordable_context(most, settings.context, per_token, free_bytes(str(self.model.device)))
+
     def _warm_up(self, threads: int) -> int:
         """Set the worker's threads, run one token, and return the bytes of KV cache that a token takes."""
         torch.set_num_threads(threads)  # PyTorch keeps this number per calling thread
-        _refuse_unfit(self.model)
         cache = new_cache(self.model.config)
         self._forward([next(iter(self._ends), 0)], cache)
         return bytes_per_token(cache)
@@ -174,7 +183,7 @@ def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
 
     That process is a fork: it takes and yields values that can be pickled, and keeps its own KV caches while it lives.
     """
-    if not os.environ.get("SPACES_ZERO_GPU"):
+    if not os.environ.get(ZEROGPU):
         return steps
     import spaces  # only there, where it is preinstalled
 
