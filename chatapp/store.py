@@ -123,7 +123,7 @@ class Store:
         """One conversation as the list shows it."""
         with self.database.read() as connection:
             store_write.head(connection, owner, conversation_id)
-            return store_list.some(connection, owner, [conversation_id])[0]
+            return store_list.one(connection, owner, conversation_id)
 
     # the tree
 
@@ -160,12 +160,14 @@ class Store:
     def delete(self, owner: str, conversation_id: str) -> None:
         """Take it out of sight; restore() undoes this for DELETED_DAYS."""
         with self.database.write() as connection:
-            store_write.change(connection, owner, conversation_id, deleted=time.time())
+            seq = store_write.change(connection, owner, conversation_id, deleted=time.time())
+            store_search.remove_conversations(connection, [seq])
 
     def restore(self, owner: str, conversation_id: str) -> None:
         """Undo delete()."""
         with self.database.write() as connection:
-            store_write.change(connection, owner, conversation_id, with_deleted=True, deleted=None)
+            seq = store_write.change(connection, owner, conversation_id, with_deleted=True, deleted=None)
+            store_search.index_conversation(connection, seq)
 
     def delete_all(self, owner: str) -> int:
         """Erase everything of this owner for good, drafts too, and say how many conversations that were."""

@@ -64,6 +64,13 @@ class Database:
             # not AUTOCOMMIT on SQLite: SQLAlchemy would give the connection back with Python's implicit transactions turned on
             yield connection.execution_options(begin="") if self.sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
+    def tidy(self) -> None:
+        """Statistics for the planner, and the log written back: worth it after very much was added."""
+        with self.bare() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)" if self.sqlite else "VACUUM ANALYZE")
+            if self.sqlite:
+                connection.exec_driver_sql("ANALYZE")
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Driver errors leave as sentences."""

@@ -65,8 +65,7 @@ def _erase_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -
     for start in range(0, len(rows), CHUNK):
         some = rows[start : start + CHUNK]
         ids = [row.id for row in some]
-        seqs = connection.execute(sa.select(turns.c.seq).where(turns.c.conversation_id.in_(ids))).scalars().all()
-        store_search.remove(connection, [*seqs, *(-row.seq for row in some)])
+        store_search.remove_conversations(connection, [row.seq for row in some])
         connection.execute(drafts.delete().where(drafts.c.key.in_(ids)))
         connection.execute(conversations.delete().where(conversations.c.id.in_(ids)))
     return len(rows)

@@ -1,5 +1,6 @@
 """The list of conversations, as the sidebar shows it: the latest ones, or those a search finds, with the words marked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,9 +33,8 @@ class Summary:
 
 
 RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns.c.stop_reason == "")
-COLUMNS = sa.select(*(conversations.c[name] for name in ("id", "title", "updated", "created", "pinned")), RUNNING.label("running")).where(
-    conversations.c.deleted.is_(None)
-)
+NAMES = "seq", "id", "title", "updated", "created", "pinned"
+COLUMNS = sa.select(*(conversations.c[name] for name in NAMES), RUNNING.label("running")).where(conversations.c.deleted.is_(None))
 
 
 def latest(connection: sa.Connection, owner: str, limit: int) -> list[Summary]:
@@ -44,13 +44,10 @@ def latest(connection: sa.Connection, owner: str, limit: int) -> list[Summary]:
     return [_summary(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 
-def some(connection: sa.Connection, owner: str, ids: Sequence[str]) -> list[Summary]:
-    """These conversations, in no order."""
-    found: list[Summary] = []
-    for start in range(0, len(ids), CHUNK):
-        query = COLUMNS.where(conversations.c.owner == owner, conversations.c.id.in_(ids[start : start + CHUNK]))
-        found.extend(_summary(row) for row in connection.execute(query))
-    return found
+def one(connection: sa.Connection, owner: str, conversation_id: str) -> Summary:
+    """A conversation that is there."""
+    query = COLUMNS.where(conversations.c.owner == owner, conversations.c.id == conversation_id)
+    return _summary(connection.execute(query).one())
 
 
 def found(connection: sa.Connection, owner: str, query: str, limit: int) -> list[Summary]:
@@ -59,26 +56,38 @@ def found(connection: sa.Connection, owner: str, query: str, limit: int) -> list
     hits = find(connection, owner, query, limit)
     if pattern is None or not hits:
         return []
-    rows = sorted(some(connection, owner, list(hits)), key=lambda s: (s.pinned, s.updated), reverse=True)[:limit]
-    texts = _texts(connection, [hits[row.id] for row in rows if hits[row.id] is not None])
-    return [_marked(row, hits[row.id], texts, pattern) for row in rows]
+    rows = _these(connection, owner, list(hits))[:limit]
+    texts = _texts(connection, [hits[row.seq] for row in rows])
+    return [_marked(_summary(row), texts.get(hits[row.seq]), pattern) for row in rows]
 
 
 def _summary(row: sa.Row) -> Summary:
-    values = row._mapping
-    return Summary(**{**values, "running": bool(values["running"])})
+    return Summary(row.id, row.title, row.updated, row.created, row.pinned, bool(row.running))
 
 
-def _texts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    texts: dict[str, tuple[str, str]] = {}
-    columns = turns.c.id, turns.c.user, turns.c.prefill_text, turns.c.reply_text
-    for start in range(0, len(ids), CHUNK):
-        for row in connection.execute(sa.select(*columns).where(turns.c.id.in_(ids[start : start + CHUNK]))):
-            texts[row.id] = (row.user, row.prefill_text + row.reply_text)
+def _these(connection: sa.Connection, owner: str, seqs: Sequence[int]) -> list[sa.Row]:
+    rows: list[sa.Row] = []
+    for start in range(0, len(seqs), CHUNK):
+        query = COLUMNS.where(conversations.c.owner == owner, conversations.c.seq.in_(seqs[start : start + CHUNK]))
+        rows.extend(connection.execute(query))
+    return sorted(rows, key=lambda row: (row.pinned, row.updated, row.seq), reverse=True)
+
+
+def _texts(connection: sa.Connection, seqs: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+    """seq → turn id, question, reply. A title's number is no turn's, so it has none."""
+    texts: dict[int, tuple[str, str, str]] = {}
+    columns = turns.c.seq, turns.c.id, turns.c.user, turns.c.prefill_text, turns.c.reply_text
+    for start in range(0, len(seqs), CHUNK):
+        for row in connection.execute(sa.select(*columns).where(turns.c.seq.in_(seqs[start : start + CHUNK]))):
+            texts[row.seq] = row.id, row.user, row.prefill_text + row.reply_text
     return texts
 
 
-def _marked(row: Summary, turn_id: str | None, texts: dict[str, tuple[str, str]], pattern) -> Summary:
+def _marked(row: Summary, hit: tuple[str, str, str] | None, pattern: re.Pattern[str]) -> Summary:
     title, ranges = marked(row.title, pattern)
-    text, found = snippet(texts[turn_id], pattern) if turn_id is not None else ("", ())
-    return replace(row, title=title, title_ranges=ranges, snippet=text, snippet_ranges=found, found=turn_id)
+    row = replace(row, title=title, title_ranges=ranges)
+    if hit is None:
+        return row
+    turn_id, *texts = hit
+    text, found = snippet(texts, pattern)
+    return replace(row, snippet=text, snippet_ranges=found, found=turn_id)

@@ -52,7 +52,7 @@ class Runner:
             os.close(self._file)
             self._file = None
         if self._connection is not None:
-            self._connection.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+            self._connection.invalidate()  # really closes it, which frees the lock; also when the server has gone away
             self._connection.close()
             self._connection = None
 

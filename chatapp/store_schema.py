@@ -6,7 +6,7 @@ import re
 import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -98,7 +98,7 @@ class Json(TypeDecorator):
 
 
 def _rows(values: Sequence[Message | Span]) -> list[list[Any]]:
-    return [list(asdict(v).values()) for v in values]
+    return [list(vars(v).values()) for v in values]
 
 
 def _messages(rows: list[list[Any]]) -> tuple[Message, ...]:
@@ -135,10 +135,14 @@ conversations = Table(
 )
 Index("conversations_by_owner", conversations.c.owner, conversations.c.pinned, conversations.c.updated)
 
+ROOM = 2**20
+"""Turns in one conversation. A turn's seq is its conversation's seq * ROOM + its number there (1, 2, …): so the turns of one
+conversation lie together on disk, and a hit of the search, whose rowid is that seq, names its conversation. Number 0 is the title."""
+
 turns = Table(
     "turns",
     metadata,
-    Column("seq", Seq, primary_key=True, autoincrement=True),
+    Column("seq", Seq, primary_key=True, autoincrement=False),
     Column("id", sa.Text, nullable=False, unique=True),
     Column("conversation_id", sa.Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("parent_id", sa.Text, ForeignKey("turns.id")),
@@ -148,7 +152,7 @@ turns = Table(
     Column("user", Text, nullable=False),
     Column("system", Text, nullable=False),
     Column("given", Json(_rows, _messages), nullable=False),
-    Column("sampling", Json(asdict, _sampling), nullable=False),
+    Column("sampling", Json(vars, _sampling), nullable=False),
     Column("dropped", sa.Integer, nullable=False),
     Column("guarded", Json(list, tuple), nullable=False),
     Column("date", Text, nullable=False),
@@ -157,7 +161,7 @@ turns = Table(
     Column("continues", sa.Text),
     Column("error", Text, nullable=False),
     Column("reused", sa.Integer, nullable=False),
-    Column("timings", Json(asdict, _timings), nullable=False),
+    Column("timings", Json(vars, _timings), nullable=False),
     Column("model", Text, nullable=False),
     Column("revision", Text, nullable=False),
     Column("engine", Text, nullable=False),

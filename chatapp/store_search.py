@@ -14,10 +14,12 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from chatapp.store_schema import ROOM
+
 MAX_WORD = 64  # longer words are indexed and looked up by their beginning
 MAX_TOKEN_CHARS = 200_000  # per document; PostgreSQL's tsvector ends at 1 MB
 MAX_TERMS = 16
-PAGE = 1000  # matching turns looked at in one go, newest first
+PAGE = 2000  # matching documents looked at in one go, newest first
 MAX_PAGES = 8
 
 UNSPACED = (
@@ -107,9 +109,11 @@ def expression(owner: str, query: str, sqlite: bool) -> str | None:
 
 TURN_TEXTS = sa.text(
     'SELECT t.seq, c.owner, t."user", t.prefill_text, t.reply_text FROM turns t JOIN conversations c ON c.id = t.conversation_id '
-    "WHERE t.seq IN :seqs"
+    "WHERE t.seq IN :seqs AND c.deleted IS NULL"
 ).bindparams(sa.bindparam("seqs", expanding=True))
-TITLES = sa.text("SELECT seq, owner, title FROM conversations WHERE seq IN :seqs").bindparams(sa.bindparam("seqs", expanding=True))
+TITLES = sa.text("SELECT seq, owner, title FROM conversations WHERE seq IN :seqs AND deleted IS NULL").bindparams(
+    sa.bindparam("seqs", expanding=True)
+)
 
 
 def index_turns(connection: sa.Connection, seqs: Sequence[int]) -> None:
@@ -122,7 +126,7 @@ def put_titles(connection: sa.Connection, seqs: Sequence[int]) -> None:
     """Read the titles of these conversations and index them anew."""
     for start in range(0, len(seqs), 500):
         rows = connection.execute(TITLES, {"seqs": seqs[start : start + 500]}).all()
-        put(connection, [(-r.seq, document(r.owner, r.title)) for r in rows])
+        put(connection, [(r.seq * ROOM, document(r.owner, r.title)) for r in rows])
 
 
 def put(connection: sa.Connection, documents: Sequence[tuple[int, str]]) -> None:
@@ -146,41 +150,42 @@ def remove(connection: sa.Connection, rowids: Iterable[int]) -> None:
         connection.execute(sa.text("DELETE FROM search WHERE rowid = :id"), rows)
 
 
-def _match(sqlite: bool) -> str:
-    return "search MATCH :query" if sqlite else "tokens @@ CAST(:query AS tsquery)"
+def remove_conversations(connection: sa.Connection, seqs: Iterable[int]) -> None:
+    """Forget these conversations, their titles too."""
+    rows = [{"start": seq * ROOM, "end": (seq + 1) * ROOM} for seq in seqs]
+    if rows:
+        connection.execute(sa.text("DELETE FROM search WHERE rowid >= :start AND rowid < :end"), rows)
 
 
-def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[str, str | None]:
-    """Conversation id → id of its newest matching turn, or None when only the title matches. At most `limit`, newest first."""
+def index_conversation(connection: sa.Connection, seq: int) -> None:
+    """Read a whole conversation and index it anew."""
+    put_titles(connection, [seq])
+    inside = sa.text("SELECT seq FROM turns WHERE seq >= :start AND seq < :end")
+    seqs = connection.execute(inside, {"start": seq * ROOM, "end": (seq + 1) * ROOM}).scalars().all()
+    for start in range(0, len(seqs), 500):
+        index_turns(connection, seqs[start : start + 500])
+
+
+def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[int, int]:
+    """Conversation seq → rowid of its newest matching document, for about `limit` of the newest conversations.
+
+    The index is asked alone, because a join would read every matching row; the caller checks the owner of what is found.
+    """
     sqlite = connection.dialect.name == "sqlite"
     text = expression(owner, query, sqlite)
-    if text is None:
-        return {}
-    found = _in_turns(connection, owner, text, limit)
-    return found | {id: None for id in _in_titles(connection, owner, text, limit) if id not in found}
-
-
-def _in_titles(connection: sa.Connection, owner: str, text: str, limit: int) -> list[str]:
-    statement = (
-        f"SELECT c.id FROM search s JOIN conversations c ON c.seq = -s.rowid WHERE {_match(connection.dialect.name == 'sqlite')} "
-        "AND s.rowid < 0 AND c.owner = :owner AND c.deleted IS NULL ORDER BY s.rowid LIMIT :limit"
-    )
-    return list(connection.execute(sa.text(statement), {"query": text, "owner": owner, "limit": limit}).scalars())
-
-
-def _in_turns(connection: sa.Connection, owner: str, text: str, limit: int) -> dict[str, str | None]:
-    statement = sa.text(
-        "SELECT s.rowid, t.id, t.conversation_id FROM search s JOIN turns t ON t.seq = s.rowid "
-        f"JOIN conversations c ON c.id = t.conversation_id WHERE {_match(connection.dialect.name == 'sqlite')} "
-        "AND s.rowid > 0 AND s.rowid < :below AND c.owner = :owner AND c.deleted IS NULL ORDER BY s.rowid DESC LIMIT :page"
-    )
-    found: dict[str, str | None] = {}
+    found: dict[int, int] = {}
     below = 2**62
-    for _ in range(MAX_PAGES):
-        rows = connection.execute(statement, {"query": text, "owner": owner, "below": below, "page": PAGE}).all()
-        for row in rows:
-            found.setdefault(row.conversation_id, row.id)
-        if len(rows) < PAGE or len(found) >= limit:
+    for _ in range(MAX_PAGES if text else 0):
+        rowids = _page(connection, text, below)
+        for rowid in rowids:
+            found.setdefault(rowid // ROOM, rowid)
+        if len(rowids) < PAGE or len(found) >= limit:
             break
-        below = rows[-1].rowid
-    return dict(list(found.items())[:limit])
+        below = rowids[-1]
+    return found
+
+
+def _page(connection: sa.Connection, text: str, below: int) -> list[int]:
+    match = "search MATCH :query" if connection.dialect.name == "sqlite" else "tokens @@ CAST(:query AS tsquery)"
+    statement = f"SELECT rowid FROM search WHERE {match} AND rowid < :below ORDER BY rowid DESC LIMIT :page"
+    return list(connection.execute(sa.text(statement), {"query": text, "below": below, "page": PAGE}).scalars())

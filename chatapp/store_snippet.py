@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from chatapp.store_search import MAX_WORD, UNSPACED, fold, pieces
 
@@ -35,7 +36,7 @@ def marked(text: str, pattern: re.Pattern[str]) -> tuple[str, Ranges]:
     return line, tuple(match.span() for match in pattern.finditer(fold(text)))
 
 
-def snippet(texts: tuple[str, ...], pattern: re.Pattern[str]) -> tuple[str, Ranges]:
+def snippet(texts: Sequence[str], pattern: re.Pattern[str]) -> tuple[str, Ranges]:
     """A window of WIDTH characters around the first match, from the text in which most different words are found."""
     best = max(texts, key=lambda text: len(set(pattern.findall(fold(text)))))
     first = pattern.search(fold(best))

@@ -14,6 +14,7 @@ from chatapp.store_schema import (
     IDENTITY,
     PROMPT_FIELDS,
     REPLY_FIELDS,
+    ROOM,
     TURN_FIELDS,
     WHOLE,
     conversations,
@@ -85,7 +86,8 @@ def begin(connection: sa.Connection, turn: Turn, runner: str) -> None:
     seq = head(connection, turn.owner, turn.conversation_id, lock=True).seq
     if turn.parent_id is not None and place(connection, turn.owner, turn.parent_id).conversation_id != turn.conversation_id:
         raise NotFound("The message")
-    connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner})
+    last = connection.execute(sa.select(sa.func.max(turns.c.seq)).where(turns.c.conversation_id == turn.conversation_id)).scalar()
+    connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner, "seq": (last or seq * ROOM) + 1})
     connection.execute(prompts.insert(), turn_row(turn, PROMPT_FIELDS) | {"turn_id": turn.id})
     connection.execute(conversations.update().where(conversations.c.seq == seq).values(leaf=turn.id, updated=now))
     _index(connection, [turn.id])
@@ -172,13 +174,14 @@ def add(connection: sa.Connection, owner: str, new: Sequence[Conversation]) -> l
 def _add(connection: sa.Connection, owner: str, some: Sequence[Conversation]) -> None:
     names = "id", "title", "created", "updated", "pinned", "leaf"
     connection.execute(conversations.insert(), [{n: getattr(c, n) for n in names} | {"owner": owner} for c in some])
-    flat = [turn for c in some for turn in parents_first(c.turns)]
-    if flat:
-        connection.execute(turns.insert(), [turn_row(t, TURN_FIELDS) | {"runner": ""} for t in flat])
-        connection.execute(prompts.insert(), [turn_row(t, PROMPT_FIELDS) | {"turn_id": t.id} for t in flat])
-        _index(connection, [t.id for t in flat])
-    seqs = connection.execute(sa.select(conversations.c.seq).where(conversations.c.id.in_([c.id for c in some]))).scalars().all()
-    store_search.put_titles(connection, seqs)
+    rows = connection.execute(sa.select(conversations.c.id, conversations.c.seq).where(conversations.c.id.in_([c.id for c in some])))
+    seqs = {row.id: row.seq for row in rows}
+    numbered = [(seqs[c.id] * ROOM + n, turn) for c in some for n, turn in enumerate(parents_first(c.turns), 1)]
+    if numbered:
+        connection.execute(turns.insert(), [turn_row(turn, TURN_FIELDS) | {"runner": "", "seq": seq} for seq, turn in numbered])
+        connection.execute(prompts.insert(), [turn_row(turn, PROMPT_FIELDS) | {"turn_id": turn.id} for _, turn in numbered])
+    words = [(seq, f"{turn.user}\n{turn.reply}") for seq, turn in numbered] + [(seqs[c.id] * ROOM, c.title) for c in some]
+    store_search.put(connection, [(seq, store_search.document(owner, text)) for seq, text in words])
 
 
 def _taken(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> set[str]:

@@ -37,7 +37,8 @@ def turns() -> None:
     texts += ["engine", "device", "dtype", "versions", "reply_text"]
     op.create_table(
         "turns",
-        sa.Column("seq", SEQ, primary_key=True, autoincrement=True),
+        # conversations.seq * 2**20 + the turn's number there: the turns of a conversation lie together
+        sa.Column("seq", SEQ, primary_key=True, autoincrement=False),
         sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
         sa.Column("parent_id", sa.Text, sa.ForeignKey("turns.id")),

@@ -1,9 +1,9 @@
-"""Full-text search: one row of tokens per turn (rowid = its seq) and per title (rowid = minus the conversation's seq)."""
+"""Full-text search: one row of tokens per turn (rowid = its seq) and per title (number 0 of its conversation)."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from chatapp.store_search import index_turns, put_titles
+from chatapp.store_search import index_conversation
 
 revision = "0002"
 down_revision = "0001"
@@ -18,7 +18,5 @@ def upgrade() -> None:
         # without the pending list a search costs the same after many writes
         op.execute("CREATE INDEX search_tokens ON search USING gin (tokens) WITH (fastupdate = off)")
     connection = op.get_bind()
-    put_titles(connection, [row.seq for row in connection.execute(sa.text("SELECT seq FROM conversations"))])
-    seqs = [row.seq for row in connection.execute(sa.text("SELECT seq FROM turns ORDER BY seq"))]
-    for start in range(0, len(seqs), 500):
-        index_turns(connection, seqs[start : start + 500])
+    for seq in connection.execute(sa.text("SELECT seq FROM conversations WHERE deleted IS NULL ORDER BY seq")).scalars().all():
+        index_conversation(connection, seq)
