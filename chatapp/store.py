@@ -37,7 +37,7 @@ class Store:
     Opening migrates. `patience` is how many seconds to wait for a lock of another program. Raises StoreError with the cure.
     """
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str | sa.URL, *, patience: float = PATIENCE) -> None:
         self.database = Database(url, patience=patience)
         migrate(self.database)
         with self.database.told():
@@ -50,7 +50,7 @@ class Store:
         """The store of the data folder, or of --database-url."""
         url = settings.database_url.get_secret_value()
         path = settings.data_dir.expanduser().resolve() / "chat.db"
-        return cls(url or sa.URL.create("sqlite", database=str(path)).render_as_string())
+        return cls(url or sa.URL.create("sqlite", database=str(path)))
 
     @property
     def where(self) -> str:
@@ -183,7 +183,9 @@ class Store:
 
     def set_draft(self, owner: str, key: str, text: str) -> None:
         """Keep unsent text; '' forgets it."""
-        if len(text) > MAX_DRAFT or len(key) > 100:
+        if len(key) > 100:
+            raise NotFound("The conversation")
+        if len(text) > MAX_DRAFT:
             raise ChatError(f"The unsent text has {len(text)} characters; at most {MAX_DRAFT} are kept.", status=413)
         with self.database.write() as connection:
             connection.execute(drafts.delete().where(drafts.c.owner == owner, drafts.c.key == key))

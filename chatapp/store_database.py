@@ -29,7 +29,7 @@ CONNECTIONS = 16
 class Database:
     """`path` is None for PostgreSQL and for memory; `where` names the database in messages, without its password."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str | sa.URL, *, patience: float = PATIENCE) -> None:
         self.patience = patience
         parsed = _parsed(url)
         self.sqlite = parsed.get_backend_name() == "sqlite"
@@ -96,7 +96,7 @@ class Database:
         return engine
 
     def _postgres(self, url: sa.URL) -> sa.Engine:
-        arguments = {"connect_timeout": max(2, int(self.patience)), "options": f"-c lock_timeout={int(self.patience * 1000)}"}
+        arguments = {"connect_timeout": max(2, int(self.patience)), "options": f"-c jit=off -c lock_timeout={int(self.patience * 1000)}"}
         try:
             return sa.create_engine(url, connect_args=arguments, pool_size=CONNECTIONS, pool_timeout=self.patience, pool_pre_ping=True)
         except ModuleNotFoundError as error:
@@ -127,7 +127,7 @@ class Database:
                 time.sleep(0.05)
 
 
-def _parsed(url: str) -> sa.URL:
+def _parsed(url: str | sa.URL) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatapp import store_search
-from chatapp.errors import NotFound
+from chatapp.errors import ChatError, NotFound
 from chatapp.store_record import Conversation, parents_first, title_of
 from chatapp.store_schema import (
     IDENTITY,
@@ -87,7 +87,10 @@ def begin(connection: sa.Connection, turn: Turn, runner: str) -> None:
     if turn.parent_id is not None and place(connection, turn.owner, turn.parent_id).conversation_id != turn.conversation_id:
         raise NotFound("The message")
     last = connection.execute(sa.select(sa.func.max(turns.c.seq)).where(turns.c.conversation_id == turn.conversation_id)).scalar()
-    connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner, "seq": (last or seq * ROOM) + 1})
+    number = (last or seq * ROOM) + 1
+    if number // ROOM != seq:
+        raise ChatError(f"This conversation has {ROOM - 1} messages, the most it can hold. Begin a new one.", status=409)
+    connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner, "seq": number})
     connection.execute(prompts.insert(), turn_row(turn, PROMPT_FIELDS) | {"turn_id": turn.id})
     connection.execute(conversations.update().where(conversations.c.seq == seq).values(leaf=turn.id, updated=now))
     _index(connection, [turn.id])

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from chatapp import store_schema
 from chatapp.errors import ChatError, NotFound
+from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
 from chatapp.store_record import MAX_TITLE
 from chatapp.turn import Turn, new_id
@@ -74,6 +76,19 @@ def test_late_progress_does_not_undo_the_end(store: Store) -> None:
     assert not store.turn(ME, turn.id).running
 
 
+def test_the_store_of_the_settings_is_in_the_data_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "a ?#% b" / "ü"
+    store = Store.open(Settings(data_dir=folder))
+    asked(store, "one")
+    assert (folder / "chat.db").stat().st_size and store.where == str(folder / "chat.db")
+    store.close()
+
+
+def test_the_database_url_of_the_settings_wins(tmp_path: Path) -> None:
+    store = Store.open(Settings(data_dir=tmp_path / "data", database_url="sqlite://"))
+    assert store.where == "in memory" and not (tmp_path / "data").exists()
+
+
 # trees
 
 
@@ -117,6 +132,17 @@ def test_deleting_a_branch_moves_to_the_one_beside_it(store: Store) -> None:
     asked(store, "three", again)
     store.delete_turn(ME, again.id, keep_children=False)
     assert texts(store.path(ME, "c1")) == ["one", "two"]
+
+
+def test_a_conversation_that_is_full_does_not_run_into_the_next(store: Store) -> None:
+    first = asked(store, "one")
+    asked(store, "next door", conversation="c2")
+    with store.database.write() as connection:
+        last = store_schema.turns.c.seq + store_schema.ROOM - 2
+        connection.execute(store_schema.turns.update().where(store_schema.turns.c.id == first.id).values(seq=last))
+    with pytest.raises(ChatError, match="the most it can hold"):
+        asked(store, "two", first)
+    assert texts(store.path(ME, "c1")) == ["one"]
 
 
 def test_deleting_far_down_a_long_conversation_works(store: Store) -> None:
@@ -258,6 +284,13 @@ def test_old_deleted_conversations_are_purged_at_start(store: Store, store_url: 
 
 
 # drafts
+
+
+def test_a_draft_too_long_is_refused_with_the_numbers(store: Store) -> None:
+    with pytest.raises(ChatError, match="1000001 characters; at most 1000000"):
+        store.set_draft(ME, "new", "x" * 1_000_001)
+    with pytest.raises(NotFound):
+        store.set_draft(ME, "k" * 101, "x")
 
 
 def test_drafts_are_kept_per_owner_and_key(store: Store) -> None:
