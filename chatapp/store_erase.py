@@ -12,7 +12,13 @@ from chatapp import store_search
 from chatapp.store_database import Database
 from chatapp.store_schema import conversations, drafts, turns
 from chatapp.store_tree import leaf_after, subtree
-from chatapp.store_write import CHUNK, head, place, tree
+from chatapp.store_write import head, place, tree
+
+LONG_AGO = 0.0
+"""As the time of a soft delete: nobody may restore it, the purge takes it."""
+
+BATCH = 100
+"""Conversations erased in one transaction."""
 
 WORTH_VACUUM = 0.25
 """Share of free pages above which the file is rewritten smaller."""
@@ -39,35 +45,40 @@ def _erase_turns(connection: sa.Connection, seqs: list[int]) -> None:
 
 
 def everything(database: Database, owner: str) -> int:
-    """All conversations and drafts of one owner."""
+    """All conversations and drafts of one owner, also those deleted before: out of sight at once, then erased.
+
+    Should the process die in between, the next start's purge goes on.
+    """
     with database.write() as connection:
-        count = _erase_where(connection, conversations.c.owner == owner)
         connection.execute(drafts.delete().where(drafts.c.owner == owner))
+        mine = conversations.update().where(conversations.c.owner == owner)
+        count = connection.execute(mine.values(deleted=LONG_AGO)).rowcount
+    purge(database, LONG_AGO + 1)
+    return count
+
+
+def purge(database: Database, before: float) -> int:
+    """Erase the conversations that were deleted before this Unix time; a few at a time, so that others can write in between."""
+    count = 0
+    while _some(database, before):
+        with database.write() as connection:
+            count += _erase_where(connection, conversations.c.deleted < before)
     if count:
         scrub(database)
     return count
 
 
-def purge(database: Database, before: float) -> int:
-    """Conversations that were deleted before this Unix time."""
-    old = conversations.c.deleted < before
+def _some(database: Database, before: float) -> bool:
     with database.read() as connection:
-        if connection.execute(sa.select(conversations.c.seq).where(old).limit(1)).first() is None:
-            return 0
-    with database.write() as connection:
-        count = _erase_where(connection, old)
-    scrub(database)
-    return count
+        return connection.execute(sa.select(conversations.c.seq).where(conversations.c.deleted < before).limit(1)).first() is not None
 
 
 def _erase_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
-    rows = connection.execute(sa.select(conversations.c.seq, conversations.c.id, conversations.c.owner).where(condition)).all()
-    for start in range(0, len(rows), CHUNK):
-        some = rows[start : start + CHUNK]
-        ids = [row.id for row in some]
-        store_search.remove_conversations(connection, [row.seq for row in some])
-        connection.execute(drafts.delete().where(drafts.c.key.in_(ids)))
-        connection.execute(conversations.delete().where(conversations.c.id.in_(ids)))
+    rows = connection.execute(sa.select(conversations.c.seq, conversations.c.id).where(condition).limit(BATCH)).all()
+    ids = [row.id for row in rows]
+    store_search.remove_conversations(connection, [row.seq for row in rows])
+    connection.execute(drafts.delete().where(drafts.c.key.in_(ids)))
+    connection.execute(conversations.delete().where(conversations.c.id.in_(ids)))
     return len(rows)
 
 

@@ -45,7 +45,8 @@ def run(url: str, conversations: int = 10_000, turns: int = 20, *, repeats: int 
     }
     worst = {query: percentiles(timed(lambda n, q=query: store.conversations(OWNER, q), repeats))["p95"] for query in writer.queries()}
     name = "sqlite" if store.database.sqlite else "postgresql"
-    store.delete_all(OWNER)
+    if not store.database.sqlite:
+        store.delete_all(OWNER)  # SQLite's file goes away with its folder
     store.close()
     ms = {step: percentiles(times) for step, times in steps.items()}
     return {"database": name, "conversations": conversations, "turns": turns, "fill_s": round(filled, 1), "ms": ms, "search_p95_ms": worst}
