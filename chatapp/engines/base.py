@@ -16,7 +16,8 @@ class Capabilities:
 
     context      tokens per person: prompt and reply together
     concurrency  replies generated at the same time; more wait in the admission queue
-    off          what it cannot do → why, in words. Keys: names of sampling settings, 'seed', 'stop', 'token_ids', 'logprobs', 'prefix_reuse'
+    off          what it cannot do → why, in words. Keys: names of sampling settings, 'seed', 'stop', 'token_ids', 'logprobs',
+                 'prefix_reuse'
     """
 
     context: int
