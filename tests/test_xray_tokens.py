@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from chatapp.turn import Span, Turn
-from chatapp.xray import tokens
+from chatapp.xray import tokens, vocabulary
 
 HARD = {
     "emoji": "Hi 👩‍👩‍👧‍👦 🇫🇷 🫠!",
@@ -80,6 +80,6 @@ def test_sentencepiece_tokens_are_found_in_the_text_without_their_marker() -> No
 
 
 def test_the_vocabulary_names_its_size_and_special_tokens(tokenizer) -> None:
-    view = tokens.vocabulary(tokenizer, sample=10)
+    view = vocabulary.vocabulary(tokenizer, sample=10)
     assert view["size"] == len(tokenizer) and len(view["sample"]) == 10
     assert view["special"]["eos_token"] == "<|im_end|>"

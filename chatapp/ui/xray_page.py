@@ -8,16 +8,14 @@ from typing import Any
 import gradio as gr
 
 from chatapp.chat import Chat
+from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.ui import widgets
 from chatapp.web.security import owner_of
-from chatapp.xray import views
+from chatapp.xray import inside, pasted, views
 from chatapp.xray.scope import Scope, Step
-
-SMALL_ATTENTION = 4_000_000
-"""Weights sent without being asked for: all heads of all layers of a short turn, or the last layers of a longer one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,14 @@ class Look:
         value = self.loose.get(name)
         return value if isinstance(value, str) else ""
 
+    def model(self, name: str) -> str:
+        """The name of a model, as somebody typed it."""
+        return self.text(name).strip()
+
+    def attention(self) -> tuple[str, int, int]:
+        """Layers, first and last token, as the attention views take them."""
+        return self.text("layers"), self.number("first"), self.number("last")
+
 
 class XrayPage:
     """Handlers of X-ray. Every view is an async generator of Steps and dicts; `look` turns them into values of the wire."""
@@ -49,17 +55,24 @@ class XrayPage:
             "prompt": lambda look: views.prompt(self.scope, look.turn),
             "probabilities": self.probabilities,
             "draw": self.draw,
-            "attention": self.attention,
-            "layers": self.layers,
-            "model": lambda look: views.architecture(self.scope, look.turn),
-            "neighbours": lambda look: views.neighbours(self.scope, look.turn, look.number("token")),
-            "tokenizer": lambda look: views.tokenizer(self.scope, look.turn.model, look.text("text")[:100_000]),
-            "perplexity": lambda look: views.perplexity(self.scope, look.turn.model, look.text("text")[:100_000]),
-            "card": self.card,
-            "replay": self.replay,
-            "load": lambda look: views.load(self.scope, look.turn.model),
+            "attention": lambda look: inside.attention(self.scope, look.turn, *look.attention(), look.model("other")),
+            "tutorial": lambda look: inside.tutorial(self.scope, look.turn, look.text("kind"), *look.attention()),
+            "layers": lambda look: inside.lens(self.scope, look.turn, look.number("first"), look.number("count", 16)),
+            "model": lambda look: inside.architecture(self.scope, look.turn),
+            "neighbours": lambda look: inside.neighbours(self.scope, look.turn, look.number("token")),
+            "tokenizer": lambda look: pasted.tokenizer(self.scope, look.turn.model, look.text("text"), look.model("other")),
+            "search": lambda look: pasted.search(self.scope, look.turn.model, look.text("query")),
+            "perplexity": lambda look: pasted.perplexity(self.scope, look.turn.model, look.text("text")),
+            "pasted": lambda look: pasted.probabilities(self.scope, look.turn.model, look.text("text")),
+            "card": lambda look: views.reproduce(look.turn, self.engine()),
+            "measure": lambda look: views.measure(self.scope, look.turn),
+            "replay": lambda look: views.replay(look.turn, self.resident.engine),
+            "load": lambda look: views.load(self.scope, look.model("model") or look.turn.model),
             "branch": self.branch,
         }
+
+    def engine(self) -> Engine | None:
+        return self.resident.engine if self.resident.state == "ready" else None
 
     async def look(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         """Answer one question: {"nonce", "view", "words", "share"} while working, "data" as it comes, "done" or "error" at the end."""
@@ -100,7 +113,7 @@ class XrayPage:
                 if "reply" in item:
                     shown["reply"] = item["reply"]
                 else:
-                    shown["rows"] = shown["rows"] + item["rows"]
+                    shown |= {"rows": shown["rows"] + item["rows"], "note": item["note"]}
                     shown["difference"] = max(filter(None, (shown["difference"], item["recorded"])), default=None)
                 yield dict(shown)
 
@@ -113,72 +126,10 @@ class XrayPage:
         async for item in views.draw(self.scope, look.turn, look.number("position"), sampling):
             yield item if isinstance(item, Step) else item | {"knobs": own | given}
 
-    async def attention(self, look: Look) -> views.View:
-        """The asked layers, or as many of the last ones as are small."""
-        from chatapp.xray import attention as attentions  # torch: not before somebody looks
-
-        specimen = None
-        async for item in self.scope.specimen(look.turn.model):
-            if isinstance(item, Step):
-                yield item
-            else:
-                specimen = item
-        layers_in_all = specimen.model.config.get_text_config().num_hidden_layers
-        last = look.number("last") or len(look.turn.prompt_ids) + len(look.turn.reply_ids)
-        layers = layer_numbers(look.text("layers"), layers_in_all)
-        if layers is None:
-            one = attentions.cost(specimen.model, last, [0]).cells
-            layers = list(range(layers_in_all))[-max(1, SMALL_ATTENTION // max(1, one)) :]
-        cost = attentions.cost(specimen.model, last, layers)
-        words = f"computing takes {cost.memory / 2**20:.0f} MiB, the page gets {cost.payload / 2**20:.1f} MiB"
-        async for item in views.attention(self.scope, look.turn, layers, look.number("first"), last):
-            yield item if isinstance(item, Step) else item | {"asked": compact(layers), "cost": words}
-
-    async def layers(self, look: Look) -> views.View:
-        """The logit lens of up to 16 tokens of the reply."""
-        first = min(max(0, look.number("first")), max(0, len(look.turn.reply_ids) - 1))
-        async for item in views.lens(self.scope, look.turn, first, look.number("count", 16)):
-            yield item if isinstance(item, Step) else item | {"last": first + len(item["reply"]) >= len(look.turn.reply_ids)}
-
-    async def card(self, look: Look) -> views.View:
-        async for item in views.reproduce(look.turn, self.resident.engine if self.resident.state == "ready" else None):
-            yield item
-
-    async def replay(self, look: Look) -> views.View:
-        async for item in views.replay(look.turn, self.resident.engine):
-            yield item
-
     async def branch(self, look: Look) -> views.View:
         """Go on from an alternative token; the page then opens the conversation."""
         turn = await self.chat.branch(look.owner, look.turn.id, look.number("position"), look.number("token"))
         yield {"conversation": turn.conversation_id}
-
-
-def layer_numbers(text: str, count: int) -> list[int] | None:
-    """'0-3,7' or 'all' as numbers; None for an empty text. Raises ChatError for anything else."""
-    text = text.strip().lower()
-    if not text:
-        return None
-    if text == "all":
-        return list(range(count))
-    numbers: set[int] = set()
-    for part in text.split(","):
-        low, _, high = part.strip().partition("-")
-        if not low.isdecimal() or (high and not high.isdecimal()) or int(high or low) >= count:
-            raise ChatError(f"Layers are {text!r}; write them as 0-3,7 or all. This model has layers 0 to {count - 1}.")
-        numbers |= set(range(int(low), int(high or low) + 1))
-    return sorted(numbers)
-
-
-def compact(numbers: list[int]) -> str:
-    """[0, 1, 2, 5] → '0-2,5'"""
-    runs: list[list[int]] = []
-    for n in numbers:
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def connect(page: XrayPage) -> None:

@@ -12,6 +12,9 @@ from chatapp.models.attention import recording
 MAX_CELLS = 40_000_000
 """Weights computed at most at once: tokens² × heads × layers. 40 million is 80 MB in float16 and 40 MB on its way to the page."""
 
+SMALL = 4_000_000
+"""Weights sent without being asked for: all heads of all layers of a short turn, or the last layers of a longer one."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -69,3 +72,36 @@ def lower_triangle(weights: torch.Tensor) -> bytes:
     n = weights.shape[-1]
     rows, columns = torch.tril_indices(n, n)
     return (weights[:, rows, columns].float() * 255).round().to(torch.uint8).numpy().tobytes()
+
+
+def small(model: PreTrainedModel, tokens: int) -> list[int]:
+    """As many of the last layers as are SMALL together, at least one."""
+    one = cost(model, tokens, [0]).cells
+    return list(range(model.config.get_text_config().num_hidden_layers))[-max(1, SMALL // max(1, one)) :]
+
+
+def layer_numbers(text: str, count: int) -> list[int] | None:
+    """'0-3,7' or 'all' as numbers; None for an empty text. Raises ChatError for anything else."""
+    text = text.strip().lower()
+    if not text:
+        return None
+    if text == "all":
+        return list(range(count))
+    numbers: set[int] = set()
+    for part in text.split(","):
+        low, _, high = (piece.strip() for piece in part.partition("-"))
+        if not low.isdecimal() or (high and not high.isdecimal()) or int(high or low) >= count or int(low) > int(high or low):
+            raise ChatError(f"Layers are {text[:40]!r}; write them as 0-3,7 or all. This model has layers 0 to {count - 1}.")
+        numbers |= set(range(int(low), int(high or low) + 1))
+    return sorted(numbers)
+
+
+def compact(numbers: Sequence[int]) -> str:
+    """[0, 1, 2, 5] → '0-2,5'"""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

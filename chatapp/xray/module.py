@@ -1,13 +1,11 @@
 """The module X-ray looks through: its own, sharing the weights of the resident model, so that a chat in flight is never disturbed."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
-from chatapp.errors import ChatError
 from chatapp.models.attention import NAME
 
 if TYPE_CHECKING:
@@ -40,16 +38,9 @@ def build(config, dtype: torch.dtype) -> "PreTrainedModel":
         return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
 
 
-def load(folder: Path) -> "PreTrainedModel":
-    """A folder's model in float32 with the recording attention, for X-ray only. Raises ChatError where it is no chat model."""
-    config = AutoConfig.from_pretrained(folder)
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise ChatError(
-            f"{folder.name} holds a {config.model_type} model, which does not generate text. X-ray needs a causal language model."
-        )
-    options = {"dtype": torch.float32, "use_safetensors": True}
-    try:
-        model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=NAME, **options)
-    except ValueError:
-        model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", **options)
-    return model.eval().requires_grad_(False)
+def remarks(model: "PreTrainedModel") -> list[str]:
+    """What is special about how this model's attention is read, in words."""
+    cap = getattr(model.config.get_text_config(), "attn_logit_softcapping", None)
+    if model.config._attn_implementation == "eager":
+        return ["eager attention: this model has no interface to record it"]
+    return [f"scores soft-capped at {cap:g}: attention computed as eager does"] if cap else []

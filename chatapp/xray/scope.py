@@ -1,15 +1,19 @@
 """X-ray's bench: which module it looks through, one thread for all of its work, and what was read last."""
 
 import asyncio
+import importlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from chatapp.engines.resident import find_source
 from chatapp.errors import ChatError
+from chatapp.settings import Settings
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
@@ -32,6 +36,11 @@ class NotLoaded(ChatError):
 
 
 MAX_LOGITS_BYTES = 2**30
+ROOMS = ("architecture", "attention", "lens", "module", "sampling")
+"""X-ray's modules that need PyTorch: imported on its own thread, because a first import takes seconds."""
+
+ZEROGPU = "SPACES_ZERO_GPU"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,12 @@ class Scope:
 
     def __init__(self, resident: "Resident") -> None:
         self.resident = resident
-        self._thread = ThreadPoolExecutor(1, "xray", initializer=_one_thread)
-        self._specimens: dict[str, tuple[object, Specimen]] = {}
+        self._thread = ThreadPoolExecutor(1, "xray")
+        self._awake = False
+        # The specimen of an engine goes with the engine: a switch of the resident model frees its weights.
+        self._own: WeakKeyDictionary[object, Specimen] = WeakKeyDictionary()
+        self._more: Specimen | None = None
+        self._tokenizer: tuple[str, PreTrainedTokenizerBase] | None = None
         self._logits: OrderedDict[str, Logits] = OrderedDict()
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -75,30 +88,59 @@ class Scope:
             if isinstance(steps, Generator):
                 await asyncio.shield(self.run(steps.close))
 
+    async def wake(self) -> AsyncIterator[Step]:
+        """PyTorch on X-ray's thread, once. An app whose engine is llama.cpp has not loaded it before."""
+        if not self._awake:
+            yield Step("Starting PyTorch")
+            await self.run(_one_thread)
+            self._awake = True
+
     def tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
         """The tokenizer of a loaded model. Raises ChatError(409) where that model is not loaded."""
-        if self.resident.state == "ready" and self.resident.card.model == name:
+        if self._resides(name):
             return self.resident.engine.tokenizer
-        if name in self._specimens:
-            return self._specimens[name][1].tokenizer
+        if self._more is not None and self._more.name == name:
+            return self._more.tokenizer
         raise self._not_loaded(name)
+
+    async def any_tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
+        """The tokenizer of any model by name; one that is not loaded is read alone, without its weights, and kept until the next."""
+        try:
+            return self.tokenizer(name)
+        except NotLoaded:
+            if self._tokenizer is None or self._tokenizer[0] != name:
+                self._tokenizer = (name, await self.run(self._read_tokenizer, name))
+            return self._tokenizer[1]
 
     async def specimen(self, name: str) -> AsyncIterator[Step | Specimen]:
         """The model called `name`, if it is resident or was loaded for X-ray: steps while it is prepared, then the specimen."""
-        if self.resident.state == "ready" and self.resident.card.model == name:
+        async for step in self.wake():
+            yield step
+        if self._resides(name):
             engine = self.resident.engine
-            if name in self._specimens and self._specimens[name][0] is engine:
-                yield self._specimens[name][1]
+            if engine in self._own:
+                yield self._own[engine]
                 return
             async for item in self._prepare(name, engine):
                 yield item
-        elif name in self._specimens:
-            yield self._specimens[name][1]
+        elif self._more is not None and self._more.name == name:
+            yield self._more
         else:
             raise self._not_loaded(name)
 
+    def note(self, name: str) -> str:
+        """How the specimen called `name` relates to the model that wrote; empty before it is prepared."""
+        made = self._own.get(self.resident.engine) if self._resides(name) else self._more
+        return made.note if made is not None and made.name == name else ""
+
     async def load(self, name: str) -> AsyncIterator[Step | Specimen]:
         """Load one more model for X-ray only; the one loaded so before is freed."""
+        if reason := why_not_load(self.resident.settings):
+            raise ChatError(reason, status=403)
+        if self._resides(name):
+            raise ChatError(f"{name} is the model of this app: it is loaded already.")
+        async for step in self.wake():
+            yield step
         async for item in self._prepare(name, None):
             yield item
 
@@ -117,7 +159,7 @@ class Scope:
             else:
                 specimen = item
         result: list[Logits] = []
-        async for share in self.drive(_returning(read(specimen.model, turn.prompt_ids, turn.reply_ids), result)):
+        async for share in self.drive(returning(read(specimen.model, turn.prompt_ids, turn.reply_ids), result)):
             yield Step("Reading the reply", share)
         self._keep(turn.id, result[0])
         yield result[0]
@@ -125,7 +167,8 @@ class Scope:
     def close(self) -> None:
         """Free the models; work in progress ends first."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        self._specimens.clear()
+        self._own.clear()
+        self._more = None
         self._logits.clear()
 
     def _keep(self, turn_id: str, logits: "Logits") -> None:
@@ -149,14 +192,18 @@ class Scope:
     def _build(self, name: str, engine: object, told: list[Step]) -> Specimen:
         from chatapp.xray import module
 
-        resident = getattr(engine, "model", None)
-        if resident is not None:
-            note = f"the resident {self.resident.card.dtype} weights"
-            made = Specimen(name, module.twin(resident), engine.tokenizer, note)
+        if shareable(engine):
+            model, tokenizer, note = module.twin(engine.model), engine.tokenizer, f"the resident {self.resident.card.dtype} weights"
         else:
+            if engine is None:
+                self._more = None  # freed before the next one comes
             loaded = self._load(name, engine, told)
-            made = Specimen(name, module.twin(loaded.model), loaded.tokenizer, "recomputed in float32")
-        self._adopt(name, engine, made)
+            model, tokenizer, note = module.twin(loaded.model), loaded.tokenizer, "recomputed in float32"
+        made = Specimen(name, model, tokenizer, " · ".join([note, *module.remarks(model)]))
+        if engine is None:
+            self._more = made
+        else:
+            self._own[engine] = made
         return made
 
     def _load(self, name: str, engine: object, told: list[Step]):
@@ -169,24 +216,53 @@ class Scope:
         settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
         return load(find_source(settings), settings, lambda words, share: told.append(Step(words, share)))
 
-    def _adopt(self, name: str, engine: object, made: Specimen) -> None:
-        """Keep the resident's specimen and one more."""
-        resident = self.resident.card.model if self.resident.state == "ready" else None
-        self._specimens = {n: kept for n, kept in self._specimens.items() if n == resident and n != name}
-        self._specimens[name] = (engine, made)
+    def _read_tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
+        from chatapp.models.loading import load_tokenizer
+
+        if reason := why_not_load(self.resident.settings):
+            raise ChatError(reason, status=403)
+        settings = self.resident.settings.model_copy(update={"model": name, "revision": ""})
+        return load_tokenizer(find_source(settings), settings)
+
+    def _resides(self, name: str) -> bool:
+        return self.resident.state == "ready" and self.resident.card.model == name
 
     def _not_loaded(self, name: str) -> NotLoaded:
         return NotLoaded(name, self.resident.card.model if self.resident.state == "ready" else "no model")
 
 
+def why_not_load(settings: Settings) -> str:
+    """Why nobody may have further models loaded here, in words: strangers must not fill the machine's memory or read its folders."""
+    if settings.auth or (settings.host in LOOPBACK and not settings.share):
+        return ""
+    return "Further models are loaded only where the app is not open to everyone: on this machine alone, or behind --auth."
+
+
+def shareable(engine: object) -> bool:
+    """Does the engine hold a model in this process, on one device that is there all the time? Then X-ray shares its weights."""
+    model = getattr(engine, "model", None)
+    if model is None or os.environ.get(ZEROGPU):
+        return False
+    return len({parameter.device for parameter in model.parameters()}) == 1
+
+
 def _one_thread() -> None:
-    """Beside a running chat X-ray takes one core. PyTorch keeps the number for the calling thread."""
+    """Beside a running chat X-ray takes one core.
+
+    PyTorch keeps the number per thread, but a thread that starts later takes the number that was set last, by whichever thread: so the
+    number from before is set again, from a thread that ends.
+    """
     import torch
 
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    threading.current_thread().name = "xray"
+    restore = threading.Thread(target=torch.set_num_threads, args=(before,))
+    restore.start()
+    restore.join()
+    for room in ROOMS:
+        importlib.import_module(f"chatapp.xray.{room}")
 
 
-def _returning(steps: Generator[T, None, Any], result: list) -> Generator[T]:
+def returning(steps: Generator[T, None, Any], result: list) -> Generator[T]:
     """Pass a generator's items on and put what it returns into `result`."""
     result.append((yield from steps))

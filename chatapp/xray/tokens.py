@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import regex  # \X, which re lacks; comes with transformers
+
 from chatapp.turn import Span, Turn
 
 if TYPE_CHECKING:
@@ -105,17 +107,37 @@ def locate(raw: bytes, own: bytes, at: int) -> tuple[int, int]:
     return at, at
 
 
-def cells(found: Iterable[Piece]) -> list[list[int]]:
-    """Indexes of pieces grouped into cells of whole characters: an emoji split over three tokens is one cell of three."""
+def cells(found: Iterable[Piece], text: str = "") -> list[list[int]]:
+    """Indexes of pieces grouped into cells of whole graphemes: an emoji split over tokens, also one joined of several, is one cell.
+
+    Without `text` cells end at characters.
+    """
+    inside = inside_graphemes(text)
     out: list[list[int]] = []
     end = -1
     for index, piece in enumerate(found):
-        if out and piece.start < end and piece.partial:
+        if out and ((piece.start < end and piece.partial) or (piece.start in inside and piece.end > piece.start)):
             out[-1].append(index)
         else:
             out.append([index])
         end = max(end, piece.end)
     return out
+
+
+def inside_graphemes(text: str) -> frozenset[int]:
+    """Offsets at which what a reader takes for one character (a family emoji, a letter with its accent) is not yet over."""
+    return frozenset(k for found in regex.finditer(r"\X", text) for k in range(found.start() + 1, found.end()))
+
+
+def words_of(found: Sequence[Piece], grouped: Iterable[Sequence[int]], text: str) -> list[str]:
+    """The characters of every cell. Cut here: a browser counts an emoji's characters otherwise."""
+    return [text[found[cell[0]].start : max(found[i].end for i in cell)] for cell in grouped]
+
+
+def laid(text: str, found: Sequence[Piece], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows, cells and the cells' words, as every view of tokens sends them."""
+    grouped = cells(found, text)
+    return {"rows": rows, "cells": grouped, "words": words_of(found, grouped, text)}
 
 
 def role_of(span_list: Sequence[Span], start: int, end: int) -> Span | None:
@@ -136,9 +158,7 @@ def prompt_view(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, A
         "tokens": len(found),
         "dropped": turn.dropped,
         "guarded": list(turn.guarded),
-        "cells": cells(found),
-        "rows": [row(piece, text, "prefill" if n >= given else None, turn.spans) for n, piece in enumerate(found)],
-    }
+    } | laid(text, found, [row(piece, text, "prefill" if n >= given else None, turn.spans) for n, piece in enumerate(found)])
 
 
 def row(piece: Piece, text: str, kind: str | None, spans: Sequence[Span]) -> dict[str, Any]:
@@ -171,30 +191,4 @@ def encoded(text: str, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
         "characters": len(text),
         "bytes": len(text.encode()),
         "round_trip": decoded == text,
-        "cells": cells(found),
-        "rows": [row(piece, text, "special" if piece.special else "content", ()) for piece in found],
-    }
-
-
-def vocabulary(tokenizer: "PreTrainedTokenizerBase", sample: int = 40) -> dict[str, Any]:
-    """Size, special tokens, and an evenly spaced sample of the vocabulary."""
-    size = len(tokenizer)
-    step = max(1, size // sample)
-    return {
-        "kind": type(tokenizer).__name__,
-        "size": size,
-        "special": {name: value for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)},
-        "added": {str(i): token.content for i, token in sorted(tokenizer.added_tokens_decoder.items())},
-        "sample": [entry(tokenizer, i) for i in range(0, size, step)][:sample],
-    }
-
-
-def entry(tokenizer: "PreTrainedTokenizerBase", token_id: int) -> dict[str, Any]:
-    """One vocabulary entry: id, its spelling, its bytes, and those as text where they are whole characters."""
-    raw = token_bytes(tokenizer, token_id)
-    return {
-        "id": token_id,
-        "token": tokenizer.convert_ids_to_tokens(token_id),
-        "bytes": raw.hex(" "),
-        "text": raw.decode("utf-8", "replace"),
-    }
+    } | laid(text, found, [row(piece, text, "special" if piece.special else "content", ()) for piece in found])

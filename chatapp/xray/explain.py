@@ -1,0 +1,43 @@
+"""How one token was chosen, in sentences: what each step of the pipeline did to the candidates of this reply."""
+
+from typing import Any
+
+from chatapp.turn import Sampling
+
+
+def sentence(step: dict[str, Any], before: dict[str, Any] | None, sampling: Sampling) -> str:
+    """What this step did. `before` is the step in front of it; both as sampling.step gives them."""
+    name = step["name"]
+    if before is None:
+        return f"What the model says: a score for each of its {step['kept']} tokens, shown as probabilities."
+    if name == "repetition penalty":
+        return f"Scores of tokens that already stand in prompt or reply are weakened by {sampling.repetition_penalty:g}."
+    if name == "temperature":
+        return temperature(sampling.temperature)
+    cut = before["kept"] - step["kept"]
+    rule = {
+        "top-k": f"Only the {sampling.top_k} likeliest tokens stay",
+        "top-p": f"The likeliest tokens that together reach {sampling.top_p:g} stay",
+        "min-p": f"Tokens below {sampling.min_p:g} of the likeliest one's probability go",
+    }[name]
+    gone = f"{cut} were cut; the others share their probability." if cut else "here nothing was cut."
+    return f"{rule}: {gone}"
+
+
+def temperature(value: float) -> str:
+    """What dividing the scores by `value` does to a distribution."""
+    effect = "unchanged" if value == 1 else "steeper: likely tokens gain" if value < 1 else "flatter: unlikely tokens gain"
+    return f"Scores are divided by {value:g}, so the distribution becomes {effect}." if value != 1 else "Scores stay as they are at 1."
+
+
+def outcome(steps: list[dict[str, Any]], sampling: Sampling, is_likeliest: bool) -> str:
+    """How the token came out of the last step."""
+    last = steps[-1]
+    if sampling.greedy:
+        taken = "this token is it" if is_likeliest else "with these settings another token would have been taken"
+        return f"Greedy (temperature 0): the likeliest token is taken, nothing is drawn; {taken}."
+    if last["p"] == 0:
+        return "With these settings this token could not have been drawn: a filter cuts it."
+    chance = f"this one came with {100 * last['p']:.2g} % chance"
+    greedy = "which greedy decoding would also have taken" if is_likeliest else "where greedy decoding would have taken another"
+    return f"One of {last['kept']} token{'s' if last['kept'] != 1 else ''} is drawn at random; {chance}, {greedy}."

@@ -1,0 +1,85 @@
+"""What X-ray shows of any pasted text: how tokenizers cut it, how surprised a model is by it, and what a vocabulary holds."""
+
+from typing import TYPE_CHECKING, Any
+
+from chatapp.errors import ChatError
+from chatapp.xray import tokens, vocabulary
+from chatapp.xray.scope import Scope, Step, returning
+from chatapp.xray.views import View, with_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MAX_CHARACTERS = 100_000
+
+
+async def tokenizer(scope: Scope, name: str, text: str, other: str = "") -> View:
+    """A text through a model's tokenizer, that tokenizer's vocabulary in short, and the same for a second one beside it."""
+    _refuse_long(text)
+    shown = await _cut(scope, name, text)
+    yield shown
+    if other:
+        yield Step(f"Reading the tokenizer of {other}")
+        yield shown | {"other": await _cut(scope, other, text)}
+
+
+async def search(scope: Scope, name: str, query: str) -> View:
+    """Entries of the vocabulary that hold `query`."""
+    if not query:
+        raise ChatError("Type what to look for: a piece of text, or an id.")
+    yield await scope.run(vocabulary.search, scope.tokenizer(name), query[:100])
+
+
+async def perplexity(scope: Scope, name: str, text: str) -> View:
+    """How surprised a model is by a text of any length, running."""
+    ids: list[int] = []
+    async for item in scope.specimen(name):
+        if isinstance(item, Step):
+            yield item
+            continue
+        from chatapp.xray.sampling import perplexity as read
+
+        ids = await scope.run(_ids, item.tokenizer, text)
+        async for state in scope.drive(read(item.model, ids, text)):
+            yield state
+
+
+async def probabilities(scope: Scope, name: str, text: str) -> View:
+    """Each token of a text with its probability after those before it; the first has none. Rows gathered so far."""
+    tokenizer = scope.tokenizer(name)
+    ids = await scope.run(_ids, tokenizer, text)
+    reply = await scope.run(tokens.encoded, text, tokenizer)
+    rows: list[dict[str, Any] | None] = [None]
+    yield {"reply": reply, "rows": rows}
+    async for item in scope.specimen(name):
+        if isinstance(item, Step):
+            yield item
+            continue
+        from chatapp.xray import sampling
+
+        result: list[sampling.Logits] = []
+        async for share in scope.drive(returning(sampling.read(item.model, ids[:1], ids[1:]), result)):
+            yield Step("Reading the text", share)
+        async for part in scope.drive(sampling.overview(result[0])):
+            rows = rows + await scope.run(with_texts, part, tokenizer)
+            yield {"reply": reply, "rows": rows, "note": item.note}
+
+
+async def _cut(scope: Scope, name: str, text: str) -> dict[str, Any]:
+    own = await scope.any_tokenizer(name)
+    encoded = await scope.run(tokens.encoded, text, own)
+    return {"model": name, "encoded": encoded, "vocabulary": await scope.run(vocabulary.vocabulary, own)}
+
+
+def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """The text's ids, at least two: the first one has nothing before it."""
+    _refuse_long(text)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if len(ids) < 2:
+        raise ChatError(f"The text has {len(ids)} tokens; at least 2 are needed, because the first has nothing before it.")
+    return ids
+
+
+def _refuse_long(text: str) -> None:
+    if len(text) > MAX_CHARACTERS:
+        raise ChatError(f"The text has {len(text)} characters; at most {MAX_CHARACTERS} are looked at. Paste a part of it.")

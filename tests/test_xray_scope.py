@@ -1,0 +1,151 @@
+"""X-ray's bench: it shares the resident weights, keeps one more model at most, runs on one thread, and leaves the chat alone."""
+
+import asyncio
+import gc
+import shutil
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+
+from chatapp.chat import Chat
+from chatapp.engines.direct import DirectEngine
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.xray import inside, pasted, views
+from chatapp.xray.scope import NotLoaded, Scope, Step, why_not_load
+from tests.chats import ME, ended
+from tests.conftest import Scripted
+from tests.directs import GREEDY, SHORT, drawn, endless
+from tests.xrays import last, loaded, told
+
+
+@pytest.fixture
+async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
+    chat = Chat(Resident.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
+    yield chat
+    await chat.shutdown()
+
+
+@pytest.fixture
+def scope(chat: Chat):
+    made = Scope(chat.resident)
+    yield made
+    made.close()
+
+
+async def specimen(scope: Scope, name: str):
+    return [item async for item in scope.specimen(name)][-1]
+
+
+async def test_the_specimen_shares_the_resident_weights_and_is_made_once(chat: Chat, scope: Scope) -> None:
+    name = chat.resident.card.model
+    first = await specimen(scope, name)
+    mine = next(chat.resident.engine.model.parameters())
+    assert next(first.model.parameters()).data_ptr() == mine.data_ptr()
+    assert await specimen(scope, name) is first and "resident float32" in first.note
+
+
+async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
+    resident = Resident.of(scripted)
+    resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
+    scope = Scope(resident)
+    found = await specimen(scope, "scripted")
+    assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
+    scope.close()
+
+
+async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat: Chat, scope: Scope) -> None:
+    engine = chat.resident.engine
+    alone = await drawn(engine, SHORT, GREEDY)
+    turn = await told(chat)
+
+    async def looking() -> None:
+        for _ in range(3):
+            await last(views.probabilities(scope, turn))
+            await last(inside.attention(scope, turn, "all"))
+            await last(inside.lens(scope, turn, 0, 8))
+            scope._logits.clear()
+
+    async def writing() -> list[list[int]]:
+        return [await drawn(engine, SHORT, GREEDY) for _ in range(6)]
+
+    _, written = await asyncio.gather(looking(), writing())
+    assert written == [alone] * 6
+
+
+async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
+    chat: Chat, scope: Scope, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path
+) -> None:
+    turn = await told(chat)
+    turn.model = str(tiny_gpt2)
+    with pytest.raises(NotLoaded) as refused:
+        await last(views.probabilities(scope, turn))
+    assert refused.value.offer == str(tiny_gpt2) and chat.resident.card.model in str(refused.value)
+    weights = weakref.ref((await loaded(scope, str(tiny_gpt2))).model)
+    assert (await last(views.probabilities(scope, turn)))["rows"]
+    assert (await last(inside.architecture(scope, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
+    await loaded(scope, str(shutil.copytree(tiny_llama, tmp_path / "third")))
+    gc.collect()
+    assert weights() is None
+    with pytest.raises(NotLoaded):
+        scope.tokenizer(str(tiny_gpt2))
+
+
+async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
+    engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
+    scope = Scope(Resident.of(engine))
+    twin = weakref.ref((await specimen(scope, engine.card.model)).model)
+    engine.close()
+    scope.resident._engine = scripted
+    del engine
+    gc.collect()  # the engine, then what was kept for it
+    gc.collect()
+    assert twin() is None
+    scope.close()
+
+
+async def test_strangers_cannot_have_models_loaded(chat: Chat, scope: Scope, tiny_gpt2: Path) -> None:
+    chat.resident.settings = Settings(host="0.0.0.0", public=True)
+    with pytest.raises(ChatError, match="only where the app is not open to everyone"):
+        await loaded(scope, str(tiny_gpt2))
+    with pytest.raises(ChatError, match="not open to everyone"):
+        await last(pasted.tokenizer(scope, chat.resident.card.model, "hi", str(tiny_gpt2)))
+    assert why_not_load(Settings()) == "" and why_not_load(Settings(host="0.0.0.0", auth=("a:b",))) == ""
+
+
+async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, scope: Scope) -> None:
+    torch.set_num_threads(2)
+    await specimen(scope, chat.resident.card.model)
+    assert await scope.run(torch.get_num_threads) == 1
+    assert torch.get_num_threads() == 2
+    later: list[int] = []
+    new = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    new.start()
+    new.join()
+    assert later == [2]
+
+
+async def test_leaving_a_view_ends_its_work(chat: Chat, scope: Scope) -> None:
+    turn = await told(chat)
+    view = views.probabilities(scope, turn)
+    async for item in view:
+        if isinstance(item, Step) and item.share:
+            break
+    await view.aclose()
+    assert turn.id not in scope._logits
+
+
+async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await told(chat), await told(chat, "And Rome?")
+    await last(views.probabilities(scope, first))
+    await last(views.probabilities(scope, second))
+    assert list(scope._logits) == [first.id, second.id]
+    monkeypatch.setattr("chatapp.xray.scope.MAX_LOGITS_BYTES", 1)
+    third = await ended(chat, await chat.regenerate(ME, first.id))
+    await last(views.probabilities(scope, third))
+    assert list(scope._logits) == [third.id]

@@ -1,0 +1,40 @@
+"""What the tests of X-ray share: a chat over a real tiny model, turns it wrote, and views run to their end."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from chatapp.chat import Chat
+from chatapp.turn import Sampling, Turn
+from chatapp.xray.scope import Scope, Step
+from tests.chats import ME, ended
+
+GREEDY = Sampling(temperature=0, max_tokens=12)
+
+
+async def told(chat: Chat, text: str = "Where is Paris?", sampling: Sampling = GREEDY) -> Turn:
+    """A finished turn of a real engine."""
+    return await ended(chat, await chat.send(ME, text, sampling=sampling))
+
+
+async def last(view: AsyncIterator[Step | dict[str, Any]]) -> dict[str, Any]:
+    """The last value of a view; every value on the way must survive JSON unchanged, tuples as lists."""
+    found = [item async for item in view]
+    values = [item for item in found if not isinstance(item, Step)]
+    for value in values:
+        assert_plain(value)
+    return values[-1]
+
+
+def assert_plain(value: Any) -> None:
+    """Only what JSON has: string keys, numbers that are finite, no objects."""
+    if isinstance(value, dict):
+        assert all(isinstance(key, str) for key in value), list(value)[:3]
+    json.dumps(value, allow_nan=False)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        assert_plain(inner)
+
+
+async def loaded(scope: Scope, name: str) -> Any:
+    """The specimen of a model after it was loaded for X-ray."""
+    return [item async for item in scope.load(name)][-1]
