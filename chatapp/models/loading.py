@@ -63,7 +63,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
 def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_progress) -> "PreTrainedTokenizerBase":
     """The tokenizer alone: half a second for a GGUF seen for the first time, a quarter later. Downloads a Hub model's files."""
     if source.is_gguf:
-        return _tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
+        return _plain_tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
     return _tokenizer(fetch(source, settings, progress)[0], source.name)
 
 
@@ -186,8 +186,19 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
 def _tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
+    return _tokenizer_of(AutoTokenizer, folder, name)
+
+
+def _plain_tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
+    """As convert_tokenizer wrote it. AutoTokenizer would import torch to look at the configuration of a model: seconds of the start."""
+    from transformers import PreTrainedTokenizerFast
+
+    return _tokenizer_of(PreTrainedTokenizerFast, folder, name)
+
+
+def _tokenizer_of(kind: type, folder: Path, name: str) -> "PreTrainedTokenizerBase":
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return kind.from_pretrained(folder, trust_remote_code=False)
     except (ValueError, KeyError, OSError, ImportError, AttributeError, TypeError) as error:
         raise ChatError(f"The tokenizer of {name} cannot be loaded: {_first_line(error)} Fetch the model again.") from error
 

@@ -1,0 +1,47 @@
+"""Start-up: nothing heavy is imported before it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatapp.models.convert import convert_tokenizer
+
+ROOT = Path(__file__).parent.parent
+REPLY = """
+import asyncio, sys
+import app
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.turn import Sampling
+from chatapp.ui.blocks import build
+
+async def first_reply():
+    await resident.wait_ready()
+    turn = await chat.send("owner", "Say hi.", sampling=Sampling(max_tokens=4))
+    async for turn in chat.follow("owner", turn.id):
+        pass
+    await chat.shutdown()
+    return turn
+
+resident = Resident(Settings(data_dir=sys.argv[1]))
+chat = Chat(resident, Store("sqlite://"))
+build(chat, resident, resident.settings)
+resident.start()
+turn = asyncio.run(first_reply())
+resident.close()
+assert turn.stop_reason and turn.reply_ids, turn
+print(*sorted({"torch", "transformers.modeling_utils", "gguf", "matplotlib"} & set(sys.modules)))
+"""
+
+
+def test_from_the_second_start_on_the_embedded_model_replies_without_torch(smol_gguf: Path, tmp_path: Path) -> None:
+    """The first start converts the tokenizer, for which transformers imports torch."""
+    pytest.importorskip("xllamacpp")
+    convert_tokenizer(smol_gguf, tmp_path, lambda words, share: None)
+    ended = subprocess.run([sys.executable, "-c", REPLY, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == ""
