@@ -239,7 +239,7 @@ class Chat:
         engine = self.resident.engine
         path = await self.path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
         prompt, prefilled = await asyncio.to_thread(compose, turn, path, engine, beginning)
-        record(turn, prompt, prefilled, engine.card)
+        record(turn, prompt, prefilled, engine)
         return engine
 
     async def _ask(self, turn: Turn, *, store: Store, beginning: Beginning | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:

@@ -1,5 +1,6 @@
 """What the model is asked: the messages of a path, and the prompt of a turn, new or continuing a reply."""
 
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from chatapp.engines.base import Card, Engine
 from chatapp.engines.text import Detokenizer, end_ids
 from chatapp.errors import ChatError
 from chatapp.prompt import render, reply_room, stop_strings
-from chatapp.turn import MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
+from chatapp.turn import MAX_SEED, MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
 
 MAX_CHARACTERS = 2_000_000
 """More than any context holds; refused before a tokenizer spends seconds on it."""
@@ -128,8 +129,9 @@ def _after(beginning: Beginning) -> Prompt:
     return Prompt((*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped, old.guarded, old.date)
 
 
-def record(turn: Turn, prompt: Prompt, prefilled: int, card: Card) -> None:
-    """Write into the turn what the model is given, and which model it is."""
+def record(turn: Turn, prompt: Prompt, prefilled: int, engine: Engine) -> None:
+    """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
+    card, turn.seed = engine.card, drawn_seed(turn.sampling, engine)
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
     turn.dropped, turn.guarded, turn.date, turn.prefilled = prompt.dropped, prompt.guarded, prompt.date, prefilled
     turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
@@ -137,11 +139,18 @@ def record(turn: Turn, prompt: Prompt, prefilled: int, card: Card) -> None:
     turn.versions = {"chatapp": __version__} | {name: _version(name) for name in ("transformers", "torch") if name in sys.modules}
 
 
+def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
+    """The asked seed; else a fresh one, where the engine can repeat a draw, so that every reply can be made again."""
+    if sampling.seed is not None or sampling.greedy or not engine.capabilities.has("seed"):
+        return sampling.seed
+    return secrets.randbelow(MAX_SEED)
+
+
 def fitted(turn: Turn, engine: Engine) -> Sampling:
     """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
     room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
     stop = dict.fromkeys((*stop_strings(engine.tokenizer), *turn.sampling.stop))
-    return replace(turn.sampling, max_tokens=room, stop=tuple(stop)[:MAX_STOP_STRINGS])
+    return replace(turn.sampling, max_tokens=room, seed=turn.seed, stop=tuple(stop)[:MAX_STOP_STRINGS])
 
 
 @cache

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 
 from chatapp.turn import Message, Sampling, Span, Timings, Turn
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. A database that says so is used without loading Alembic."""
 
 ESCAPE = "\ufdd0"  # a code point that Unicode promises never to assign
@@ -156,6 +156,7 @@ turns = Table(
     Column("dropped", sa.Integer, nullable=False),
     Column("guarded", Json(list, tuple), nullable=False),
     Column("date", Text, nullable=False),
+    Column("seed", sa.BigInteger),
     Column("prefilled", sa.Integer, nullable=False),
     Column("prefill_text", Text, nullable=False),
     Column("continues", sa.Text),

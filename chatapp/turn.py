@@ -201,6 +201,9 @@ def new_id() -> str:
 class Turn:
     """One question and its reply: the record of everything the model saw and did.
 
+    `sampling` is what was asked for; `seed` is the one the reply was drawn with: the asked one, or one the app chose so that the reply
+    can be made again. None for a greedy reply, and for engines that cannot repeat one.
+
     `prompt_ids` is the very list handed to the model. Its last `prefilled` ids are the given beginning of the reply
     (Continue, or a branch from an alternative token), whose text is `prefill_text`; `reply_ids` are the generated ones.
     `given` holds earlier messages that came with an API request or an import instead of from parent turns.
@@ -222,6 +225,7 @@ class Turn:
     dropped: int = 0
     guarded: tuple[str, ...] = ()
     date: str = ""
+    seed: int | None = None
     prefilled: int = 0
     prefill_text: str = ""
     continues: str | None = None

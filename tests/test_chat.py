@@ -63,6 +63,16 @@ async def test_the_engine_is_fed_the_very_ids_of_the_turn_for_each_question(chat
     assert list(second.prompt_ids) == scripted.tokenizer.apply_chat_template(template, add_generation_prompt=True)["input_ids"]
 
 
+async def test_every_drawn_reply_has_a_seed_and_the_next_draw_another(chat: Chat, scripted) -> None:
+    first = await ended(chat, await chat.send(ME, "hi"))
+    again = await ended(chat, await chat.regenerate(ME, first.id))
+    asked = await ended(chat, await chat.regenerate(ME, first.id, sampling=Sampling(seed=5)))
+    greedy = await ended(chat, await chat.regenerate(ME, first.id, sampling=Sampling(temperature=0)))
+    assert [s.seed for s in scripted.samplings] == [first.seed, again.seed, 5, None]
+    assert len({first.seed, again.seed, None}) == 3 and asked.seed == 5 and greedy.seed is None
+    assert first.sampling.seed is None, "the settings stay as they were asked for"
+
+
 async def test_the_question_is_on_disk_before_the_first_token(chat: Chat, scripted, url: str) -> None:
     scripted.hold = asyncio.Event()
     turn = await chat.send(ME, "Are you there?")

@@ -10,7 +10,8 @@ from chatapp.xray.replay import card, replay, why_not
 
 
 def turn(reply: list[int], **changes) -> Turn:
-    return Turn("o", "c", "hi", prompt_ids=(1, 2), reply_ids=reply, model="scripted", sampling=Sampling(seed=3, max_tokens=9), **changes)
+    sampling = Sampling(max_tokens=9)
+    return Turn("o", "c", "hi", prompt_ids=(1, 2), reply_ids=reply, model="scripted", sampling=sampling, seed=3, **changes)
 
 
 async def last(steps):
@@ -21,7 +22,7 @@ async def last(steps):
 async def test_the_same_ids_agree_to_the_end_from_the_recorded_prompt(scripted) -> None:
     end = await last(replay(turn([1000, 1001, 1002]), scripted))
     assert (end.tokens, end.of, end.differs, end.text) == (3, 3, None, "Hello world")
-    assert scripted.fed == [(1, 2)]
+    assert scripted.fed == [(1, 2)] and scripted.samplings[0].seed == 3
 
 
 async def test_the_first_other_token_is_named_and_ends_the_run(scripted) -> None:
@@ -44,7 +45,7 @@ async def test_another_model_is_refused_with_both_names(scripted) -> None:
 
 def test_a_random_reply_without_seed_cannot_be_replayed(scripted) -> None:
     free = turn([1000])
-    free.sampling = Sampling()
+    free.seed = None
     assert "without a seed" in why_not(free, scripted)
     free.sampling = Sampling(temperature=0)
     assert why_not(free, scripted) == ""

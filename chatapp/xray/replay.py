@@ -33,6 +33,7 @@ def card(turn: Turn) -> dict[str, Any]:
         "dtype": turn.dtype,
         "versions": dict(turn.versions),
         "sampling": asdict(turn.sampling),
+        "seed": turn.seed,
         "date": turn.date,
         "prompt_ids": list(turn.prompt_ids),
         "reply_ids": list(turn.reply_ids),
@@ -46,7 +47,7 @@ def why_not(turn: Turn, engine: Engine) -> str:
         return "This turn has no recorded token ids to compare with."
     if turn.model != engine.card.model:
         return f"This reply was made by {turn.model}; {engine.card.model} is loaded. Load {turn.model} to replay it."
-    if not turn.sampling.greedy and turn.sampling.seed is None:
+    if not turn.sampling.greedy and turn.seed is None:
         return "This reply was drawn at random without a seed, so another draw differs. Replies with a seed or temperature 0 can be."
     if not turn.sampling.greedy and not engine.capabilities.has("seed"):
         return f"The {engine.card.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
@@ -62,7 +63,7 @@ async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
     if reason:
         raise ChatError(reason)
     of, seen, text = len(turn.reply_ids), 0, ""
-    sampling = replace(turn.sampling, max_tokens=of)
+    sampling = replace(turn.sampling, max_tokens=of, seed=turn.seed)
     async with aclosing(engine.generate(turn.prompt_ids, sampling)) as events:
         async for event in events:
             if not isinstance(event, Token):
