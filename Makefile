@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test test-slow lint format bench clean
+.PHONY: run test test-slow lint format bench docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.readme
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
