@@ -78,7 +78,7 @@
     const theme = new URL(location).searchParams.get("__theme") || app.store.get("theme");
     if (theme) body.classList.toggle("dark", theme === "dark");
     app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
-    app.fold("right", innerWidth < narrow.right || app.store.get("fold.right") !== false, false);
+    app.fold("right", innerWidth < narrow.right || app.store.get("fold.right") === true, false);
   }
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", ready) : ready();
 })();
