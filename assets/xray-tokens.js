@@ -3,18 +3,17 @@
   const app = window.chatapp, xray = app.xray, el = app.el;
   const MOST = 1500;
 
-  /* A cell is a run of whole characters; a character split over several tokens is one cell with parts. */
-  function cellsOf({ cells, rows }, paint, from = 0, to = cells.length) {
-    return cells.slice(from, to).map((indexes) => {
-      const first = rows[indexes[0]];
-      const text = indexes.length > 1 ? first.text : first.text;
-      const cell = el("span", { class: `x-cell ${paint.kind(first)}`, tabindex: 0, "data-at": indexes[0] });
-      const style = paint.style?.(indexes[0]);
+  /* A cell is a run of whole graphemes; one that is split over several tokens is one cell with parts. */
+  function cellsOf({ cells, rows, words }, paint, from = 0, to = cells.length) {
+    return cells.slice(from, to).map((indexes, n) => {
+      const first = rows[indexes[0]], text = words[from + n];
+      const cell = el("span", { class: `x-cell ${paint.kind(first)}`, tabindex: paint.click ? 0 : null, role: paint.click ? "button" : null, "data-at": indexes[0] });
+      const style = paint.style?.(indexes);
       if (style) cell.setAttribute("style", style);
       if (text.includes("\n")) cell.append(el("span", { class: "x-break" }, xray.visible(text)), ...text.split("\n").slice(1).map(() => el("br")));
       else cell.append(text || "∅");
       if (indexes.length > 1) cell.append(el("sup", {}, String(indexes.length)));
-      cell.title = indexes.map((i) => `${rows[i].id}  ${rows[i].token}  [${rows[i].bytes}]`).join("\n");
+      cell.title = [paint.told?.(indexes), ...indexes.map((i) => `${rows[i].id}  ${rows[i].token}  [${rows[i].bytes}]`)].filter(Boolean).join("\n");
       return cell;
     });
   }
@@ -48,7 +47,7 @@
   xray.views.prompt = {
     draw(data, body) {
       if (!data.rows) {
-        body.replaceChildren(el("div", { class: "x-why" }, el("p", {}, data.why), el("button", { type: "button", class: "x-do", on: { click: () => xray.load(data.offer) } }, `Load ${data.offer} for X-ray`)),
+        xray.fill(body, el("div", { class: "x-why" }, el("p", {}, data.why), xray.loader(data.offer)),
           el("pre", { class: "x-text" }, data.text), el("p", { class: "x-facts" }, `${data.ids.length} ids: ${data.ids.slice(0, 400).join(" ")}${data.ids.length > 400 ? " …" : ""}`));
         return;
       }
@@ -58,42 +57,53 @@
       const notes = [];
       if (data.dropped) notes.push(el("p", { class: "x-note" }, `${data.dropped} earlier messages were left out because they did not fit into the context.`));
       if (data.guarded.length) notes.push(el("p", { class: "x-note" }, "Typed control strings were handed over as plain text, not as control tokens: ", ...data.guarded.map((g) => el("code", {}, g))));
-      body.replaceChildren(
+      xray.fill(body, 
         el("p", { class: "x-facts" }, xray.fact("tokens", data.tokens), xray.fact("characters", [...data.text].length), xray.fact("dropped messages", data.dropped), xray.fact("attention mask", "all 1")),
         el("p", { class: "x-legend" }, ...LEGEND.filter(([name]) => used.has(name)).map(([name, label]) => el("span", { class: `x-cell ${["system", "user", "assistant"].includes(name) ? "role-" : "kind-"}${name}` }, label))),
         ...notes, box, el("details", {}, el("summary", {}, "Every token: id, spelling, bytes, characters, attention mask"), table(data.rows)));
     },
   };
 
-  /* Probabilities */
-  const SURPRISE = [0, 8];
-  const heat = (p) => `--heat:${Math.min(1, Math.max(0, (-Math.log2(Math.max(p, 1e-9)) - SURPRISE[0]) / (SURPRISE[1] - SURPRISE[0]))).toFixed(3)}`;
+  /* Probabilities: one painter for the reply and for a pasted text. Full heat is a surprise of 8 bits, 1 in 256. */
+  const HOTTEST = 8;
+  const heat = (p) => `--heat:${Math.min(1, (-Math.log2(Math.max(p, 1e-9)) / HOTTEST) ** 0.75).toFixed(3)}`;
   let at = null;
 
-  const facts = (rows) => {
-    const bits = rows.map((row) => -row.logprob / Math.LN2), mean = bits.reduce((a, b) => a + b, 0) / (bits.length || 1);
-    return [xray.fact("tokens", rows.length), xray.fact("perplexity", (2 ** mean).toFixed(2)), xray.fact("bits per token", mean.toFixed(2)), xray.fact("most likely token taken", `${Math.round((100 * rows.filter((r) => r.rank === 1).length) / (rows.length || 1))} %`)];
+  const facts = (all) => {
+    const rows = all.filter(Boolean), bits = rows.map((row) => -row.logprob / Math.LN2), mean = bits.reduce((a, b) => a + b, 0) / (bits.length || 1);
+    return [xray.fact("tokens", rows.length), xray.fact("perplexity", (2 ** mean).toFixed(2)), xray.fact("bits per token", mean.toFixed(2)), xray.fact("were the likeliest token", `${Math.round((100 * rows.filter((r) => r.rank === 1).length) / (rows.length || 1))} %`)];
   };
+  const scale = () => el("p", { class: "x-legend" }, "certain", el("span", { class: "x-scale" }), "surprised: 1 in 256 or less");
+
+  function heatMap(view, rows, label, click) {
+    const box = el("div", { class: "x-cells", role: "group", "aria-label": label });
+    const hottest = (indexes) => Math.min(...indexes.map((i) => rows[i]?.p ?? 1));
+    const told = (indexes) => indexes.map((i) => rows[i] && `${xray.percent(rows[i].p)} · rank ${rows[i].rank} · entropy ${rows[i].entropy.toFixed(2)} bits`).filter(Boolean).join("\n");
+    longList(box, view, { click: true, kind: () => "heat", style: (indexes) => heat(hottest(indexes)), told });
+    const choose = (event) => {
+      const cell = event.target.closest(".x-cell");
+      if (!cell || (event.type === "keydown" && !["Enter", " ", "ArrowRight", "ArrowLeft"].includes(event.key))) return;
+      event.preventDefault();
+      if (event.key?.startsWith("Arrow")) { (event.key === "ArrowRight" ? cell.nextElementSibling : cell.previousElementSibling)?.focus(); return; }
+      box.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+      cell.classList.add("chosen");
+      click(Number(cell.dataset.at));
+    };
+    box.addEventListener("click", choose);
+    box.addEventListener("keydown", choose);
+    return box;
+  }
+  xray.heat = { map: heatMap, facts, scale };
+  xray.cells = { list: longList, table };
 
   xray.views.probabilities = {
     draw(data, body, done) {
-      const rows = data.rows || [];
-      const box = el("div", { class: "x-cells", "aria-label": "The reply, darker where the model was surprised" });
-      longList(box, data.reply, { kind: () => "heat", style: (i) => (rows[i] ? heat(rows[i].p) : "") });
-      box.querySelectorAll(".x-cell").forEach((cell) => { const row = rows[cell.dataset.at]; if (row) cell.title = `${xray.percent(row.p)} · rank ${row.rank} · entropy ${row.entropy.toFixed(2)} bits\n${cell.title}`; });
-      const choose = (event) => {
-        const cell = event.target.closest(".x-cell");
-        if (!cell || (event.type === "keydown" && !["Enter", " "].includes(event.key))) return;
-        event.preventDefault();
-        pick(Number(cell.dataset.at));
-      };
-      box.addEventListener("click", choose);
-      box.addEventListener("keydown", choose);
-      const measured = data.difference === null || data.difference === undefined ? "" : `largest difference from the engine's own record ${data.difference.toExponential(1)}`;
-      const old = app.$("#x-detail");
-      body.replaceChildren(el("p", { class: "x-facts" }, ...facts(rows), data.note ? el("span", { class: "x-badge", title: measured }, data.note) : null, measured ? el("span", { class: "x-fact" }, measured) : null),
-        el("p", { class: "x-legend" }, el("span", { class: "x-scale" }), "certain → surprised"), box, old || el("div", { id: "x-detail" }));
-      if (done && at === null && rows.length) pick(rows.reduce((worst, row, n) => (row.p < rows[worst].p ? n : worst), 0));
+      const rows = data.rows || [], measured = data.difference ?? null;
+      const held = document.activeElement?.closest?.("#xray-body .x-cell")?.dataset.at, place = app.$("#x-detail") || el("div", { id: "x-detail", "aria-live": "polite" });
+      xray.fill(body, el("p", { class: "x-facts" }, ...facts(rows), xray.note(data.note), measured === null ? null : el("span", { class: "x-fact" }, `differs from the engine's own record by at most ${measured.toExponential(1)}`)),
+        scale(), heatMap(data.reply, rows, "The reply, hotter where the model was surprised", pick), place);
+      if (held) body.querySelector(`.x-cell[data-at="${held}"]`)?.focus();
+      if (done && rows.length) pick(at ?? rows.reduce((worst, row, n) => (row.p < rows[worst].p ? n : worst), 0));
       mark();
     },
     also(view, data) { if (view === "draw") detail(data); },
@@ -108,22 +118,24 @@
   const KNOBS = [["temperature", 0, 2, 0.05], ["top_k", 0, 100, 1], ["top_p", 0, 1, 0.01], ["min_p", 0, 1, 0.01], ["repetition_penalty", 0.5, 2, 0.05]];
 
   function detail(data) {
-    const place = app.$("#x-detail");
-    const row = xray.data.probabilities?.rows?.[data.position];
-    if (!place || !row) return;
-    const held = document.activeElement?.dataset?.knob;
+    const place = app.$("#x-detail"), row = xray.data.probabilities?.rows?.[data.position];
+    if (!place || !row || data.position !== at) return;
+    place.dataset.at = at;
+    const held = document.activeElement?.dataset?.knob, changed = !!xray.knobs;
     const sliders = KNOBS.map(([name, low, high, step]) => {
-      const shown = el("output", {}, String(data.knobs[name]));
-      const slider = el("input", { type: "range", min: low, max: high, step, value: data.knobs[name], "data-knob": name, "aria-label": name.replaceAll("_", " ") });
+      const value = xray.knobs?.[name] ?? data.knobs[name], shown = el("output", {}, String(value)), label = name.replaceAll("_", " ");
+      const slider = el("input", { type: "range", min: low, max: high, step, value, "data-knob": name, "aria-label": label });
       slider.addEventListener("input", () => { shown.textContent = slider.value; xray.knobs = { ...data.knobs, ...xray.knobs, [name]: Number(slider.value) }; later(data.position); });
-      return el("label", {}, `${name.replaceAll("_", " ")} `, shown, slider);
+      return el("label", {}, el("span", {}, label, " ", shown), slider);
     });
     const go = (id, text) => app.ask(`Go on from “${xray.visible(text)}” at this place? The conversation branches here; this reply stays beside it.`, [{ text: "Branch here", run: () => branch(data.position, id) }]);
-    place.replaceChildren(
-      el("h3", {}, `Token ${data.position + 1}: `, el("code", {}, xray.visible(row.top.find(([id]) => id === row.id)?.[2] ?? data.drawn)), ` ${xray.percent(row.p)}, rank ${row.rank}, entropy ${row.entropy.toFixed(2)} bits`),
-      el("div", { class: "x-sliders" }, ...sliders, el("button", { type: "button", class: "x-do", on: { click: () => { xray.knobs = null; pick(data.position); } } }, "As it was")),
-      el("div", { class: "x-steps" }, ...data.steps.map((step) => el("section", {}, el("h4", {}, step.name), el("p", { class: "x-facts" }, xray.fact("kept", xray.number(step.kept)), xray.fact("this token", xray.percent(step.p))), xray.bars(step.top, go)))));
-    if (held) place.querySelector(`[data-knob="${held}"]`)?.focus();
+    const text = xray.data.probabilities.reply.rows[data.position].text;
+    const steps = data.steps.map((step) => el("section", { class: "x-step" }, el("h4", {}, step.name, el("span", { class: "x-fact" }, xray.fact("kept", xray.number(step.kept)))), el("p", { class: "x-said" }, step.said), xray.bars(step.top, go, row.id)));
+    xray.fill(place, 
+      el("h3", {}, `Token ${data.position + 1}`, el("code", {}, xray.visible(text)), el("span", { class: "x-facts" }, xray.fact("of the model's own distribution", xray.percent(row.p)), xray.fact("rank", row.rank), xray.fact("bits of entropy", row.entropy.toFixed(2)))),
+      el("div", { class: "x-sliders" }, ...sliders, xray.button("As it was", () => { xray.knobs = null; pick(data.position); }, { disabled: !changed })),
+      el("p", { class: "x-outcome" }, changed ? "With these settings: " : "", data.outcome), el("p", { class: "x-fact" }, "Click a candidate to go on from it in a new branch."), el("div", { class: "x-steps" }, ...steps));
+    if (held) place.querySelector(`[data-knob="${held}"]`)?.focus({ preventScroll: true });
   }
   let timer = 0;
   const later = (position) => { clearTimeout(timer); timer = setTimeout(() => pick(position), 60); };
@@ -134,32 +146,6 @@
     xray.close();
     app.act("branch", { turn, position, token });
   }
-  xray.branched = (conversation) => { location.href = `/?c=${conversation}`; };
   const open = xray.open;
   xray.open = (turn, view) => { if (turn !== xray.turn) { at = null; xray.knobs = null; } open(turn, view); };
-
-  /* Pasted text */
-  let typed = "Hello 👩‍👩‍👧‍👦, héllo 世界!\n\tindent";
-  xray.views.tokenizer = {
-    params: () => ({ text: typed }),
-    draw(data, body) {
-      const box = el("textarea", { class: "x-paste", rows: 3, "aria-label": "Text to cut into tokens" });
-      box.value = typed;
-      const send = () => { typed = box.value; xray.ask("tokenizer", { text: typed }); };
-      const encoded = data.encoded, words = data.vocabulary;
-      const cells = el("div", { class: "x-cells" });
-      longList(cells, encoded, { kind: (row) => (row.kind === "special" ? "kind-special" : "striped") });
-      body.replaceChildren(box, el("p", {}, el("button", { type: "button", class: "x-do", on: { click: send } }, "Cut into tokens"), " ",
-        el("button", { type: "button", class: "x-do", on: { click: () => { typed = box.value; xray.ask("perplexity", { text: typed }); } } }, "Perplexity of this text")),
-        el("p", { class: "x-facts", id: "x-perplexity" }),
-        el("p", { class: "x-facts" }, xray.fact("tokens", encoded.tokens), xray.fact("characters", encoded.characters), xray.fact("bytes", encoded.bytes), xray.fact("decoding gives the text back", encoded.round_trip ? "yes:" : "no:")),
-        cells, el("details", {}, el("summary", {}, "Every token"), table(encoded.rows)),
-        el("h3", {}, `${data.model}: ${words.kind}`), el("p", { class: "x-facts" }, xray.fact("entries", xray.number(words.size)), ...Object.entries(words.special).map(([name, token]) => xray.fact(name, token))),
-        el("div", { class: "x-cells" }, ...words.sample.map((entry) => el("span", { class: "x-cell striped", title: `${entry.id}  ${entry.token}  [${entry.bytes}]`, tabindex: 0 }, xray.visible(entry.text)))));
-    },
-    also(view, data) {
-      if (view !== "perplexity") return;
-      app.$("#x-perplexity").replaceChildren(xray.fact("perplexity", data.perplexity.toFixed(2)), xray.fact("bits per byte", data.bits_per_byte.toFixed(3)), xray.fact(`of ${data.of} tokens read`, data.tokens));
-    },
-  };
 })();

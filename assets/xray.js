@@ -2,7 +2,8 @@
 (() => {
   const app = window.chatapp;
   const xray = app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} };
-  let trigger = null, counter = 0, asked = "";
+  let trigger = null, counter = 0, opener = null, heard = false;
+  const waiting = new Set();
 
   const TABS = [
     ["prompt", "Prompt", "The exact text and token ids the model received for this reply, coloured by who said it. It does not show what the model made of them."],
@@ -16,50 +17,60 @@
 
   app.xrayWire = (props, watch, fire) => {
     trigger = fire;
-    const take = () => { const value = props.value || {}; if (value.nonce && value.nonce === asked) receive(value); };
-    watch("value", take);
-    const turn = new URL(location).searchParams.get(document.body.classList.contains("xray-page") || app.$("#xray.whole") ? "turn" : "xray");
-    if (turn) setTimeout(() => xray.open(turn, new URL(location).searchParams.get("view") || "prompt"), 0);
+    watch("value", () => { const value = props.value || {}; if (waiting.has(value.nonce)) receive(value); });
+    const query = new URL(location).searchParams, turn = query.get(xray.whole() ? "turn" : "xray");
+    if (turn) setTimeout(() => xray.open(turn, query.get("view")), 0);
+    else if (xray.whole()) setTimeout(() => { frame(); app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here."; }, 0);
   };
 
   xray.el = app.el;
   xray.root = () => app.$("#xray-root");
   xray.whole = () => !!app.$("#xray.whole");
   xray.ask = (view, params = {}) => {
-    asked = `${Date.now().toString(36)}.${++counter}`;
-    trigger({ nonce: asked, view, turn: xray.turn, ...params });
-    return asked;
+    const nonce = `${Date.now().toString(36)}.${++counter}`, question = { nonce, view, turn: xray.turn, ...params };
+    waiting.add(nonce);
+    trigger(question);
+    /* Gradio drops an event that comes before it listens: the first question is asked until there is an answer. */
+    const again = () => { if (!heard && waiting.has(nonce)) { trigger(question); setTimeout(again, 1000); } };
+    if (!heard) setTimeout(again, 1000);
+    return nonce;
   };
 
   xray.open = (turn, view = xray.view) => {
     if (turn !== xray.turn) xray.data = {};
+    if (!xray.turn) opener = document.activeElement;
     xray.turn = turn;
     document.body.classList.add("xraying");
     frame();
     xray.show(view);
+    if (!xray.whole()) app.$("#xray-root [aria-selected=true]")?.focus({ preventScroll: true });
   };
   xray.close = () => {
     document.body.classList.remove("xraying");
     xray.turn = null;
-    asked = "";
+    waiting.clear();
     address();
-    app.$("#message")?.focus();
+    (opener?.isConnected && opener !== document.body ? opener : app.$("#message"))?.focus();
   };
 
-  xray.show = (view) => {
+  xray.show = (wanted) => {
+    const view = TABS.some(([name]) => name === wanted) ? wanted : "prompt";
     xray.view = view;
+    waiting.clear();
     address();
     document.querySelectorAll("#xray-root [role=tab]").forEach((tab) => {
       const here = tab.dataset.view === view;
       tab.setAttribute("aria-selected", String(here));
       tab.tabIndex = here ? 0 : -1;
+      if (here) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     app.$("#xray-about").textContent = TABS.find(([name]) => name === view)[2];
     app.$("#xray-body").replaceChildren();
-    app.$("#xray-body").setAttribute("aria-label", view);
+    app.$("#xray-body").setAttribute("aria-labelledby", `xray-tab-${view}`);
+    xray.root().parentElement.scrollTop = 0;
     const known = xray.data[view];
-    if (known) xray.views[view].draw(known, app.$("#xray-body"));
-    else xray.ask(view, xray.views[view].params?.() || {});
+    if (known) xray.views[view].draw(known, app.$("#xray-body"), true);
+    else xray.ask(view, { ...xray.views[view].params?.(), ...xray.asked[view] });
     status(known ? "" : "Asking the server");
   };
 
@@ -71,28 +82,33 @@
   }
 
   function receive(value) {
+    heard = true;
+    if (value.done || value.error) waiting.delete(value.nonce);
     if (value.error) return failed(value);
-    status(value.words || "", value.share);
+    if (value.words) status(value.words, value.share);
+    if (value.done) status("");
     if (!value.data) return;
     if (value.view === xray.view) {
+      app.$("#xray-body .x-why")?.remove();
       xray.data[value.view] = value.data;
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
-    } else xray.views[xray.view].also?.(value.view, value.data, value);
-    if (value.done) status("");
+    } else if (value.view === "load") { if (value.done) xray.again(); }
+    else if (value.view === "branch") location.href = `/?c=${value.data.conversation}`;
+    else xray.views[xray.view].also?.(value.view, value.data, value.done);
   }
+  xray.again = (params = null) => { delete xray.data[xray.view]; if (params) xray.asked[xray.view] = params; xray.show(xray.view); };
 
   function failed(value) {
     status("");
     const box = app.el("div", { class: "x-why", role: "alert" }, app.el("p", {}, value.error));
-    if (value.offer) box.append(app.el("button", { type: "button", class: "x-do", on: { click: () => xray.load(value.offer) } }, `Load ${value.offer} for X-ray`));
+    if (value.offer) box.append(xray.loader(value.offer));
     const body = app.$("#xray-body");
     body.querySelector(".x-why")?.remove();
     body.prepend(box);
   }
 
-  xray.load = (name) => { status(`Loading ${name}`); xray.ask("load", { model: name }); xray.views.load.then = xray.view; };
-  xray.views.load = { draw() {} };
-  xray.loaded = () => { delete xray.data[xray.view]; xray.show(xray.view); };
+  xray.loader = (name) => app.el("button", { type: "button", class: "x-do", on: { click: () => { status(`Loading ${name}`); xray.ask("load", { model: name }); } } }, `Load ${name} for X-ray`);
+  xray.asked = {};
 
   function status(words, share) {
     const line = app.$("#xray-status");
@@ -117,8 +133,9 @@
       next.focus();
     });
     const act = (label, icon, run) => app.button(label, icon, run);
+    const heading = xray.whole() ? app.el("h1", {}, "X-ray") : app.el("h2", {}, "X-ray");
     root.append(
-      app.el("div", { class: "x-top" }, app.el("h2", {}, "X-ray"), app.el("span", { class: "spring" }),
+      app.el("div", { class: "x-top" }, xray.whole() ? app.el("a", { class: "x-back", href: "/" }, "Chat") : null, heading, app.el("span", { class: "spring" }),
         act("Copy this view as JSON", "copy", copy), act("Save this view as PNG", "image", png),
         xray.whole() ? null : act("Open on its own page", "open", () => window.open(`/xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener")),
         xray.whole() ? null : act("Close X-ray (Esc)", "close", xray.close)),
@@ -127,27 +144,42 @@
     root.addEventListener("keydown", (event) => { if (event.key === "Escape" && !xray.whole()) { event.stopPropagation(); xray.close(); } });
   }
 
+  const name = (kind) => `xray-${xray.view}-${xray.turn?.slice(0, 8)}.${kind}`;
+  const said = (words) => { status(words); setTimeout(() => status(""), 1500); };
+  /* A page that is not served over https or from this machine has no clipboard: there the JSON is saved. */
   async function copy() {
-    await navigator.clipboard.writeText(JSON.stringify(xray.data[xray.view] ?? null, null, 1));
-    status("Copied as JSON");
-    setTimeout(() => status(""), 1500);
+    const text = JSON.stringify(xray.data[xray.view] ?? null, null, 1);
+    try { await navigator.clipboard.writeText(text); said("Copied as JSON"); } catch {
+      const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+      app.el("a", { download: name("json"), href: url }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10000);
+      said("Saved as JSON");
+    }
   }
 
-  /* The view as a picture: a canvas as it is, anything else through an SVG that carries its styles along. */
+  /* The view as a picture: through an SVG that carries its styles along, canvases as images. */
   async function png() {
-    const body = app.$("#xray-body"), canvas = body.querySelector("canvas.whole");
-    save(canvas || await drawn(body));
+    const canvas = await drawn(app.$("#xray-body"));
+    app.el("a", { download: name("png"), href: canvas.toDataURL("image/png") }).click();
+    said("Saved as PNG");
   }
+  /* XML has no control characters and no half surrogates; a model may write both. */
+  const spelled = (xml) => xml.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|&#x?[0-9a-f]+;/gi, "\ufffd");
   async function drawn(body) {
     const width = body.clientWidth, height = Math.min(body.scrollHeight + 24, 8000);
     const style = getComputedStyle(document.body);
-    const names = ["--paper", "--sheet", "--shade", "--hover", "--rule", "--ink", "--soft", "--faint", "--moss", "--moss-soft", "--amber", "--amber-soft", "--red", "--red-soft"];
+    const names = ["--paper", "--sheet", "--shade", "--hover", "--rule", "--ink", "--soft", "--faint", "--moss", "--moss-soft", "--amber", "--amber-soft", "--red", "--red-soft", "--hot", "--blue"];
     const colours = names.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";");
     const rules = [...document.styleSheets].flatMap((sheet) => { try { return [...sheet.cssRules]; } catch { return []; } })
       .map((rule) => rule.cssText).filter((text) => text.includes(".x-")).join("\n");
     const copy = body.cloneNode(true);
-    copy.querySelectorAll("canvas").forEach((node) => node.remove());
-    const html = `<div xmlns="http://www.w3.org/1999/xhtml" class="x-png" style="${colours};width:${width}px;padding:12px;background:${style.getPropertyValue("--paper")};color:${style.getPropertyValue("--ink")};font:14px system-ui,sans-serif"><style>${rules.replaceAll("<", "&lt;")}</style>${new XMLSerializer().serializeToString(copy)}</div>`;
+    const canvases = [...body.querySelectorAll("canvas")];
+    copy.querySelectorAll("canvas").forEach((node, n) => {
+      const box = canvases[n].getBoundingClientRect();
+      node.replaceWith(app.el("img", { src: canvases[n].toDataURL(), style: `width:${box.width}px;height:${box.height}px` }));
+    });
+    copy.querySelectorAll("iframe").forEach((node) => node.remove());
+    const html = `<div xmlns="http://www.w3.org/1999/xhtml" class="x-png" style="${colours};width:${width}px;padding:12px;background:${style.getPropertyValue("--paper")};color:${style.getPropertyValue("--ink")};font:14px system-ui,sans-serif"><style>${rules.replaceAll("<", "&lt;")}</style>${spelled(new XMLSerializer().serializeToString(copy))}</div>`;
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width + 24}" height="${height}"><foreignObject width="100%" height="100%">${html}</foreignObject></svg>`;
     const picture = new Image();
     picture.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
@@ -158,21 +190,20 @@
     pen.drawImage(picture, 0, 0);
     return canvas;
   }
-  function save(canvas) {
-    const link = app.el("a", { download: `xray-${xray.view}-${xray.turn?.slice(0, 8)}.png`, href: canvas.toDataURL("image/png") });
-    link.click();
-    status("Saved as PNG");
-    setTimeout(() => status(""), 1500);
-  }
-
   /* Shared drawing */
   xray.percent = (p) => (p >= 0.1 ? `${(100 * p).toFixed(1)} %` : p >= 0.001 ? `${(100 * p).toFixed(2)} %` : p > 0 ? `${(100 * p).toExponential(1)} %` : "0 %");
   xray.visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "·") || "∅";
   xray.fact = (name, value) => app.el("span", { class: "x-fact" }, app.el("b", {}, String(value)), ` ${name}`);
   xray.number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
   xray.bytes = (n) => (n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(2)} GiB` : n >= 2 ** 20 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 1024).toFixed(1)} KiB`);
-  xray.bars = (entries, click) => app.el("ol", { class: "x-bars" }, ...entries.map(([id, p, text]) => {
-    const bar = app.el("span", { class: "x-bar" }, app.el("i", { style: `width:${Math.max(0.5, 100 * p)}%` }), app.el("span", { class: "x-word" }, xray.visible(text)), app.el("span", { class: "x-p" }, xray.percent(p)));
-    return app.el("li", {}, click ? app.el("button", { type: "button", title: `Token ${id}`, on: { click: () => click(id, text) } }, bar) : bar);
+  xray.colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+  xray.bars = (entries, click, own) => app.el("ol", { class: "x-bars" }, ...entries.map(([id, p, text]) => {
+    const bar = app.el("span", { class: id === own ? "x-bar own" : "x-bar" }, app.el("i", { style: `width:${Math.max(0.5, 100 * p)}%` }), app.el("span", { class: "x-word" }, xray.visible(text)), app.el("span", { class: "x-p" }, xray.percent(p)));
+    return app.el("li", {}, click ? app.el("button", { type: "button", title: `Token ${id}: go on from it`, on: { click: () => click(id, text) } }, bar) : bar);
   }));
+  /* replaceChildren writes null as a word. */
+  xray.fill = (place, ...nodes) => place.replaceChildren(...nodes.filter((node) => node !== null && node !== undefined && node !== ""));
+  xray.note = (text) => (text ? app.el("span", { class: "x-badge" }, text) : null);
+  xray.button = (label, run, extra = {}) => app.el("button", { type: "button", class: "x-do", on: { click: run }, ...extra }, label);
+  xray.field = (label, value, extra = {}) => app.el("label", { class: "x-field" }, app.el("span", {}, label), app.el("input", { type: "text", value, "aria-label": label, autocomplete: "off", spellcheck: "false", ...extra }));
 })();

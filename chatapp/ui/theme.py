@@ -7,7 +7,8 @@ import gradio as gr
 from gradio.themes.utils import colors
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-SCRIPTS = ("chat.js", "transcript.js", "composer.js", "sidebar.js", "panel.js", "xray.js", "xray-tokens.js", "xray-model.js")
+XRAY = ("xray.js", "xray-tokens.js", "xray-pasted.js", "xray-attention.js", "xray-model.js")
+SCRIPTS = ("chat.js", "transcript.js", "composer.js", "sidebar.js", "panel.js", *XRAY)
 STYLES = ("style.css", "xray.css")
 
 MOSS = colors.Color("#f0f7f4", "#dcece5", "#bbdacd", "#8fc1ae", "#5fa38c", "#3f8771", "#2f6d5b", "#27584a", "#21473d", "#1c3b33", "#0e211d")

@@ -30,12 +30,15 @@ def temperature(value: float) -> str:
     return f"Scores are divided by {value:g}, so the distribution becomes {effect}." if value != 1 else "Scores stay as they are at 1."
 
 
-def outcome(steps: list[dict[str, Any]], sampling: Sampling, is_likeliest: bool) -> str:
-    """How the token came out of the last step."""
+def outcome(steps: list[dict[str, Any]], sampling: Sampling, is_likeliest: bool, own: bool) -> str:
+    """How the token came out of the last step. `own` says that these are the settings the reply was drawn with."""
     last = steps[-1]
     if sampling.greedy:
-        taken = "this token is it" if is_likeliest else "with these settings another token would have been taken"
+        other = "recomputed here it is another one, by a little" if own else "with these settings it would have been another one"
+        taken = "this token is it" if is_likeliest else other
         return f"Greedy (temperature 0): the likeliest token is taken, nothing is drawn; {taken}."
+    if last["p"] == 0 and own:
+        return "Recomputed here, a filter cuts this token. It was drawn all the same: the engine's own numbers were a little different."
     if last["p"] == 0:
         return "With these settings this token could not have been drawn: a filter cuts it."
     chance = f"this one came with {100 * last['p']:.2g} % chance"

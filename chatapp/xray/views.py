@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
-from chatapp.turn import Sampling, Turn
+from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
 from chatapp.xray.scope import Scope, Step
@@ -64,7 +64,7 @@ async def draw(scope: Scope, turn: Turn, position: int, sampling: Sampling) -> V
             yield {
                 "position": position,
                 "steps": [step | {"said": words} for step, words in zip(steps, said, strict=True)],
-                "outcome": explain.outcome(steps, sampling, likeliest),
+                "outcome": explain.outcome(steps, sampling, likeliest, own=same_draw(sampling, turn.sampling)),
             }
 
 
@@ -100,6 +100,11 @@ async def load(scope: Scope, name: str) -> View:
     """Load one more model for X-ray only."""
     async for item in scope.load(name):
         yield item if isinstance(item, Step) else {"loaded": item.name}
+
+
+def same_draw(one: Sampling, other: Sampling) -> bool:
+    """Do both draw in the same way? Length, seed and stop strings aside."""
+    return all(getattr(one, knob.name) == getattr(other, knob.name) for knob in KNOBS if knob.name != "max_tokens")
 
 
 def reply_rows(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:

@@ -3,13 +3,16 @@
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from chatapp.chat import Chat
+from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -28,7 +31,10 @@ FLAGS = (
 )
 """Quiet and offline; no sandbox, because tests may run as root."""
 
-expect.set_options(timeout=15_000)
+PATIENCE = 30_000
+"""Milliseconds: a machine that tests other things at the same time is slow."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -56,12 +62,10 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
-def running_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    from transformers import AutoTokenizer
-
-    settings = Settings(data_dir=tmp_path_factory.mktemp("site"), port=free_port())
-    engine = Scripted(AutoTokenizer.from_pretrained(tiny_llama), concurrency=2)
+@contextmanager
+def launched(engine: Engine, data_dir: Path) -> Iterator[Site]:
+    """The app over this engine, on a port of its own."""
+    settings = Settings(data_dir=data_dir, port=free_port())
     store = Store.open(settings)
     resident = Resident.of(engine)
     chat = Chat(resident, store)
@@ -78,6 +82,15 @@ def running_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     store.close()
 
 
+@pytest.fixture(scope="session")
+def running_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from transformers import AutoTokenizer
+
+    engine = Scripted(AutoTokenizer.from_pretrained(tiny_llama), concurrency=2)
+    with launched(engine, tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
 @pytest.fixture
 def site(running_site: Site) -> Site:
     """The app with its usual answer. Every test has its own visitor, so its own conversations."""
@@ -91,7 +104,7 @@ def site(running_site: Site) -> Site:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One visitor: own cookies, own storage."""
     made = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE)
     yield made
     made.close()
 
@@ -135,4 +148,8 @@ def replies(page: Page) -> list[str]:
 
 def settled(page: Page) -> None:
     """Wait until nothing runs any more."""
-    page.wait_for_function("!chatapp.pending && !chatapp.rail.running")
+    try:
+        page.wait_for_function("!chatapp.pending && !chatapp.rail.running")
+    except PlaywrightTimeout as error:
+        state = page.evaluate("JSON.stringify([chatapp.pending, chatapp.rail, chatapp.status.state])")
+        raise AssertionError(f"The page did not come to rest: {state}") from error
