@@ -23,6 +23,11 @@ ODD = re.compile(f"[\x00{ESCAPE}\ud800-\udfff]")
 ESCAPED = re.compile(ESCAPE + "(.{4})", re.DOTALL)
 
 
+def plain(stored: str) -> str:
+    """The text itself, from what a Text column holds."""
+    return ESCAPED.sub(lambda m: chr(int(m[1], 16)), stored) if ESCAPE in stored else stored
+
+
 class Text(TypeDecorator):
     """Any Python string, exactly: PostgreSQL takes no NUL and UTF-8 no lone surrogate, so these are escaped."""
 
@@ -33,7 +38,7 @@ class Text(TypeDecorator):
         return value and ODD.sub(lambda m: f"{ESCAPE}{ord(m[0]):04x}", value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        return ESCAPED.sub(lambda m: chr(int(m[1], 16)), value) if value and ESCAPE in value else value
+        return plain(value) if value else value
 
 
 def _bytes(values: array) -> bytes:

@@ -2,7 +2,8 @@
 
 A document is one turn (question and reply) or one title. Its tokens are its distinct words, without case and accents; writing without
 spaces (Chinese, Japanese, Thai, emoji …) is cut into overlapping pairs, so that any piece of it is found. A query finds the documents
-that have all its words, each as the beginning of a word (a single Latin letter: as a whole word). There is no query syntax: quotes, stars
+that have all its words, each as the beginning of a word (a single Latin letter: as a whole word); where whole words fill the list, these
+come alone. There is no query syntax: quotes, stars
 and AND are just separators and words. Not found: the middle of a Latin word, and words beyond MAX_TOKEN_CHARS of distinct tokens.
 """
 
@@ -14,13 +15,15 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from chatapp.store_schema import ROOM
+from chatapp.store_schema import ROOM, plain
 
 MAX_WORD = 64  # longer words are indexed and looked up by their beginning
 MAX_TOKEN_CHARS = 200_000  # per document; PostgreSQL's tsvector ends at 1 MB
 MAX_TERMS = 16
-PAGE = 2000  # matching documents looked at in one go, newest first
-MAX_PAGES = 8
+FIRST_PAGE = {"sqlite": 2000, "postgresql": 250}
+"""Matching documents looked at first, newest first; then twice as many, and so on until MAX_LOOKED. PostgreSQL often finds them by walking
+backwards through the rows, where fewer are quicker; SQLite pays most for the first one."""
+MAX_LOOKED = 16_000
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -97,9 +100,16 @@ def document(owner: str, text: str) -> str:
     return " ".join(kept)
 
 
-def expression(owner: str, query: str, sqlite: bool) -> str | None:
-    """The database's own query, or None when there is no word in `query`. Tokens hold letters, digits and marks only: nothing to escape."""
-    wanted = terms(query)
+SHORT = 3
+"""Characters up to which beginnings of words stand in the index themselves (see migration 0002), and cost no more than whole words."""
+
+
+def expression(owner: str, query: str, *, sqlite: bool, whole_words: bool) -> str | None:
+    """The database's own query, or None when there is no word in `query`. Tokens hold letters, digits and marks only: nothing to escape.
+
+    `whole_words` takes the words longer than SHORT as they are.
+    """
+    wanted = [(token, prefix and not (whole_words and len(token) > SHORT)) for token, prefix in terms(query)]
     if not wanted:
         return None
     if sqlite:
@@ -119,14 +129,14 @@ TITLES = sa.text("SELECT seq, owner, title FROM conversations WHERE seq IN :seqs
 def index_turns(connection: sa.Connection, seqs: Sequence[int]) -> None:
     """Read these turns and index them anew. Plain SQL, because migration 0002 calls it on the schema of its day."""
     rows = connection.execute(TURN_TEXTS, {"seqs": seqs}).all()
-    put(connection, [(r.seq, document(r.owner, f"{r.user}\n{r.prefill_text}{r.reply_text}")) for r in rows])
+    put(connection, [(r.seq, document(plain(r.owner), plain(f"{r.user}\n{r.prefill_text}{r.reply_text}"))) for r in rows])
 
 
 def put_titles(connection: sa.Connection, seqs: Sequence[int]) -> None:
     """Read the titles of these conversations and index them anew."""
     for start in range(0, len(seqs), 500):
         rows = connection.execute(TITLES, {"seqs": seqs[start : start + 500]}).all()
-        put(connection, [(r.seq * ROOM, document(r.owner, r.title)) for r in rows])
+        put(connection, [(r.seq * ROOM, document(plain(r.owner), plain(r.title))) for r in rows])
 
 
 def put(connection: sa.Connection, documents: Sequence[tuple[int, str]]) -> None:
@@ -169,23 +179,31 @@ def index_conversation(connection: sa.Connection, seq: int) -> None:
 def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[int, int]:
     """Conversation seq → rowid of its newest matching document, for about `limit` of the newest conversations.
 
-    The index is asked alone, because a join would read every matching row; the caller checks the owner of what is found.
+    Beginnings of long words must be collected over the whole index, whole words need not: where these alone fill the list, they do.
     """
     sqlite = connection.dialect.name == "sqlite"
-    text = expression(owner, query, sqlite)
     found: dict[int, int] = {}
-    below = 2**62
-    for _ in range(MAX_PAGES if text else 0):
-        rowids = _page(connection, text, below)
-        for rowid in rowids:
-            found.setdefault(rowid // ROOM, rowid)
-        if len(rowids) < PAGE or len(found) >= limit:
-            break
-        below = rowids[-1]
+    for text in dict.fromkeys(expression(owner, query, sqlite=sqlite, whole_words=whole) for whole in (True, False)):
+        if text is not None and len(found) < limit:
+            found = _walk(connection, text, limit)
     return found
 
 
-def _page(connection: sa.Connection, text: str, below: int) -> list[int]:
+def _walk(connection: sa.Connection, text: str, limit: int) -> dict[int, int]:
+    """The index is asked alone, because a join would read every matching row; the caller checks the owner of what is found."""
+    found: dict[int, int] = {}
+    below, looked, page = 2**62, 0, FIRST_PAGE[connection.dialect.name]
+    while len(found) < limit and looked < MAX_LOOKED:
+        rowids = _page(connection, text, below, page)
+        for rowid in rowids:
+            found.setdefault(rowid // ROOM, rowid)
+        if len(rowids) < page:
+            break
+        below, looked, page = rowids[-1], looked + page, 2 * page
+    return found
+
+
+def _page(connection: sa.Connection, text: str, below: int, page: int) -> list[int]:
     match = "search MATCH :query" if connection.dialect.name == "sqlite" else "tokens @@ CAST(:query AS tsquery)"
     statement = f"SELECT rowid FROM search WHERE {match} AND rowid < :below ORDER BY rowid DESC LIMIT :page"
-    return list(connection.execute(sa.text(statement), {"query": text, "below": below, "page": PAGE}).scalars())
+    return list(connection.execute(sa.text(statement), {"query": text, "below": below, "page": page}).scalars())

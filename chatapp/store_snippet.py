@@ -27,27 +27,34 @@ def _needle(word: str) -> str:
     if re.match(f"[{UNSPACED}]", word):
         return re.escape(word)
     ending = r"(?![^\W_])" if len(word) == 1 else ""
-    return rf"(?<![^\W_{UNSPACED}]){re.escape(word)}{ending}"
+    first = re.escape(word[0])
+    # "no letter before the first one", asked after it: so the search runs from one first letter to the next
+    return rf"{first}(?<![^\W_{UNSPACED}]{first}){re.escape(word[1:])}{ending}"
 
 
 def marked(text: str, pattern: re.Pattern[str]) -> tuple[str, Ranges]:
     """The whole text on one line, and the ranges of what was found."""
-    line = unicodedata.normalize("NFC", text).translate(BLANK)
-    return line, tuple(match.span() for match in pattern.finditer(fold(text)))
+    return _line(text), tuple(match.span() for match in pattern.finditer(fold(text)))
 
 
 def snippet(texts: Sequence[str], pattern: re.Pattern[str]) -> tuple[str, Ranges]:
     """A window of WIDTH characters around the first match, from the text in which most different words are found."""
-    best = max(texts, key=lambda text: len(set(pattern.findall(fold(text)))))
-    first = pattern.search(fold(best))
-    line = unicodedata.normalize("NFC", best).translate(BLANK)
+    folded = [fold(text) for text in texts]
+    hits = [len(set(pattern.findall(text))) for text in folded]
+    best = hits.index(max(hits))
+    first = pattern.search(folded[best])
+    line = _line(texts[best])
     start = max(0, first.start() - BEFORE) if first else 0
     if start:
         space = line.find(" ", start, start + BEFORE // 2)
         start = space + 1 if space >= 0 else start
-    window = line[start : start + WIDTH]
     lead = "…" if start else ""
     tail = "…" if start + WIDTH < len(line) else ""
     shift = len(lead) - start
-    found = tuple((m.start() + shift, m.end() + shift) for m in pattern.finditer(fold(best), start, start + WIDTH))
-    return lead + window + tail, found
+    found = tuple((m.start() + shift, m.end() + shift) for m in pattern.finditer(folded[best], start, start + WIDTH))
+    return lead + line[start : start + WIDTH] + tail, found
+
+
+def _line(text: str) -> str:
+    """On one line; positions are those of fold()."""
+    return unicodedata.normalize("NFC", text).translate(BLANK)

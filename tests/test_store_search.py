@@ -120,6 +120,14 @@ def test_the_reply_is_found_once_finished_and_ranges_mark_the_words(store: Store
     assert "\n" not in found.snippet and found.snippet.startswith("…") and found.snippet.endswith("…") and len(found.snippet) < 170
 
 
+def test_characters_that_are_stored_escaped_are_indexed_as_themselves(store: Store) -> None:
+    asked(store, "\x000 wombat\x00bear", owner="o\x00")
+    store.rename("o\x00", "c1", "\x007")
+    for query in ("0", "bear", "7"):
+        assert ids(store, query, "o\x00") == ["c1"], query
+    assert ids(store, "00000", "o\x00") == []
+
+
 def test_a_title_alone_is_found_and_marked(store: Store) -> None:
     asked(store, "question")
     store.rename(ME, "c1", "Of wombats")

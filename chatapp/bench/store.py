@@ -14,7 +14,7 @@ from chatapp.store import Conversation, Store
 from chatapp.turn import Span, Timings, Turn, new_id
 
 OWNER = "bench"
-WORDS, REPLY_WORDS, CONTEXT = 20_000, 80, 2048
+WORDS, REPLY_WORDS, CONTEXT = 20_000, 80, 512
 """Vocabulary, mean words of a reply, tokens of the longest prompt kept."""
 
 LONG_REPLY = 4000
