@@ -208,7 +208,11 @@ def test_what_changes_no_reply_is_ignored(client: openai.OpenAI) -> None:
     assert answer.choices[0].finish_reason == "stop"
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b" " * (openai_api.MAX_BODY + 1), 413)])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b" " * (openai_api.MAX_BODY + 1), 413)],
+    ids=["cut", "list", "bytes", "deep", "large"],
+)
 def test_a_body_that_is_no_request_is_refused_with_a_sentence(site: Site, body: bytes, status: int) -> None:
     answer = post(site, body)
     assert answer.status_code == status and answer.json()["error"]["message"].endswith(".")

@@ -66,7 +66,7 @@ def test_a_local_folder_wins_over_the_hub(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("/no/such/folder", "no file or folder /no/such/folder"),
+        ("/no/such/folder", r"not found: no file or folder /no/such/folder\. Give"),
         ("./missing.gguf", "no file or folder missing.gguf"),
         ("a/b/c", "no file or folder a/b/c"),
         ("two words", "names no model"),

@@ -43,7 +43,7 @@ def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     if name.lower() == EMBEDDED_MODEL or (name.lower() == EMBEDDED_REPO.lower() and not revision):
         return _embedded(name)
     tried: list[str] = []
-    for path in (Path(name).expanduser(), data_dir / "models" / name):
+    for path in dict.fromkeys((Path(name).expanduser(), data_dir / "models" / name)):  # an absolute path is both
         if local := _local(name, path, tried):
             return local
     if _is_path(name):

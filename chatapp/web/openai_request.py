@@ -62,7 +62,7 @@ def read(body: bytes) -> Ask:
     """Raises ChatError 400 for what is no JSON object, BadField 422 for a field that is wrong or that we do not have."""
     try:
         values = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, brackets thousands deep
         raise ChatError("The request body is not JSON.", status=400) from error
     if not isinstance(values, dict):
         raise ChatError("The request body must be a JSON object.", status=400)
