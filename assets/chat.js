@@ -8,7 +8,8 @@
 
   app.on = (name, heard) => (listeners[name] ||= []).push(heard);
   app.tell = (name) => (listeners[name] || []).forEach((heard) => heard(app[name]));
-  app.$ = (selector, root = document) => root.querySelector(selector);
+  /* The first that is ours: a message may hold <div id="message">, and must not be taken for the box. */
+  app.$ = (selector, root = document) => [...root.querySelectorAll(selector)].find((node) => !node.closest("#bot .prose")) ?? null;
   app.store = {
     get: (key, kind = localStorage) => { try { return JSON.parse(kind.getItem("chatapp." + key)); } catch { return null; } },
     set: (key, value, kind = localStorage) => {

@@ -59,11 +59,21 @@ def build() -> Panel:
     return Panel(preset, system, [every[knob.name] for knob in KNOBS], seed, stop)
 
 
-def slider(knob: Knob) -> gr.Slider:
+class Dial(gr.Slider):
+    """A slider whose value comes in as it stands, for Sampling to judge: gr.Slider refuses one beyond a maximum that was lowered later
+
+    (a model with a short context), and with it every event of the page, Stop included.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: float) -> float:
+        return payload
+
+
+def slider(knob: Knob) -> Dial:
     """One setting as the registry describes it."""
-    return gr.Slider(
-        knob.minimum, knob.maximum, knob.default, step=knob.step, label=knob.label, info=knob.help, elem_id=f"knob-{knob.name}"
-    )
+    return Dial(knob.minimum, knob.maximum, knob.default, step=knob.step, label=knob.label, info=knob.help, elem_id=f"knob-{knob.name}")
 
 
 def sampling(values: Sequence[Any]) -> Sampling:

@@ -67,6 +67,22 @@ def test_what_a_reply_draws_stays_in_its_bubble(page: Page, site: Site) -> None:
         assert not field.is_visible()
 
 
+def test_a_reply_cannot_pass_for_a_part_of_the_page(visit: Callable[..., Page], site: Site) -> None:
+    fakes = "".join(f'<div id="{name}" class="toast">fake</div>' for name in ("message", "send", "menu", "meter", "toasts", "question"))
+    site.say(fakes)
+    page = visit()
+    for words in ("first", "second"):
+        page.locator("textarea#message").fill(words)
+        page.locator("textarea#message").press("Enter")
+        expect(page.locator("#bot .user-row").last).to_contain_text(words)
+        settled(page)
+    page.reload()
+    expect(page.locator("body:not(.starting) #bot .user-row")).to_have_count(2)
+    for bubble in page.locator("#bot .bot-row .prose").all():
+        place, fake = bubble.bounding_box(), bubble.locator("#menu").bounding_box()
+        assert place["y"] <= fake["y"] and fake["y"] + fake["height"] <= place["y"] + place["height"], "an overlay stays in its bubble"
+
+
 def test_code_like_tags_and_prices_do_not_vanish(page: Page, site: Site) -> None:
     site.say("Use <my-widget> for $5 or $6; std::vector<int> too")
     send(page, "<b>what</b> is List<String>?")

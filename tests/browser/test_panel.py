@@ -1,5 +1,9 @@
 """The settings panel: what stands there is what the next reply is made with."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, send, settled
@@ -74,3 +78,14 @@ def test_settings_are_remembered_by_the_browser(page: Page, site: Site) -> None:
     page.reload()
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
     expect(page.locator("#knob-top_k input[type=number]")).to_have_value("11")
+
+
+def test_a_short_context_does_not_make_the_page_refuse_everything(
+    visit: Callable[..., Page], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.engine, "capabilities", replace(site.engine.capabilities, context=256))  # below the default of max tokens
+    page = visit()
+    expect(page.locator("#knob-max_tokens input[type=range]")).to_have_attribute("max", "256")
+    send(page, "hi")
+    expect(page.locator("#bot .bot-row")).to_contain_text("Hello world")
+    assert site.engine.samplings[-1].max_tokens < 256
