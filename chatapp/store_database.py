@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from chatapp.store_errors import LOCKED, SENTENCES, StoreError, explained
+from chatapp.store_errors import LOCKED, READ_ONLY, SENTENCES, StoreError, explained
 
 PATIENCE = 10.0
 """Seconds to wait for a lock that another program holds."""
@@ -106,12 +106,13 @@ class Database:
     def _prepare_file(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its -wal and -shm the same mode
-            path.chmod(0o600)
+            # only a new file: closing a file frees every lock that this process holds on it, also those of another Store's SQLite
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives its -wal and -shm the same mode
+        except FileExistsError:
+            pass
         except OSError as error:
-            raise StoreError(
-                f"The chats cannot be kept in {path}: {error.strerror}. Start with another --data-dir.", "read-only"
-            ) from error
+            line = f"The chats cannot be kept in {path}: {error.strerror}. Change its permissions, or start with another --data-dir."
+            raise StoreError(line, READ_ONLY) from error
         self._wal()
 
     def _wal(self) -> None:
