@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--tokens", type=int, default=128, help="Tokens of each reply")
     parser.add_argument("--together", type=int, default=8, help="People in the many-at-once row")
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
+    parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     arguments = parser.parse_args(argv)
     try:
         settings = from_namespace(arguments)
@@ -47,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
             from chatapp.bench import store
 
             return store.main(settings)
+        if arguments.xray:
+            from chatapp.bench import xray
+
+            return xray.main(settings, arguments.repeats, arguments.tokens)
         return engines(Plan(settings, arguments.repeats, arguments.tokens, arguments.together))
     except ChatError as error:
         print(error, file=sys.stderr)

@@ -1,0 +1,116 @@
+"""What X-ray costs: seconds until a turn's prompt and probabilities are shown, and the chat's speed with X-ray running beside it."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+
+from chatapp.bench.measure import QUESTIONS, Run, median, reply
+from chatapp.engines import open_engine
+from chatapp.engines.base import Engine
+from chatapp.engines.cores import usable_cores
+from chatapp.engines.resident import Resident
+from chatapp.models.sources import resolve
+from chatapp.prompt import render
+from chatapp.settings import Settings
+from chatapp.turn import Message, Sampling, Turn, new_id
+from chatapp.xray import views
+from chatapp.xray.scope import Scope, Step
+
+TOKENS = 500
+"""Prompt and reply of the turn that is looked at."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Seconds until the prompt, until the reply's tokens are there to be painted, until all is known; and seconds of X-ray's core.
+
+    On a busy machine the last one is what an idle machine would need.
+    """
+
+    prompt: float
+    first_paint: float
+    whole: float
+    cpu: float
+
+
+def main(settings: Settings, repeats: int, tokens: int) -> int:
+    """`python -m chatapp.bench --xray`. The last line is JSON."""
+    source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
+    engine = open_engine(source, settings, lambda words, share: None)
+    resident = Resident.of(engine)
+    resident.settings = settings
+    scope = Scope(resident)
+    with asyncio.Runner() as loop:
+        result = loop.run(measured(engine, scope, repeats, Sampling(max_tokens=tokens)))
+    scope.close()
+    engine.close()
+    for name, value in result.items():
+        print(f"{name:<28}{value}")
+    print(json.dumps({"engine": engine.card.engine, "model": engine.card.model, "threads": settings.threads or usable_cores(), **result}))
+    return 0
+
+
+async def measured(engine: Engine, scope: Scope, repeats: int, sampling: Sampling) -> dict[str, float]:
+    """Medians of `repeats` looks, and of interleaved replies alone and beside a look that is begun again and again."""
+    started = time.perf_counter()
+    async for _ in scope.specimen(engine.card.model):
+        pass
+    prepared = time.perf_counter() - started
+    looks = [await look(scope, a_turn(engine)) for _ in range(repeats)]
+    await reply(engine, [Message("user", "Hi")], Sampling(max_tokens=8))
+    alone, beside = [], []
+    for n in range(repeats):
+        question = [Message("user", f"{QUESTIONS[n % len(QUESTIONS)]} ({n})")]
+        alone.append(await reply(engine, question, sampling))
+        beside.append(await reply_beside(engine, scope, question, sampling))
+    rates = [median(run.rate for run in runs) for runs in (alone, beside)]
+    return {
+        "turn_tokens": TOKENS,
+        "prepare_once_s": round(prepared, 2),
+        "prompt_s": round(median(one.prompt for one in looks), 3),
+        "first_paint_s": round(median(one.first_paint for one in looks), 3),
+        "probabilities_s": round(median(one.whole for one in looks), 2),
+        "probabilities_cpu_s": round(median(one.cpu for one in looks), 2),
+        "chat_alone_tok_s": round(rates[0], 2),
+        "chat_beside_tok_s": round(rates[1], 2),
+        "chat_keeps": round(median(b.rate / a.rate for a, b in zip(alone, beside, strict=True)), 2),
+    }
+
+
+def a_turn(engine: Engine) -> Turn:
+    """A turn of TOKENS tokens. Its words do not matter: the same passes are made for any."""
+    prompt = render([Message("user", QUESTIONS[0])], engine.tokenizer, context=engine.capabilities.context, max_tokens=TOKENS)
+    words = engine.tokenizer(" ".join(QUESTIONS * 10), add_special_tokens=False)["input_ids"]
+    turn = Turn("bench", "bench", QUESTIONS[0], id=new_id(), prompt_text=prompt.text, prompt_ids=prompt.ids, spans=prompt.spans)
+    turn.model, turn.reply_ids = engine.card.model, words[: TOKENS - len(prompt.ids)]
+    return turn
+
+
+async def look(scope: Scope, turn: Turn) -> Look:
+    """Open the prompt, then the probabilities, as the page does."""
+    core = await scope.run(time.thread_time)
+    started = time.perf_counter()
+    async for _ in views.prompt(scope, turn):
+        pass
+    prompt, first = time.perf_counter() - started, 0.0
+    async for item in views.probabilities(scope, turn):
+        if not isinstance(item, Step):
+            first = first or time.perf_counter() - started - prompt
+    whole = time.perf_counter() - started
+    return Look(prompt, first, whole, await scope.run(time.thread_time) - core)
+
+
+async def reply_beside(engine: Engine, scope: Scope, question: list[Message], sampling: Sampling) -> Run:
+    """A reply while somebody looks at one turn after the other."""
+
+    async def looking() -> None:
+        while True:
+            await look(scope, a_turn(engine))
+
+    busy = asyncio.create_task(looking())
+    try:
+        return await reply(engine, question, sampling)
+    finally:
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
