@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig
 
 from chatapp.errors import ChatError
 from chatapp.xray import attention, lens, module
@@ -78,3 +78,17 @@ def test_the_last_lens_is_the_model_itself(folder, served) -> None:
 def test_the_triangle_is_one_byte_a_weight() -> None:
     weights = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
     assert list(attention.lower_triangle(weights)) == [255, 64, 191]
+
+
+def test_what_is_special_about_reading_attention_is_said(served) -> None:
+    said = module.remarks(module.twin(served))
+    assert said == (["scores soft-capped at 50: attention computed as eager does"] if served.config.model_type == "gemma2" else [])
+
+
+def test_a_model_without_the_attention_interface_is_read_by_eager_and_says_so() -> None:
+    torch.manual_seed(0)
+    bloom = AutoModelForCausalLM.from_config(BloomConfig(vocab_size=100, hidden_size=32, n_layer=2, n_head=4)).eval()
+    twin = module.twin(bloom)
+    weights = attention.attention(twin, IDS, [0, 1])
+    assert weights[1].shape == (4, len(IDS), len(IDS)) and "no interface" in module.remarks(twin)[0]
+    assert torch.allclose(weights[0].float().sum(-1), torch.ones(4, len(IDS)), atol=1e-2)

@@ -31,11 +31,11 @@ def share_buffers(model: nn.Module, other: nn.Module) -> None:
 
 
 def build(config, dtype: torch.dtype) -> "PreTrainedModel":
-    """Recording attention where the model has the attention interface, else eager (bloom)."""
-    try:
-        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=NAME)
-    except ValueError:
-        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
+    """Recording attention where the model asks the attention interface, else eager: bloom takes any name and computes its own way."""
+    made = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=NAME)
+    if made._supports_attention_backend:
+        return made
+    return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
 
 
 def remarks(model: "PreTrainedModel") -> list[str]:
