@@ -16,21 +16,7 @@ FLOORS = {
     "models": 2,
     "engines": 3,
     "store": 3,
-    "store_errors": 2,
-    "store_schema": 2,
-    "store_search": 2,
-    "store_database": 2,
-    "store_erase": 2,
-    "store_list": 2,
-    "store_migrate": 2,
-    "store_record": 2,
-    "store_runner": 2,
-    "store_snippet": 2,
-    "store_tree": 2,
-    "store_write": 2,
     "transfer": 4,
-    "transfer_peers": 4,
-    "transfer_tree": 4,
     "admission": 4,
     "compose": 4,
     "shelves": 4,
@@ -49,7 +35,7 @@ FLOORS = {
 MAY_IMPORT = {
     "gradio": ("ui", "app"),
     "torch": ("engines", "models", "xray", "lab", "bench"),
-    "sqlalchemy": ("store", "migrations", "bench_store"),
+    "sqlalchemy": ("store", "migrations", "bench"),
 }
 
 

@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from chatapp import store_migrate, store_schema
-from chatapp.store import Store, StoreError
-from chatapp.store_database import Database
+from chatapp.store import Store, StoreError, schema
+from chatapp.store import migrate as migration
+from chatapp.store.database import Database
 from chatapp.turn import Message, Sampling, Span, Timings, Turn
 
 OLD = Turn(
@@ -47,7 +47,7 @@ FIRST_PROMPT = {
 def first_schema(store_url: str) -> Iterator[str]:
     """A database that has stayed at the first schema, with a chat in it."""
     database = Database(store_url)
-    store_migrate.migrate(database, "0001")
+    migration.migrate(database, "0001")
     with database.write() as connection:
         head = {"id": "c1", "owner": "me", "title": "Wombats", "created": 1.0, "updated": 2.0, "pinned": True, "leaf": "t1"}
         insert(connection, "conversations", head)
@@ -90,7 +90,7 @@ def test_the_migrations_make_the_schema_that_the_code_uses(store_url: str) -> No
     store = Store(store_url)
     with store.database.read() as connection:
         context = MigrationContext.configure(connection, opts={"include_name": lambda name, kind, parents: not searching(name)})
-        assert compare_metadata(context, store_schema.metadata) == []
+        assert compare_metadata(context, schema.metadata) == []
     store.close()
 
 
@@ -99,7 +99,7 @@ def searching(name: str | None) -> bool:
 
 
 def test_head_is_the_newest_migration() -> None:
-    assert ScriptDirectory(str(store_migrate.FOLDER)).get_current_head() == store_schema.HEAD
+    assert ScriptDirectory(str(migration.FOLDER)).get_current_head() == schema.HEAD
 
 
 def test_a_database_of_a_newer_program_is_left_alone(store_url: str) -> None:
@@ -107,7 +107,7 @@ def test_a_database_of_a_newer_program_is_left_alone(store_url: str) -> None:
     with store.database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
     store.close()
-    with pytest.raises(StoreError, match=f"schema 0999; this one knows up to {store_schema.HEAD}.*Nothing was changed") as caught:
+    with pytest.raises(StoreError, match=f"schema 0999; this one knows up to {schema.HEAD}.*Nothing was changed") as caught:
         Store(store_url)
     assert caught.value.kind == "newer"
 
@@ -117,7 +117,7 @@ def test_a_failed_migration_changes_nothing(first_schema: str) -> None:
     with database.write() as connection:
         connection.execute(sa.text("CREATE TABLE search (rowid_ INTEGER)"))  # 0002 will stumble over it
     with pytest.raises(sa.exc.DBAPIError):
-        store_migrate.migrate(database)
+        migration.migrate(database)
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == "0001"
         assert connection.execute(sa.text("SELECT count(*) FROM turns")).scalar() == 1

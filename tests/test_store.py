@@ -11,11 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chatapp import store_schema
 from chatapp.errors import ChatError, NotFound
 from chatapp.settings import Settings
-from chatapp.store import Conversation, Store
-from chatapp.store_record import MAX_TITLE
+from chatapp.store import Conversation, Store, schema
+from chatapp.store.record import MAX_TITLE
 from chatapp.turn import Turn, new_id
 from tests.turns import ME, YOU, asked, turns
 
@@ -39,7 +38,7 @@ def texts(path: list[Turn]) -> list[str]:
 
 
 def test_every_field_of_a_turn_has_a_column() -> None:
-    kept = {"owner", *store_schema.TURN_FIELDS, *store_schema.PROMPT_FIELDS}
+    kept = {"owner", *schema.TURN_FIELDS, *schema.PROMPT_FIELDS}
     assert {field.name for field in fields(Turn)} == kept
 
 
@@ -138,8 +137,8 @@ def test_a_conversation_that_is_full_does_not_run_into_the_next(store: Store) ->
     first = asked(store, "one")
     asked(store, "next door", conversation="c2")
     with store.database.write() as connection:
-        last = store_schema.turns.c.seq + store_schema.ROOM - 2
-        connection.execute(store_schema.turns.update().where(store_schema.turns.c.id == first.id).values(seq=last))
+        last = schema.turns.c.seq + schema.ROOM - 2
+        connection.execute(schema.turns.update().where(schema.turns.c.id == first.id).values(seq=last))
     with pytest.raises(ChatError, match="the most it can hold"):
         asked(store, "two", first)
     assert texts(store.path(ME, "c1")) == ["one"]

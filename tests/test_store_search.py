@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatapp.store import Store
-from chatapp.store_search import MAX_TOKEN_CHARS, document, tokens
+from chatapp.store.search import MAX_TOKEN_CHARS, document, tokens
 from tests.turns import ME, YOU, asked
 
 TEXTS = {
@@ -153,7 +153,7 @@ def test_other_versions_and_drafts_of_a_branch_are_searched_too_but_not_deleted_
 
 
 def test_search_shows_only_the_owners_conversations(store: Store) -> None:
-    from chatapp.store_search import owner_token
+    from chatapp.store.search import owner_token
 
     asked(store, f"wombat {owner_token(ME)}", conversation="theirs", owner=YOU)
     asked(store, "wombat", conversation="mine")

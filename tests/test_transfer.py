@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatapp import store_record, transfer
+from chatapp import transfer
 from chatapp.errors import ChatError, NotFound
-from chatapp.store import Conversation, Store
+from chatapp.store import Conversation, Store, record
 from chatapp.transfer import export, import_file, read
 from chatapp.turn import Message, new_id
 from tests.turns import ME, YOU, asked, turns
@@ -232,11 +232,11 @@ def test_too_much_is_refused_with_the_numbers(chat: Store, monkeypatch: pytest.M
     with pytest.raises(ChatError, match="MiB"):
         read(data, ME)
     monkeypatch.undo()
-    monkeypatch.setattr(store_record, "MAX_TURNS", 3)
+    monkeypatch.setattr(record, "MAX_TURNS", 3)
     with pytest.raises(ChatError, match="4 questions; one import takes at most 3"):
         read(data, ME)
-    monkeypatch.setattr(store_record, "MAX_TURNS", 4)
-    monkeypatch.setattr(store_record, "MAX_TEXT", 10)
+    monkeypatch.setattr(record, "MAX_TURNS", 4)
+    monkeypatch.setattr(record, "MAX_TEXT", 10)
     with pytest.raises(ChatError, match="turn 1, user: has 19 characters; at most 10"):
         read(data, ME)
 

@@ -1,4 +1,4 @@
-"""Alembic runs this: the migrations go through the connection, lock and transaction that store_migrate.py already holds."""
+"""Alembic runs this: the migrations go through the connection, lock and transaction that store/migrate.py already holds."""
 
 from alembic import context
 

@@ -3,14 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
-from chatapp.store_search import index_conversation
+from chatapp.store.search import index_conversation
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    # the tokens are made by store_search.tokens, never by the database, so that both find the same; see there
+    # the tokens are made by search.tokens, never by the database, so that both find the same; see there
     if op.get_bind().dialect.name == "sqlite":
         op.execute("CREATE VIRTUAL TABLE search USING fts5(tokens, tokenize='ascii', detail=none, columnsize=0, prefix='2 3')")
     else:

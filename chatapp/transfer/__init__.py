@@ -12,8 +12,8 @@ from typing import Any
 
 from chatapp.errors import ChatError, closest
 from chatapp.store import Store
-from chatapp.store_record import FORMAT, VERSION, Conversation, read_document
-from chatapp.transfer_peers import chatgpt, open_webui, read_all
+from chatapp.store.record import FORMAT, VERSION, Conversation, read_document
+from chatapp.transfer.peers import chatgpt, open_webui, read_all
 from chatapp.turn import Turn
 
 MAX_BYTES = 512 * 2**20

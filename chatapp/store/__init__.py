@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from chatapp import store_erase, store_list, store_search, store_write
 from chatapp.errors import ChatError, NotFound
-from chatapp.store_database import PATIENCE, Database
-from chatapp.store_errors import StoreError
-from chatapp.store_list import Summary
-from chatapp.store_migrate import migrate
-from chatapp.store_record import MAX_TITLE, Conversation, document, read_document
-from chatapp.store_runner import Runner
-from chatapp.store_schema import WHOLE, conversations, drafts, turn_from, turns
-from chatapp.store_tree import newest_leaf, path_to, subtree
+from chatapp.store import erase, listing, migrate, search, write
+from chatapp.store.database import PATIENCE, Database
+from chatapp.store.errors import StoreError
+from chatapp.store.listing import Summary
+from chatapp.store.record import MAX_TITLE, Conversation, document, read_document
+from chatapp.store.runner import Runner
+from chatapp.store.schema import WHOLE, conversations, drafts, turn_from, turns
+from chatapp.store.tree import newest_leaf, path_to, subtree
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ class Store:
 
     def __init__(self, url: str | sa.URL, *, patience: float = PATIENCE) -> None:
         self.database = Database(url, patience=patience)
-        migrate(self.database)
+        migrate.migrate(self.database)
         with self.database.told():
             self.runner = Runner(self.database)
         self._prompts: dict[str, tuple[Any, ...]] = {}  # of running turns: what is already on disk
-        store_erase.purge(self.database, time.time() - DELETED_DAYS * 86400)
+        erase.purge(self.database, time.time() - DELETED_DAYS * 86400)
 
     @classmethod
     def open(cls, settings: "Settings") -> "Store":
@@ -66,27 +65,27 @@ class Store:
     def begin(self, turn: Turn) -> None:
         """Put the question on disk, as the conversation's new leaf; creates the conversation when its id is new."""
         with self.database.write() as connection:
-            store_write.begin(connection, turn, self.runner.id)
-        self._prompts[turn.id] = store_write.prompt_state(turn)
+            write.begin(connection, turn, self.runner.id)
+        self._prompts[turn.id] = write.prompt_state(turn)
 
     def progress(self, turn: Turn) -> None:
         """Put the reply so far on disk. Does nothing when the turn was deleted or is finished."""
-        state = store_write.prompt_state(turn)
+        state = write.prompt_state(turn)
         whole = self._prompts.get(turn.id) != state
         with self.database.write() as connection:
-            store_write.progress(connection, turn, whole)
+            write.progress(connection, turn, whole)
         self._prompts[turn.id] = state
 
     def finish(self, turn: Turn) -> None:
         """Put the final state on disk. Does nothing when the turn was deleted."""
         with self.database.write() as connection:
-            store_write.finish(connection, turn)
+            write.finish(connection, turn)
         self._prompts.pop(turn.id, None)
 
     def interrupt_running(self) -> int:
         """Mark what dead processes left running as interrupted, and say how many. Replies of living processes go on."""
         with self.database.write() as connection:
-            count = store_write.interrupt(connection, lambda runner: self.runner.alive(connection, runner))
+            count = write.interrupt(connection, lambda runner: self.runner.alive(connection, runner))
         self.runner.sweep()
         return count
 
@@ -100,16 +99,16 @@ class Store:
     def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
         """The turns from the root to `leaf`, by default to the current one."""
         with self.database.read() as connection:
-            head = store_write.head(connection, owner, conversation_id)
-            tree = store_write.tree(connection, conversation_id)
+            head = write.head(connection, owner, conversation_id)
+            tree = write.tree(connection, conversation_id)
             if leaf is not None and leaf not in tree:
                 raise NotFound("The message")
-            return store_write.whole_turns(connection, path_to(tree, leaf or head.leaf))
+            return write.whole_turns(connection, path_to(tree, leaf or head.leaf))
 
     def versions(self, owner: str, turn_id: str) -> list[str]:
         """Ids of the turns with the same parent, oldest first, itself included."""
         with self.database.read() as connection:
-            place = store_write.place(connection, owner, turn_id)
+            place = write.place(connection, owner, turn_id)
             same = turns.c.parent_id.is_not_distinct_from(place.parent_id)
             query = sa.select(turns.c.id).where(turns.c.conversation_id == place.conversation_id, same)
             return list(connection.execute(query.order_by(turns.c.created, turns.c.seq)).scalars())
@@ -117,29 +116,29 @@ class Store:
     def conversations(self, owner: str, query: str = "", limit: int = 200) -> list[Summary]:
         """The owner's conversations, pinned first, then the latest; with a query those in whose words it is found."""
         with self.database.read() as connection:
-            return store_list.found(connection, owner, query, limit) if query.strip() else store_list.latest(connection, owner, limit)
+            return listing.found(connection, owner, query, limit) if query.strip() else listing.latest(connection, owner, limit)
 
     def summary(self, owner: str, conversation_id: str) -> Summary:
         """One conversation as the list shows it."""
         with self.database.read() as connection:
-            store_write.head(connection, owner, conversation_id)
-            return store_list.one(connection, owner, conversation_id)
+            write.head(connection, owner, conversation_id)
+            return listing.one(connection, owner, conversation_id)
 
     # the tree
 
     def select(self, owner: str, turn_id: str) -> None:
         """Show the version `turn_id`: the current leaf becomes its newest descendant."""
         with self.database.write() as connection:
-            place = store_write.place(connection, owner, turn_id)
-            store_write.head(connection, owner, place.conversation_id, lock=True)
-            tree = store_write.tree(connection, place.conversation_id)
+            place = write.place(connection, owner, turn_id)
+            write.head(connection, owner, place.conversation_id, lock=True)
+            tree = write.tree(connection, place.conversation_id)
             leaf = newest_leaf(tree, subtree(tree, turn_id))
             connection.execute(conversations.update().where(conversations.c.id == place.conversation_id).values(leaf=leaf))
 
     def delete_turn(self, owner: str, turn_id: str, *, keep_children: bool) -> None:
         """Erase one turn. What follows it moves up to its parent, or is erased too."""
         with self.database.write() as connection:
-            store_erase.turn(connection, owner, turn_id, keep_children)
+            erase.turn(connection, owner, turn_id, keep_children)
 
     # the conversation
 
@@ -149,29 +148,29 @@ class Store:
         if not 1 <= len(title) <= MAX_TITLE:
             raise ChatError(f"The title has {len(title)} characters; it must have 1 to {MAX_TITLE}.", status=422)
         with self.database.write() as connection:
-            seq = store_write.change(connection, owner, conversation_id, title=title)
-            store_search.put_titles(connection, [seq])
+            seq = write.change(connection, owner, conversation_id, title=title)
+            search.put_titles(connection, [seq])
 
     def pin(self, owner: str, conversation_id: str, pinned: bool = True) -> None:
         """Keep it at the top of the list, or no longer."""
         with self.database.write() as connection:
-            store_write.change(connection, owner, conversation_id, pinned=pinned)
+            write.change(connection, owner, conversation_id, pinned=pinned)
 
     def delete(self, owner: str, conversation_id: str) -> None:
         """Take it out of sight; restore() undoes this for DELETED_DAYS."""
         with self.database.write() as connection:
-            seq = store_write.change(connection, owner, conversation_id, deleted=time.time())
-            store_search.remove_conversations(connection, [seq])
+            seq = write.change(connection, owner, conversation_id, deleted=time.time())
+            search.remove_conversations(connection, [seq])
 
     def restore(self, owner: str, conversation_id: str) -> None:
         """Undo delete()."""
         with self.database.write() as connection:
-            seq = store_write.change(connection, owner, conversation_id, with_deleted=True, deleted=None)
-            store_search.index_conversation(connection, seq)
+            seq = write.change(connection, owner, conversation_id, with_deleted=True, deleted=None)
+            search.index_conversation(connection, seq)
 
     def delete_all(self, owner: str) -> int:
         """Erase everything of this owner for good, drafts too, and say how many conversations that were."""
-        return store_erase.everything(self.database, owner)
+        return erase.everything(self.database, owner)
 
     # drafts
 
@@ -190,7 +189,7 @@ class Store:
         with self.database.write() as connection:
             connection.execute(drafts.delete().where(drafts.c.owner == owner, drafts.c.key == key))
             if text:
-                connection.execute(store_write.insert_new(connection, drafts), dict(owner=owner, key=key, text=text, updated=time.time()))
+                connection.execute(write.insert_new(connection, drafts), dict(owner=owner, key=key, text=text, updated=time.time()))
 
     # whole conversations
 
@@ -203,7 +202,7 @@ class Store:
     def conversation(self, owner: str, conversation_id: str) -> Conversation:
         """The whole tree."""
         with self.database.read() as connection:
-            head = store_write.head(connection, owner, conversation_id)
+            head = write.head(connection, owner, conversation_id)
             query = WHOLE.where(turns.c.conversation_id == conversation_id).order_by(turns.c.created, turns.c.seq)
             found = [turn_from(row) for row in connection.execute(query).mappings()]
             return Conversation(head.id, head.title, head.created, head.updated, head.pinned, head.leaf, found)
@@ -211,7 +210,7 @@ class Store:
     def add(self, owner: str, new: Iterable[Conversation]) -> list[str]:
         """Insert whole conversations in one transaction; one whose ids are taken is copied under new ids. Returns their ids."""
         with self.database.write() as connection:
-            return store_write.add(connection, owner, list(new))
+            return write.add(connection, owner, list(new))
 
     def export(self, owner: str, conversation_id: str | None = None) -> dict[str, Any]:
         """One conversation, or all, as plain JSON values that import_() takes back identically."""
@@ -224,5 +223,5 @@ class Store:
 
 
 def _turn(connection: sa.Connection, owner: str, turn_id: str) -> Turn:
-    store_write.place(connection, owner, turn_id)
-    return store_write.whole_turns(connection, [turn_id])[0]
+    write.place(connection, owner, turn_id)
+    return write.whole_turns(connection, [turn_id])[0]

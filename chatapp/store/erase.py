@@ -1,0 +1,101 @@
+"""Deleting for good: rows, search index, and on SQLite the bytes in the file.
+
+SQLite overwrites what it frees (secure_delete), the search index is merged so that no old words stay in it, and the write-ahead log is
+emptied. On PostgreSQL the rows are deleted and vacuumed; its own log and backups are its administrator's.
+"""
+
+import time
+
+import sqlalchemy as sa
+
+from chatapp.store import search
+from chatapp.store.database import Database
+from chatapp.store.schema import conversations, drafts, turns
+from chatapp.store.tree import leaf_after, subtree
+from chatapp.store.write import head, place, tree
+
+LONG_AGO = 0.0
+"""As the time of a soft delete: nobody may restore it, the purge takes it."""
+
+BATCH = 100
+"""Conversations erased in one transaction."""
+
+WORTH_VACUUM = 0.25
+"""Share of free pages above which the file is rewritten smaller."""
+
+
+def turn(connection: sa.Connection, owner: str, turn_id: str, keep_children: bool) -> None:
+    """One turn, or it and all below it; the leaf stays where it is or moves to the newest turn nearby."""
+    at = place(connection, owner, turn_id)
+    old = head(connection, owner, at.conversation_id, lock=True).leaf
+    nodes = tree(connection, at.conversation_id)
+    gone = [turn_id] if keep_children else subtree(nodes, turn_id)
+    if keep_children:
+        connection.execute(turns.update().where(turns.c.parent_id == turn_id).values(parent_id=at.parent_id))
+    _erase_turns(connection, [nodes[id].seq for id in gone])
+    left = tree(connection, at.conversation_id)
+    leaf = leaf_after(left, old, at.parent_id)
+    connection.execute(conversations.update().where(conversations.c.id == at.conversation_id).values(leaf=leaf))
+
+
+def _erase_turns(connection: sa.Connection, seqs: list[int]) -> None:
+    search.remove(connection, seqs)
+    # one statement, children and parents together: the foreign key is checked at its end
+    connection.execute(turns.delete().where(turns.c.seq.in_(seqs)))
+
+
+def everything(database: Database, owner: str) -> int:
+    """All conversations and drafts of one owner, also those deleted before: out of sight at once, then erased.
+
+    Should the process die in between, the next start's purge goes on.
+    """
+    with database.write() as connection:
+        connection.execute(drafts.delete().where(drafts.c.owner == owner))
+        mine = conversations.update().where(conversations.c.owner == owner)
+        count = connection.execute(mine.values(deleted=LONG_AGO)).rowcount
+    purge(database, LONG_AGO + 1)
+    return count
+
+
+def purge(database: Database, before: float) -> int:
+    """Erase the conversations that were deleted before this Unix time; a few at a time, so that others can write in between."""
+    count = 0
+    while _some(database, before):
+        with database.write() as connection:
+            count += _erase_where(connection, conversations.c.deleted < before)
+    if count:
+        scrub(database)
+    return count
+
+
+def _some(database: Database, before: float) -> bool:
+    with database.read() as connection:
+        return connection.execute(sa.select(conversations.c.seq).where(conversations.c.deleted < before).limit(1)).first() is not None
+
+
+def _erase_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
+    rows = connection.execute(sa.select(conversations.c.seq, conversations.c.id).where(condition).limit(BATCH)).all()
+    ids = [row.id for row in rows]
+    search.remove_conversations(connection, [row.seq for row in rows])
+    connection.execute(drafts.delete().where(drafts.c.key.in_(ids)))
+    connection.execute(conversations.delete().where(conversations.c.id.in_(ids)))
+    return len(rows)
+
+
+def scrub(database: Database) -> None:
+    """After erasing: leave nothing of it in the files."""
+    with database.bare() as connection:
+        if not database.sqlite:
+            connection.exec_driver_sql("VACUUM conversations, turns, prompts, drafts, search")
+            return
+        connection.exec_driver_sql("INSERT INTO search(search) VALUES ('optimize')")
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar()
+        if free > WORTH_VACUUM * connection.exec_driver_sql("PRAGMA page_count").scalar():
+            connection.exec_driver_sql("VACUUM")
+        _empty_log(connection, time.monotonic() + database.patience)
+
+
+def _empty_log(connection: sa.Connection, deadline: float) -> None:
+    """A reader in another thread or process can hold the log back for a moment."""
+    while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()[0] and time.monotonic() < deadline:
+        time.sleep(0.05)
