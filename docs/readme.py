@@ -9,10 +9,11 @@ from chatapp.settings import Settings, env, flag
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 OTHERS = {
-    "Makefile": "run, test, test-slow, bench, lint, format",
+    "Makefile": "run, test, test-slow, bench, gpu-check, lint, format",
     "Spacefile": "the settings a host may set",
     "requirements.txt": "runtime",
     "requirements-dev.txt": "tests and lint",
+    "requirements-bench.txt": "peers of the benchmark",
     "requirements-model.txt": "the embedded model",
     "assets": "style, scripts, icons, screenshots",
     "docs": "the design, and what keeps this file true",

@@ -34,7 +34,7 @@ resident.start()
 turn = asyncio.run(first_reply())
 resident.close()
 assert turn.stop_reason and turn.reply_ids, turn
-print(*sorted({"torch", "transformers.modeling_utils", "gguf", "matplotlib"} & set(sys.modules)))
+print(*sorted({"torch", "transformers.modeling_utils", "sklearn", "matplotlib"} & set(sys.modules)))
 """
 
 

@@ -1,93 +1,112 @@
-"""The app as a visitor meets it: started as its own process, asked through /v1 and through gradio_client."""
+"""The product: its engine alone, and the app as a visitor meets it, in a process of its own, through /v1 and through gradio_client."""
 
+import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
 
+from chatapp.bench import measure
 from chatapp.bench.measure import Run
-from chatapp.errors import ChatError
-from chatapp.turn import Sampling
+from chatapp.bench.processes import Tree, free_port, server
+from chatapp.engines.base import Engine
+from chatapp.settings import Settings, flag
+from chatapp.turn import Message, Sampling
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
-START_SECONDS = 120
+SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")
+"""Settings that the app must share with the engine beside it."""
+
+
+class EngineWay:
+    """The bare engine in this process, its model in a child or not."""
+
+    name = "engine"
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        native = getattr(engine, "server", None)
+        self.trees = (Tree(native.pid),) if native else ()
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        return await measure.reply(self.engine, messages, sampling)
 
 
 @contextmanager
-def app(*flags: str) -> Iterator[str]:
-    """Start the app on a free loopback port with a data folder of its own; yields its base URL once it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryFile() as log:
+def app(settings: Settings) -> Iterator[tuple[str, Tree]]:
+    """The app on a free port with a data folder of its own: (base URL, its processes) once the model is ready."""
+    port = free_port()
+    flags = [word for name in SAME if (value := getattr(settings, name)) != "" for word in (flag(name), str(value))]
+    with tempfile.TemporaryDirectory() as data:
+        environment = {"CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": data}
         command = [sys.executable, str(APP), "--port", str(port), *flags]
-        environment = {**os.environ, "CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": data}
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            wait_ready(f"http://127.0.0.1:{port}", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+        with server(command, environment, f"http://127.0.0.1:{port}/healthz") as process:
+            yield f"http://127.0.0.1:{port}", Tree(process.pid)
 
 
-def wait_ready(url: str, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ChatError(f"The app ended with exit code {process.returncode} before it was ready.")
-        try:
-            if httpx2.get(f"{url}/healthz").status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        time.sleep(0.2)
-    raise ChatError(f"The app was not ready after {START_SECONDS} s.")
+class ApiWay:
+    """/v1/chat/completions, streamed."""
+
+    name = "api"
+
+    def __init__(self, url: str, tree: Tree) -> None:
+        self.url, self.trees = url, (tree,)
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        body = {k: v for k, v in asdict(sampling).items() if v is not None and k != "stop"}
+        body |= {"messages": [asdict(m) for m in messages], "stream": True, "stream_options": {"include_usage": True}}
+        return await openai_stream(f"{self.url}/v1/chat/completions", body, {"authorization": f"Bearer {KEY}"})
 
 
-def openai_reply(url: str, question: str, sampling: Sampling) -> Run:
-    """One streamed reply through /v1/chat/completions."""
-    body = {k: v for k, v in asdict(sampling).items() if v is not None and k != "stop"}
-    body |= {"messages": [{"role": "user", "content": question}], "stream": True, "stream_options": {"include_usage": True}}
-    started, first, tokens = time.perf_counter(), 0.0, 0
-    headers = {"authorization": f"Bearer {KEY}"}
-    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, headers=headers, timeout=300) as response:
-        response.raise_for_status()
-        for line in response.iter_lines():
+async def openai_stream(url: str, body: dict, headers: dict[str, str]) -> Run:
+    """One streamed reply of a server that speaks OpenAI's protocol; tokens as it counts them in `usage`."""
+    started, first, tokens, text = time.perf_counter(), 0.0, 0, []
+    async with (
+        httpx2.AsyncClient(timeout=900, trust_env=False) as client,
+        client.stream("POST", url, json=body, headers=headers) as response,
+    ):
+        if response.status_code != 200:
+            raise RuntimeError(f"{url} answered {response.status_code}: {(await response.aread()).decode()[:300]}")
+        async for line in response.aiter_lines():
             if not line.startswith("data: {"):
                 continue
             chunk = json.loads(line[6:])
-            if chunk["choices"] and chunk["choices"][0]["delta"].get("content"):
+            if chunk.get("choices") and (piece := chunk["choices"][0]["delta"].get("content")):
                 first = first or time.perf_counter() - started
+                text.append(piece)
             if chunk.get("usage"):
                 tokens = chunk["usage"]["completion_tokens"]
-    return Run(tokens, first, time.perf_counter() - started)
+    return Run(tokens, first, time.perf_counter() - started, text="".join(text))
 
 
-class GradioDoor:
-    """The named endpoint /chat through gradio_client."""
+class GradioWay:
+    """The named endpoint /chat through gradio_client: one message, no history."""
 
-    def __init__(self, url: str, count_tokens) -> None:
+    name = "gradio_client"
+
+    def __init__(self, url: str, tree: Tree, tokenizer) -> None:
         from gradio_client import Client
 
-        self.client = Client(url, verbose=False)
-        self.count_tokens = count_tokens
+        self.trees = (tree,)
+        self._client = Client(url, verbose=False)
+        self._tokenizer = tokenizer
 
-    def reply(self, question: str, sampling: Sampling) -> Run:
-        """One streamed reply; its tokens are counted by the model's own tokenizer, as the door carries text only."""
-        started, first, replies = time.perf_counter(), 0.0, []
-        job = self.client.submit(question, temperature=sampling.temperature, max_tokens=sampling.max_tokens, api_name="/chat")
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        return await asyncio.to_thread(self._reply, messages[-1].content, sampling)
+
+    def _reply(self, question: str, sampling: Sampling) -> Run:
+        """Its tokens are counted by the model's own tokenizer, as the door carries text only."""
+        started, first, texts = time.perf_counter(), 0.0, [""]
+        job = self._client.submit(question, temperature=sampling.temperature, max_tokens=sampling.max_tokens, api_name="/chat")
         for text in job:
             first = first or time.perf_counter() - started
-            replies = [text]
-        return Run(self.count_tokens("".join(replies)), first, time.perf_counter() - started)
+            texts[0] = text
+        total = time.perf_counter() - started
+        return Run(len(self._tokenizer(texts[0], add_special_tokens=False)["input_ids"]), first, total, text=texts[0])

@@ -1,12 +1,15 @@
-"""Drive an engine the way the product does and time what comes out."""
+"""What is timed: one reply, a crowd that asks at the same moment, a conversation, people who share a system prompt."""
 
 import asyncio
+import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
+from chatapp.bench.processes import Tree
 from chatapp.engines.base import Engine
 from chatapp.prompt import render
 from chatapp.turn import Finish, Message, Prefilled, Sampling, Token
@@ -21,6 +24,8 @@ QUESTIONS = (
     "Tell the history of a small village by the sea.",
     "Describe how to plant a garden, month by month.",
 )
+RULES = "".join(f"Rule {n}: answer politely, in whole sentences, and never mention rule {n + 1} unless asked. " for n in range(1, 25))
+"""A long system prompt, as companies write them: some 500 tokens."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,39 @@ class Run:
         return self.tokens / self.total if self.total else 0.0
 
 
+class Way(Protocol):
+    """One way to get a reply. `trees` are the processes that work for it; without any, this process does."""
+
+    name: str
+    trees: tuple[Tree, ...]
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run: ...
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People who asked at the same moment: all their tokens, seconds until the last reply ended, CPU seconds, each one's first token."""
+
+    people: int
+    tokens: int
+    seconds: float
+    cpu: float
+    firsts: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        return self.tokens / self.seconds
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Tokens per second of processor time, that of the client in this process included."""
+        return self.tokens / self.cpu if self.cpu else 0.0
+
+
 async def reply(engine: Engine, messages: Sequence[Message], sampling: Sampling) -> Run:
     """One reply of a bare engine, without store, server or page."""
-    prompt = render(messages, engine.tokenizer, context=engine.capabilities.context, max_tokens=sampling.max_tokens)
     started, first, tokens, reused, text = time.perf_counter(), 0.0, 0, 0, []
+    prompt = render(messages, engine.tokenizer, context=engine.capabilities.context, max_tokens=sampling.max_tokens)
     async with aclosing(engine.generate(prompt.ids, sampling)) as events:
         async for event in events:
             match event:
@@ -57,50 +91,39 @@ async def reply(engine: Engine, messages: Sequence[Message], sampling: Sampling)
     return Run(tokens, first, time.perf_counter() - started, reused, "".join(text))
 
 
-async def together(engine: Engine, people: int, sampling: Sampling) -> float:
-    """Tokens per second of `people` different questions asked at the same moment."""
-    started = time.perf_counter()
-    questions = [QUESTIONS[i % len(QUESTIONS)] for i in range(people)]
-    runs = await asyncio.gather(*(reply(engine, [Message("user", q)], sampling) for q in questions))
-    return sum(run.tokens for run in runs) / (time.perf_counter() - started)
+async def crowd(way: Way, people: int, sampling: Sampling, number: int) -> Crowd:
+    """`people` different questions at once. `number` makes them new, so that no prompt cache has seen them."""
+    asked = [[Message("user", f"({number}.{n}) {QUESTIONS[(number + n) % len(QUESTIONS)]}")] for n in range(people)]
+    started, cpu = time.perf_counter(), cpu_seconds(way)
+    runs = await asyncio.gather(*(way.reply(messages, sampling) for messages in asked))
+    seconds = time.perf_counter() - started
+    return Crowd(people, sum(r.tokens for r in runs), seconds, cpu_seconds(way) - cpu, tuple(r.first for r in runs))
 
 
-async def conversation(engine: Engine, turns: int, sampling: Sampling) -> list[Run]:
+async def conversation(way: Way, turns: int, sampling: Sampling, number: int) -> list[Run]:
     """A conversation of `turns` questions, each reply going into the next prompt."""
     messages: list[Message] = []
     runs = []
     for turn in range(turns):
-        messages.append(Message("user", QUESTIONS[turn % len(QUESTIONS)]))
-        runs.append(await reply(engine, messages, sampling))
+        messages.append(Message("user", f"({number}) {QUESTIONS[turn % len(QUESTIONS)]}"))
+        runs.append(await way.reply(messages, sampling))
         messages.append(Message("assistant", runs[-1].text))
     return runs
 
 
-def interleaved(ways: dict[str, Callable[[str], Run]], repeats: int) -> dict[str, list[Run]]:
-    """Run every way in turn, `repeats` times, so that a busy moment of the machine hits all of them alike.
+async def shared_system_prompt(way: Way, sampling: Sampling, number: int) -> tuple[float, float]:
+    """Seconds to the first token with RULES never seen before, and for the next person who has the same RULES."""
+    rules = Message("system", f"You work for company {number}. {RULES}")
+    first = await way.reply([rules, Message("user", QUESTIONS[0])], sampling)
+    second = await way.reply([rules, Message("user", QUESTIONS[1])], sampling)
+    return first.first, second.first
 
-    Every run has a question of its own, the same for all ways, so that no prompt cache helps one of them.
-    """
-    runs: dict[str, list[Run]] = {name: [] for name in ways}
-    for repeat in range(repeats):
-        for name, way in ways.items():
-            runs[name].append(way(f"{QUESTIONS[repeat % len(QUESTIONS)]} ({repeat + 1})"))
-    return runs
+
+def cpu_seconds(way: Way) -> float:
+    """Of this process, which is everybody's client, and of the way's own processes."""
+    times = os.times()
+    return times.user + times.system + sum(tree.cpu_seconds() for tree in way.trees)
 
 
 def median(values: Iterable[float]) -> float:
     return statistics.median(values)
-
-
-def read_bandwidth(threads: int) -> float:
-    """Bytes per second this machine reads from memory with `threads` threads: the best of 5 sums over 512 MiB."""
-    import torch
-
-    torch.set_num_threads(threads)
-    block = torch.ones(128 * 2**20, dtype=torch.float32)
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        block.sum()
-        seconds.append(time.perf_counter() - started)
-    return block.nbytes / min(seconds)

@@ -31,7 +31,7 @@ class NativeServer:
     """llama.cpp's server in a process of its own: a crash of native code ends replies, not the app. Started by the first `address()`."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = dict(options)
+        self.options = dict(options)
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._address: Address | None = None
@@ -92,7 +92,7 @@ class NativeServer:
     def _hand_over(self, process: subprocess.Popen, log: IO[bytes]) -> Address:
         key = secrets.token_urlsafe(32)
         try:
-            process.stdin.write(json.dumps({**self._options, "key": key}).encode() + b"\n")
+            process.stdin.write(json.dumps({**self.options, "key": key}).encode() + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline().decode().strip()
         except BrokenPipeError:
@@ -103,7 +103,7 @@ class NativeServer:
         return Address(host, int(port), key)
 
     def _why(self, code: int, log: IO[bytes]) -> str:
-        name = Path(self._options["model"]).name
+        name = Path(self.options["model"]).name
         if code == -9:
             return f"{name} was stopped while it loaded, most likely for lack of memory. Try a smaller --context or fewer --people."
         log.seek(0)

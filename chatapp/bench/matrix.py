@@ -1,0 +1,142 @@
+"""Who is measured when: every way in turn, alone on the machine, again and again, so that a busy moment of the machine hits all alike."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from chatapp.bench import doors, peers
+from chatapp.bench.measure import Crowd, Way, conversation, crowd, shared_system_prompt
+from chatapp.bench.naive import NaiveWay
+from chatapp.engines.base import Engine
+from chatapp.settings import Settings
+from chatapp.turn import Sampling
+
+SLOW = ("naive", "serve", "serve_batching")
+"""Tens of seconds each time many people ask."""
+
+TURNS, TURN_TOKENS = 10, 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`repeats` interleaved runs of each way; `tokens` in a reply to one person, `crowd_tokens` to one of many."""
+
+    settings: Settings
+    repeats: int
+    tokens: int
+    crowd_tokens: int
+    crowds: tuple[int, ...]
+    peers: bool
+
+    def sampling(self, people: int) -> Sampling:
+        return Sampling(temperature=0.7, top_k=50, top_p=0.95, max_tokens=self.tokens if people == 1 else self.crowd_tokens)
+
+    @property
+    def compared(self) -> int:
+        """The crowd whose ratios are reported: 8, or the largest there is."""
+        return 8 if 8 in self.crowds else max(self.crowds)
+
+
+@dataclass
+class Results:
+    """crowds[way][people]: runs in the order of `repeats`; turns and shared: seconds to the first token."""
+
+    crowds: dict[str, dict[int, list[Crowd]]] = field(default_factory=dict)
+    turns: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    shared: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+
+class Stage:
+    """All ways, all asleep but the one being measured: idle threads of another would spin on its cores."""
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.ways = {way.name: way for way in ways}
+        for way in ways:
+            _each(way, "pause")
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[Way]:
+        way = self.ways[name]
+        _each(way, "resume")
+        try:
+            yield way
+        finally:
+            _each(way, "pause")
+
+    def close(self) -> None:
+        for way in self.ways.values():
+            _each(way, "resume")
+
+
+def _each(way: Way, what: str) -> None:
+    for tree in way.trees:
+        getattr(tree, what)()
+
+
+async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: int, stack: AsyncExitStack) -> list[Way]:
+    """Start everything. What has started sleeps while the next one loads."""
+    ways: list[Way] = [doors.EngineWay(engine)]
+
+    def add(way: Way) -> None:
+        for tree in way.trees:
+            tree.pause()
+            stack.callback(tree.resume)
+        ways.append(way)
+
+    naive = await NaiveWay.start(folder, threads)
+    stack.push_async_callback(naive.close)
+    add(naive)
+    url, tree = stack.enter_context(doors.app(plan.settings))
+    door = await asyncio.to_thread(doors.GradioWay, url, tree, engine.tokenizer)
+    ways.append(doors.ApiWay(url, tree))
+    add(door)
+    if plan.peers:
+        if engine.card.engine == "llamacpp":
+            add(stack.enter_context(peers.bare_llama(engine, source.gguf)))
+            if (native := stack.enter_context(peers.native_llama(engine, source.gguf))) is not None:
+                add(native)
+        # A quarter more room than llama.cpp's slots: the scheduler holds prompts back when its pages are nearly full.
+        for room in (0, plan.settings.people * engine.card.context * 5 // 4):
+            add(stack.enter_context(peers.serve(folder, threads, room)))
+    return ways
+
+
+async def measure(plan: Plan, stage: Stage) -> Results:
+    results = Results()
+    for name in stage.ways:  # the first reply of each loads libraries and fills caches
+        with stage.alone(name) as way:
+            await crowd(way, 1, replace(plan.sampling(1), max_tokens=4), 10_000)
+    for people in plan.crowds:
+        await _crowds(plan, stage, people, results)
+    for repeat in range(plan.repeats):
+        await _first_tokens(plan, stage, repeat, results)
+    for name, way in stage.ways.items():
+        results.peak_bytes[name] = sum(tree.peak_bytes() for tree in way.trees)
+    return results
+
+
+async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> None:
+    """Ways that wait for minutes run once where their ratio is not reported."""
+    for repeat in range(plan.repeats):
+        for name in stage.ways:
+            once = people not in (1, plan.compared) or (people > 1 and name == "naive")
+            if repeat and name in SLOW and once:
+                continue
+            with stage.alone(name) as way:
+                run = await crowd(way, people, plan.sampling(people), 1000 * people + repeat)
+            results.crowds.setdefault(name, {}).setdefault(people, []).append(run)
+
+
+async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results) -> None:
+    """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt. gradio_client sends no history."""
+    for name in stage.ways:
+        if name == "gradio_client" or (repeat and name in SLOW):
+            continue
+        with stage.alone(name) as way:
+            turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
+            shared = await shared_system_prompt(way, Sampling(temperature=0.0, max_tokens=4), repeat)
+        results.turns.setdefault(name, []).append((turns[0].first, turns[-1].first))
+        results.shared.setdefault(name, []).append(shared)

@@ -1,0 +1,96 @@
+"""Other programs with the same model, threads and context: llama.cpp's server driven bare, and `transformers serve`."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from chatapp.bench.doors import openai_stream
+from chatapp.bench.measure import Run
+from chatapp.bench.processes import Tree, free_port, server
+from chatapp.engines.llamacpp_http import events
+from chatapp.engines.llamacpp_server import Address, NativeServer
+from chatapp.prompt import render
+from chatapp.turn import Message, Sampling
+
+PAGE = 32
+"""Tokens in a page of serve's KV cache, as in our own batched engine on a CPU."""
+
+
+class LlamaWay:
+    """llama.cpp's /completion, asked with ids by the quickest client we have, with its own samplers and nothing else of ours."""
+
+    def __init__(self, name: str, address: Address, tree: Tree, tokenizer, context: int) -> None:
+        self.name, self.trees = name, (tree,)
+        self._address, self._tokenizer, self._context = address, tokenizer, context
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        started, first, tokens, text = time.perf_counter(), 0.0, 0, []
+        prompt = render(messages, self._tokenizer, context=self._context, max_tokens=sampling.max_tokens)
+        names = ("temperature", "top_k", "top_p", "min_p")
+        body = {name: getattr(sampling, name) for name in names} | {"prompt": list(prompt.ids), "n_predict": sampling.max_tokens}
+        async for answer in events(self._address, "/completion", body | {"stream": True, "cache_prompt": True, "return_tokens": True}):
+            if answer["stop"]:
+                break
+            first = first or time.perf_counter() - started
+            tokens += len(answer["tokens"])
+            text.append(answer["content"])
+        return Run(tokens, first, time.perf_counter() - started, text="".join(text))
+
+
+@contextmanager
+def bare_llama(engine, gguf: Path) -> Iterator[LlamaWay]:
+    """The engine's own binary with its own threads, slots and context, on the original file and without speculation."""
+    native = NativeServer({**engine.server.options, "model": str(gguf), "draft": 0})
+    try:
+        address = native.address()
+        yield LlamaWay("llamacpp", address, Tree(native.pid), engine.tokenizer, engine.capabilities.context)
+    finally:
+        native.close()
+
+
+@contextmanager
+def native_llama(engine, gguf: Path) -> Iterator[LlamaWay | None]:
+    """A `llama-server` that somebody built on this machine, with the same numbers; None where there is none."""
+    if (program := shutil.which("llama-server")) is None:
+        yield None
+        return
+    options, port = engine.server.options, free_port()
+    numbers = {"-t": options["threads"], "-np": options["slots"], "-c": options["slots"] * options["context"], "-b": options["batch"]}
+    flags = [str(word) for pair in numbers.items() for word in pair]
+    command = [program, "-m", str(gguf), "--host", "127.0.0.1", "--port", str(port), "--no-webui", *flags]
+    with server(command, {}, f"http://127.0.0.1:{port}/health") as process:
+        yield LlamaWay("llamacpp_native", Address("127.0.0.1", port, ""), Tree(process.pid), engine.tokenizer, options["context"])
+
+
+class ServeWay:
+    """`transformers serve --dtype float32`, plain or with its own continuous batching."""
+
+    def __init__(self, name: str, url: str, folder: Path, tree: Tree) -> None:
+        self.name, self.trees = name, (tree,)
+        self._url, self._folder = url, folder
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        body = {"model": str(self._folder), "messages": [asdict(m) for m in messages], "stream": True}
+        body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+        body["generation_config"] = json.dumps({"top_k": sampling.top_k, "max_new_tokens": sampling.max_tokens})
+        return await openai_stream(f"{self._url}/v1/chat/completions", body, {})
+
+
+@contextmanager
+def serve(folder: Path, threads: int, room: int = 0) -> Iterator[ServeWay]:
+    """Plain, or batching with `room` tokens of KV cache for all: else it takes most of the memory there is.
+
+    Needs fastapi and uvicorn, which Gradio brings, and openai (requirements-bench.txt).
+    """
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    batching = ["--continuous-batching", "--cb-block-size", str(PAGE), "--cb-num-blocks", str(room // PAGE + 1)]
+    program = str(Path(sys.executable).with_name("transformers"))
+    flags = ["--dtype", "float32", "--device", "cpu", "--port", str(port), *(batching if room else [])]
+    environment = {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+    with server([program, "serve", str(folder), *flags], environment, f"{url}/health") as process:
+        yield ServeWay("serve_batching" if room else "serve", url, folder, Tree(process.pid))

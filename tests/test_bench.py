@@ -1,0 +1,72 @@
+"""The benchmark: its arithmetic, its sleeping processes, and the whole of it once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chatapp.bench.matrix import Plan, Results
+from chatapp.bench.measure import Crowd
+from chatapp.bench.processes import Tree
+from chatapp.bench.report import ratios
+from chatapp.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SPIN = "import threading\nfor _ in range(2): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
+
+
+def crowd(people: int, rate: float) -> Crowd:
+    return Crowd(people, tokens=100, seconds=100 / rate, cpu=1.0, firsts=(0.1,))
+
+
+def test_a_ratio_compares_the_runs_that_ran_beside_each_other() -> None:
+    results = Results(turns={"engine": [(0.1, 0.11)]})
+    results.crowds["engine"] = {1: [crowd(1, 80), crowd(1, 40)], 8: [crowd(8, 160)]}
+    results.crowds["llamacpp"] = {1: [crowd(1, 80), crowd(1, 40)], 8: [crowd(8, 150)]}
+    found = ratios(Plan(Settings(), 2, 8, 8, (1, 8), True), results)
+    assert found["single_vs_llamacpp"] == [1.0, 1.0]
+
+
+def test_the_better_of_the_two_serves_is_compared() -> None:
+    results = Results(turns={"engine": [(0.1, 0.11)]})
+    for name, rate in (("engine", 160), ("serve", 13), ("serve_batching", 40)):
+        results.crowds[name] = {8: [crowd(8, rate)]}
+    assert ratios(Plan(Settings(), 1, 8, 8, (8,), True), results)["eight_vs_serve"] == pytest.approx([4.0])
+
+
+def test_a_paused_tree_takes_no_processor_time_and_goes_on_afterwards() -> None:
+    process = subprocess.Popen([sys.executable, "-c", SPIN])
+    tree = Tree(process.pid)
+    try:
+        while tree.cpu_seconds() < 0.2:
+            time.sleep(0.01)
+        tree.pause()
+        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        before = tree.cpu_seconds()
+        time.sleep(0.3)
+        assert tree.cpu_seconds() == before and tree.peak_bytes() > 0
+        tree.resume()
+        while tree.cpu_seconds() == before:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_and_its_last_line_has_the_ratios(smol_gguf: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    flags = ["--repeats", "1", "--tokens", "8", "--crowd-tokens", "4", "--crowds", "1", "2", "--data-dir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "chatapp.bench", *flags], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    found = json.loads(ended.stdout.splitlines()[-1])["ratios"]
+    assert {"single_vs_naive", "turn10_ttft_vs_turn1", "ui_vs_engine"} <= found.keys() and all(v > 0 for v in found.values())
