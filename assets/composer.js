@@ -3,6 +3,9 @@
   const app = window.chatapp;
   const box = () => app.$("#message");
   const key = () => app.rail.conversation || "new";
+  /* What this tab has in the box goes before what another tab of the same conversation typed last; a new tab finds that. */
+  const draft = (of) => app.store.get("draft." + of, sessionStorage) ?? app.store.get("draft." + of) ?? "";
+  const keep = (of, text) => [sessionStorage, localStorage].forEach((kind) => app.store.set("draft." + of, text, kind));
   let shownFor = null;
   let timer = 0;
 
@@ -13,7 +16,7 @@
   }
   function typed() {
     grow();
-    if (!app.temporary) app.store.set("draft." + key(), box().value);
+    if (!app.temporary) keep(key(), box().value);
     drawSend();
     clearTimeout(timer);
     timer = setTimeout(() => app.measure(box().value), 300);
@@ -40,7 +43,7 @@
     if (!sent || sent.nonce !== rail.nonce) return;
     app.pending = null;
     if (!rail.ok) return;
-    app.store.set("draft." + sent.key, null);
+    keep(sent.key, null);
     clear(sent.text);
   }
 
@@ -63,7 +66,7 @@
     if (shownFor !== key() || rail.did === "open") {
       const moved = shownFor !== null && shownFor !== key() && rail.did === "send";
       shownFor = key();
-      if (!moved && !app.pending && (rail.did === "open" || !box().value)) { box().value = app.store.get("draft." + key()) || ""; }
+      if (!moved && !app.pending && (rail.did === "open" || !box().value)) { box().value = draft(key()); }
       typed();
     }
     if (app.wasRunning !== rail.running) { app.wasRunning = rail.running; app.measure(box().value); }

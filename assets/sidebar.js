@@ -109,7 +109,7 @@
     if (!side.nonce || side.nonce === app.answered) return;
     app.answered = side.nonce;
     if (side.download) save(side.download);
-    if (side.erased) { Object.keys(localStorage).filter((k) => k.startsWith("chatapp.draft.")).forEach((k) => localStorage.removeItem(k)); app.toast("Everything of yours was deleted."); app.fresh(); }
+    if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp.draft.")).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
     if (side.imported) { app.toast(`${side.imported} conversation${side.imported === 1 ? "" : "s"} imported.`); if (side.first) app.open(side.first); }
   });
 

@@ -57,3 +57,9 @@ def test_a_snapshot_does_not_follow_the_running_turn() -> None:
     copy = turn.snapshot()
     turn.reply_ids.append(7)
     assert copy.reply_ids == []
+
+
+def test_a_setting_is_written_the_same_however_it_was_given() -> None:
+    assert repr(Sampling(min_p=0, repetition_penalty=1, temperature=1)) == repr(
+        Sampling(min_p=0.0, repetition_penalty=1.0, temperature=1.0)
+    )

@@ -237,6 +237,15 @@ def test_a_draft_survives_a_reload(page: Page) -> None:
     expect(page.locator("#message")).to_have_value("half a thou")
 
 
+def test_two_tabs_keep_a_draft_each(page: Page, visit: Callable[..., Page]) -> None:
+    page.locator("#message").fill("mine")
+    other = visit()
+    expect(other.locator("#message")).to_have_value("mine")
+    other.locator("#message").fill("theirs")
+    page.reload()
+    expect(page.locator("body:not(.starting) #message")).to_have_value("mine")
+
+
 def test_an_example_is_asked_with_one_click(page: Page) -> None:
     page.locator(".example").first.click()
     settled(page)
