@@ -7,7 +7,6 @@ os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1"
 import asyncio
 import logging
 import sys
-import threading
 
 import gradio as gr
 
@@ -18,7 +17,7 @@ from chatapp.errors import ChatError
 from chatapp.settings import parse
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options
-from chatapp.ui.start import Loop, begin_card, model_card, until_stopped
+from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
 from chatapp.web import auth, health, login_limit, openai_api, security
 
 
@@ -40,8 +39,7 @@ def main(demo: gr.Blocks) -> None:
         },
         **launch_options(settings),
     )
-    print(begin_card(public_url or url, settings, store), flush=True)
-    threading.Thread(target=lambda: print(model_card(resident), flush=True), daemon=True).start()
+    announce(public_url or url, settings, store, resident)
     until_stopped()
     asyncio.run_coroutine_threadsafe(chat.shutdown(), loop.running).result(timeout=30)
     demo.close(verbose=False)
@@ -55,6 +53,7 @@ if __name__ == "__main__":
         if (status := cli.run(sys.argv[1:])) is not None:
             sys.exit(status)
         settings = parse()
+        refuse_address(settings.host, settings.port)
         store, resident = Store.open(settings), Resident(settings)
         resident.start()
         chat = Chat(resident, store, max_waiting=settings.max_waiting)

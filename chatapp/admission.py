@@ -44,7 +44,8 @@ class Admission:
             self._waiting.remove(ticket)
             ahead = len(self._waiting)
             raise ChatError(
-                f"The queue is full: {ahead} messages are waiting and {self.limit} may wait. Try again in a moment.", status=429
+                f"The model is busy and the queue is full: {ahead} of at most {self.limit} messages wait. Try again in a moment.",
+                status=429,
             )
         self._pump()
         return ticket

@@ -14,8 +14,8 @@ from chatapp.turn import Event, Finish, Prefilled, StopReason, Timings, Token, T
 
 log = logging.getLogger("chatapp")
 
-SAVE_EVERY = 0.5
-"""Seconds between two writes of a running reply: what a killed process can lose."""
+SAVE_EVERY = 0.3
+"""Seconds between the end of one write of a running reply and the next: with the write itself, what a killed process can lose."""
 
 
 class Saves(Protocol):

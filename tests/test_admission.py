@@ -59,7 +59,7 @@ async def test_one_at_a_time_in_a_conversation_and_others_may_pass() -> None:
 async def test_a_full_queue_refuses_with_the_numbers() -> None:
     queue = Gate(1).queue(limit=2)
     tickets = [queue.enter(key, lane=key) for key in "abc"]
-    with pytest.raises(ChatError, match="2 messages are waiting and 2 may wait") as refused:
+    with pytest.raises(ChatError, match="2 of at most 2 messages wait") as refused:
         queue.enter("d", lane="d")
     assert refused.value.status == 429
     assert (queue.running, queue.waiting, queue.position("d")) == (1, 2, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,25 @@ class Loop:
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         self.running = asyncio.get_running_loop()
         yield
+
+
+def refuse_address(host: str, port: int) -> None:
+    """Raises ChatError where the page could not listen, before anything is loaded."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise ChatError(
+            f"The page cannot be opened at {host}, port {port}: {error.strerror or error}. Stop the program that uses the port or choose "
+            "another --port; --host must be an address of this machine."
+        ) from error
+
+
+def announce(url: str, settings: Settings, store: Store, resident: Resident) -> None:
+    """Print the start-up card: what is known at once, and the model's part as soon as it is there."""
+    print(begin_card(url, settings, store), flush=True)
+    threading.Thread(target=lambda: print(model_card(resident), flush=True), daemon=True).start()
 
 
 def begin_card(url: str, settings: Settings, store: Store) -> str:
