@@ -147,7 +147,7 @@ async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat,
     scripted.hold = asyncio.Event()
     turns = [await chat.send(owner, "Hi") for owner in (ME, YOU, ME, YOU)]
     assert [chat.position(t.id) for t in turns] == [None, 1, 2, 3]
-    with pytest.raises(ChatError, match="3 messages are waiting") as refused:
+    with pytest.raises(ChatError, match="3 of at most") as refused:
         await chat.send(YOU, "One too many")
     assert refused.value.status == 429 and len(chat.store.conversations(YOU)) == 2
     await chat.stop(ME, turns[0].id)
