@@ -41,4 +41,6 @@ def test_a_taken_port_is_said_with_the_cure(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         done = app("--port", str(port), "--data-dir", str(tmp_path))
-    assert done.returncode == 1 and f"port {port}" in done.stderr and "--port" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 1 and f"port {port}" in done.stderr and "--port" in done.stderr and "Traceback" not in done.stderr, (
+        done.stderr
+    )
