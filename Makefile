@@ -9,12 +9,15 @@ ARGS ?=
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
 
+# The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
 test: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -m slow tests/browser $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m chatapp.bench --peers --screen $(ARGS)

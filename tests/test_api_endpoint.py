@@ -1,6 +1,5 @@
 """/chat through the real gradio_client: it streams, remembers, keeps people apart, stops, and costs next to nothing."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
@@ -108,30 +107,6 @@ def test_a_failure_of_the_model_reaches_the_client(scripted: Scripted, connect: 
     scripted.fail_after, scripted.failure = 1, ChatError("The GPU ran out of memory. Ask for less.")
     with pytest.raises(AppError, match="ran out of memory"):
         connect().predict("Hi", api_name="/chat")
-
-
-def test_at_least_95_percent_of_the_engines_speed_arrives(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
-    """The bare engine and the same through the client, in turns; the best of three pairs counts, as the machine may be shared."""
-    scripted.words, scripted.delay = ["x"] * 200, 0.02
-    client = connect()
-    client.predict("Warm", max_tokens=1, api_name="/chat")
-
-    async def bare() -> None:
-        async for _ in scripted.generate((1, 2, 3), Sampling()):
-            pass
-
-    shares = []
-    while len(shares) < 3 and max(shares, default=0) < 0.95:
-        alone = seconds(lambda: site.on_loop(bare(), timeout=60))
-        through = seconds(lambda: client.predict("Hi", api_name="/chat"))
-        shares.append(alone / through)
-    assert max(shares) >= 0.95, shares
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def test_names_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
