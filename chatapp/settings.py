@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Number format of the weights")
+    quantization: Literal["none", "int8", "int4"] = Field(
+        "none", description="Smaller weights on an NVIDIA GPU, by bitsandbytes (requirements-gpu.txt); not measured on any GPU yet"
+    )
     context: int = Field(
         0, ge=0, description="Tokens per person, prompt and reply together; 0 takes what the model allows, within the machine's memory"
     )

@@ -15,6 +15,7 @@ OTHERS = {
     "requirements-dev.txt": "tests and lint",
     "requirements-bench.txt": "peers of the benchmark",
     "requirements-model.txt": "the embedded model",
+    "requirements-gpu.txt": "--quantization on an NVIDIA GPU",
     "assets": "style, scripts, icons, screenshots",
     "docs": "the design, and what keeps this file true",
     "tests": "mirrors chatapp; browser/ drives Chromium",

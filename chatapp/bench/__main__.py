@@ -32,9 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--crowd-tokens", type=int, default=64, help="Tokens of a reply to one of many")
     parser.add_argument("--crowds", type=int, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
-    parser.add_argument("--screen", action="store_true", help="Also from token to screen, in Chromium, beside Gradio's own chat demo")
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
-    parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     arguments = parser.parse_args(argv)
     try:
@@ -47,21 +45,17 @@ def main(argv: list[str] | None = None) -> int:
             from chatapp.bench import xray
 
             return xray.main(settings, arguments.repeats, arguments.tokens)
-        if arguments.xray:
-            from chatapp.bench import xray
-
-            return xray.main(settings, arguments.repeats, arguments.tokens)
         settings = settings.model_copy(update={"people": getattr(arguments, "people", PEOPLE), "context": settings.context or CONTEXT})
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
         plan = Plan(settings, arguments.repeats, *tokens, tuple(arguments.crowds), arguments.peers)
-        asyncio.run(engines(plan, screen=arguments.screen))
+        asyncio.run(engines(plan))
         return 0
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-async def engines(plan: Plan, *, screen: bool) -> None:
+async def engines(plan: Plan) -> None:
     settings, threads = plan.settings, plan.settings.threads or usable_cores()
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
     folder = folder_of(source, settings)
@@ -75,8 +69,7 @@ async def engines(plan: Plan, *, screen: bool) -> None:
     found = report.ratios(plan, results)
     print(report.table(plan, engine.card, results, ceilings(engine, source, stage.ways), threads))
     print("\nRatios, each the median of the runs (lowest-highest)\n" + report.ratio_lines(found))
-    latencies = await asyncio.to_thread(screen_latencies) if screen else {}
-    print(json.dumps(report.summary(plan, engine.card, results, found, latencies)))
+    print(json.dumps(report.summary(plan, engine.card, results, found)))
 
 
 def ceilings(engine: Engine, source: Source, ways: dict[str, Way]) -> dict[str, float]:
@@ -85,14 +78,6 @@ def ceilings(engine: Engine, source: Source, ways: dict[str, Way]) -> dict[str, 
     quantized = engine.card.engine == "llamacpp"
     ours = naive.bandwidth / (source.gguf.stat().st_size if quantized else naive.weight_bytes)
     return {"engine": ours, "naive": naive.bandwidth / naive.weight_bytes} | ({"llamacpp": ours} if quantized else {})
-
-
-def screen_latencies() -> dict[str, dict[str, float]]:
-    from chatapp.bench import screen
-
-    found = screen.measure()
-    print("\nMilliseconds from token to screen in Chromium, median\n" + screen.table(found))
-    return found
 
 
 def folder_of(source: Source, settings: Settings) -> Path:

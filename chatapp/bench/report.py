@@ -73,7 +73,7 @@ def ratio_lines(found: dict[str, list[float]]) -> str:
     return "\n".join(f"{name:<28}{median(v):>7.3f}  ({min(v):.3f}-{max(v):.3f}, {len(v)} runs)" for name, v in found.items())
 
 
-def summary(plan: Plan, card: Card, results: Results, found: dict[str, list[float]], screen: dict[str, dict[str, float]]) -> dict:
+def summary(plan: Plan, card: Card, results: Results, found: dict[str, list[float]]) -> dict:
     """The last line of the output."""
     crowds = results.crowds.items()
     return {
@@ -93,7 +93,6 @@ def summary(plan: Plan, card: Card, results: Results, found: dict[str, list[floa
             n: [round(median(t[k] for t in pair), 4) for k in (0, 1)] for n, pair in results.shared.items()
         },
         "peak_bytes": results.peak_bytes,
-        "screen_milliseconds": screen,
         "spread": {name: [round(min(v), 3), round(max(v), 3)] for name, v in found.items()},
         "ratios": {name: round(median(v), 3) for name, v in found.items()},
     }

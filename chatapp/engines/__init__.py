@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
+from chatapp.models.quantization import refuse_quantization
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine
@@ -27,6 +28,8 @@ def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "
 
 def choose(source: "Source", settings: "Settings") -> str:
     """The engine's name. Raises ChatError when --engine asks for one that cannot serve this model."""
+    if settings.quantization != "none":
+        refuse_quantization(settings, device_type(settings))
     if settings.engine == "llamacpp":
         _refuse_llamacpp(source)
     if settings.engine != "auto":

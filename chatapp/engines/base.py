@@ -33,6 +33,7 @@ class Card:
     """Facts of a loaded model, for the start-up card, the page footer and every turn.
 
     parameters  number of weights (tied ones once); dtype_reason says why that dtype was chosen
+    memory      what weights and KV caches take of the memory that was free, in words
     """
 
     model: str
@@ -43,6 +44,7 @@ class Card:
     dtype: str
     dtype_reason: str
     context: int
+    memory: str = ""
 
 
 class Engine(Protocol):

@@ -13,7 +13,8 @@ import torch
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.kvcache import CHUNK, GrowingLayer, KVCaches, bytes_per_token, new_cache, why_not_reusable
-from chatapp.engines.memory import affordable_context, free_bytes
+from chatapp.engines.lookup import Lookup
+from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
 from chatapp.engines.sampling import draw, logprob, processors, random_source
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.worker import Worker, stream
@@ -40,14 +41,16 @@ class DirectEngine:
         self.tokenizer = loaded.tokenizer
         self.model = loaded.model.eval()
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
-        self._few_logits = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(self.model.forward).parameters else {}
+        self._few_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         _refuse_unfit(self.model)
         self._closed = False
         self._steps = on_zerogpu(self.steps)
         self._worker = Worker("direct engine")
-        context = self._context(loaded.facts.context, settings)
-        self.card = Card(engine="direct", **asdict(replace(loaded.facts, context=context)))
+        context, memory = self._room(loaded.facts.context, settings)
+        self.card = Card(engine="direct", **asdict(replace(loaded.facts, context=context)), memory=memory)
         reason = why_not_reusable(self.model.config)
+        # A wrong guess is cut off the cache again. In 16 bits the rounding of several rows together decided between near ties: other ids.
+        self._draft = settings.draft if not reason and next(self.model.parameters()).dtype == torch.float32 else 0
         self.capabilities = Capabilities(context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
         self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
 
@@ -70,12 +73,15 @@ class DirectEngine:
         self.model = None
         _free_device_memory()
 
-    def _context(self, most: int, settings: "Settings") -> int:
-        """Tokens per person, as memory allows. On ZeroGPU there is no GPU yet to ask."""
+    def _room(self, most: int, settings: "Settings") -> tuple[int, str]:
+        """(tokens of context as memory allows, the forecast in words). On ZeroGPU there is no GPU yet to ask."""
         if os.environ.get(ZEROGPU):
-            return min(settings.context or most, most)
+            return min(settings.context or most, most), ""
         per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
-        return affordable_context(most, settings.context, per_token, free_bytes(str(self.model.device)))
+        free = free_bytes(str(self.model.device))
+        context = affordable_context(most, settings.context, per_token, free)
+        weights = weight_bytes(self.model)
+        return context, str(Forecast(weights, per_token, 1, context, free + weights))
 
     def _warm_up(self, threads: int) -> int:
         """Set the worker's threads, run one token, and return the bytes of KV cache that a token takes."""
@@ -125,16 +131,24 @@ class DirectEngine:
         return logits
 
     def _decode(self, ids: list[int], cache: "DynamicCache", logits: torch.Tensor, sampling: Sampling) -> Generator[Event]:
-        """Draw, show, run; appends what it draws to `ids`. The last drawn token is not run: nobody reads what follows it."""
+        """Draw, show, run; appends what it draws to `ids`. The last drawn token is not run: nobody reads what follows it.
+
+        Guessed tokens run along. What was computed after one holds as long as the draws agree: the ids are those without guesses.
+        """
         process = processors(sampling)
         source = None if sampling.greedy else random_source(sampling, logits.device)
         text = TextStream(self.tokenizer, sampling.stop, prior=ids)
+        lookup, ahead = Lookup(ids, self._draft), [logits]
         for n in range(sampling.max_tokens):
-            if n:
-                logits = self._forward(ids[-1:], cache)
+            if not ahead:
+                _cut(cache, len(ids) - 1)
+                guess = lookup.guess(sampling.max_tokens - n - 1)
+                ahead = list(self._forward([ids[-1], *guess], cache, rows=len(guess) + 1).split(1))
             # Only the repetition penalty looks at the ids so far.
-            token, probability = self._draw(ids if sampling.repetition_penalty != 1 else ids[-1:], logits, process, source)
+            token, probability = self._draw(ids if sampling.repetition_penalty != 1 else ids[-1:], ahead.pop(0), process, source)
             ids.append(token)
+            if not lookup.saw(token):
+                ahead = []
             if token in self._ends:
                 yield Token(token, "", probability)
                 yield Finish("end", text.flush())
@@ -146,11 +160,12 @@ class DirectEngine:
         yield Finish("length", text.flush())
 
     @torch.inference_mode()
-    def _forward(self, ids: Sequence[int], cache: "DynamicCache") -> torch.Tensor:
-        """Append `ids` to the cache; returns the logits after the last one, float32 (1, vocabulary)."""
+    def _forward(self, ids: Sequence[int], cache: "DynamicCache", rows: int = 1) -> torch.Tensor:
+        """Append `ids` to the cache; returns the logits after each of the last `rows` ids, float32 (rows, vocabulary)."""
         batch = torch.tensor([ids], device=self.model.device)
-        out = self.model(input_ids=batch, past_key_values=cache, use_cache=True, **self._few_logits)
-        return out.logits[:, -1].to(dtype=torch.float32)
+        few = {"logits_to_keep": rows} if self._few_logits else {}
+        out = self.model(input_ids=batch, past_key_values=cache, use_cache=True, **few)
+        return out.logits[0, -rows:].to(dtype=torch.float32)
 
     @torch.inference_mode()
     def _draw(self, ids: list[int], logits: torch.Tensor, process: list, source: torch.Generator | None) -> tuple[int, float]:
@@ -193,6 +208,12 @@ def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
 def _refuse_unfit(model: torch.nn.Module) -> None:
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         raise ChatError(f"Models of type {model.config.model_type} keep no key-value cache, so they cannot be served here.")
+
+
+def _cut(cache: "DynamicCache", tokens: int) -> None:
+    """Take back what wrong guesses have left behind the first `tokens`."""
+    if (behind := cache.get_seq_length() - tokens) > 0:
+        cache.crop(-behind)
 
 
 def _attention_only(cache: "DynamicCache") -> bool:

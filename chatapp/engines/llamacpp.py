@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.gguf_file import GgufFile, parts, read_gguf, streamable
 from chatapp.engines.llamacpp_http import Gone, events
 from chatapp.engines.llamacpp_server import Address, NativeServer
+from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.errors import ChatError
-from chatapp.models.memory import free_memory
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 
 if TYPE_CHECKING:
@@ -61,11 +61,12 @@ class LlamaCppEngine:
     def __init__(self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings") -> None:
         file = read_gguf(gguf)
         _check_vocabulary(file, tokenizer)
-        room = divide(file, settings.people, settings.context, free_memory())
+        free = free_bytes("cpu")
+        room = divide(file, settings.people, settings.context, free)
         self.tokenizer = tokenizer
         self._ends = end_ids(tokenizer)
-        values = {**asdict(facts), "context": room.context}
-        self.card = Card(engine="llamacpp", **values)
+        memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
+        self.card = Card(engine="llamacpp", **asdict(replace(facts, context=room.context)), memory=str(memory))
         self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
         self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
         self.server.address()
@@ -149,16 +150,15 @@ def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
 
     `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
     """
-    left = max(0, free - sum(part.stat().st_size for part in parts(file.path)))
-    most = left // 2 // (people * max(1, file.cache_bytes)) - SPARE
-    least = min(wanted or SMALLEST_CONTEXT, file.context)
-    if most < least:
-        needed, given = people * least * file.cache_bytes / 1e9, left / 2e9
-        raise ChatError(
-            f"{people} people with {least} tokens of context each need {needed:.1f} GB of memory besides the model, and {given:.1f} GB "
-            "can be given. Start with a smaller --context or fewer --people."
-        )
-    return Room(min(wanted or file.context, file.context - SPARE, most), min(LARGEST_PROMPT_CACHE, left // 4))
+    left = max(0, free - weight_bytes(file))
+    least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
+    context = affordable_context(file.context, wanted and wanted + SPARE, file.cache_bytes, left, people, least)
+    return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
+
+
+def weight_bytes(file: GgufFile) -> int:
+    """Of all parts of the file; they are mapped as they are."""
+    return sum(part.stat().st_size for part in parts(file.path))
 
 
 def _options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from chatapp.models.convert import convert_gguf, convert_tokenizer, told
 from chatapp.models.facts import Facts, context_of
 from chatapp.models.hub import Progress, download, no_progress
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
+from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
 from chatapp.settings import Settings
 
@@ -45,18 +46,28 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
     """Fetch or convert if needed, check, load. Takes seconds to minutes; raise hub.Cancelled in `progress` to end it."""
     device = pick_device(settings)
     dtype, reason = pick_dtype(settings, device)
+    refuse_quantization(settings, device)
 
     def check(found: weights.Weights) -> None:
-        _check_memory(source.name, found.bytes_as(dtype.itemsize), device, several=_several(settings))
+        needed = found.bytes_as(dtype.itemsize) * SHRINKS[settings.quantization]
+        _check_memory(source.name, needed, device, several=_several(settings))
 
     folder, revision = fetch(source, settings, progress, check)
     check(weights.inspect(folder))
     config = _config(folder, source.name)
     tokenizer = _tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
-    model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, progress)
+    model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, quantization(settings, dtype), progress)
     where = ", ".join(sorted({str(d) for d in getattr(model, "hf_device_map", {}).values()})) if _several(settings) else device
-    facts = Facts(source.name, revision, model.num_parameters(), context_of(config), where, str(model.dtype).removeprefix("torch."), reason)
+    facts = Facts(
+        source.name,
+        revision,
+        model.num_parameters(),
+        context_of(config),
+        where,
+        str(model.dtype).removeprefix("torch."),
+        in_words(settings, reason),
+    )
     return Loaded(model, tokenizer, facts, folder)
 
 
@@ -203,7 +214,7 @@ def _tokenizer_of(kind: type, folder: Path, name: str) -> "PreTrainedTokenizerBa
         raise ChatError(f"The tokenizer of {name} cannot be loaded: {_first_line(error)} Fetch the model again.") from error
 
 
-def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, progress: Progress) -> "PreTrainedModel":
+def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quantized: Any, progress: Progress) -> "PreTrainedModel":
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -211,7 +222,13 @@ def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, progr
     try:
         with told(f"Loading {name}", progress):
             model, report = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, device_map=device_map, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                dtype=dtype,
+                device_map=device_map,
+                quantization_config=quantized,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
     except torch.OutOfMemoryError as error:
         raise ChatError(f"{name} does not fit: {_first_line(error)} Choose a smaller model.") from error

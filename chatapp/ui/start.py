@@ -54,16 +54,18 @@ def begin_card(url: str, settings: Settings, store: Store) -> str:
 def model_card(resident: Resident) -> str:
     """Waits for the model and says what it is, or why there is none."""
     try:
-        card = asyncio.run(resident.wait_ready()).card
+        engine = asyncio.run(resident.wait_ready())
     except ChatError as error:
         return rows({"Failed": str(error)})
+    card, people = engine.card, engine.capabilities.concurrency
     return rows(
         {
             "Model": card.model + (f"@{card.revision}" if card.revision else ""),
             "Parameters": view.size(card.parameters),
             "Engine": f"{card.engine} on {card.device}",
             "Dtype": f"{card.dtype}: {card.dtype_reason}",
-            "Context": f"{card.context:,} tokens",
+            "Context": f"{card.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
+            "Memory": card.memory or "not known",
         }
     )
 

@@ -142,4 +142,5 @@ def size(parameters: int) -> str:
 def card_facts(card: Card) -> list[str]:
     """The model card in short facts."""
     weights = [f"{size(card.parameters)} parameters"] if card.parameters else []
-    return [*weights, f"{card.engine} on {card.device}", card.dtype, f"{card.context:,} tokens of context"]
+    memory = [card.memory] if card.memory else []
+    return [*weights, f"{card.engine} on {card.device}", card.dtype, f"{card.context:,} tokens of context", *memory]
