@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test test-slow lint format bench docs clean
+.PHONY: run test test-slow lint format bench gpu-check docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
@@ -20,10 +20,10 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow tests/browser $(ARGS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m chatapp.bench --peers --screen $(ARGS)
+	$(BIN)/python -m chatapp.bench --peers $(ARGS)
 
 gpu-check: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torchao
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
 	$(BIN)/python -m chatapp.bench.gpu $(ARGS)
 
 lint: $(VENV)/.dev

@@ -6,6 +6,7 @@ One of them is awake at a time. The last line is JSON.
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
         settings = from_namespace(arguments)
         if arguments.store:
