@@ -60,6 +60,7 @@ def test_rename_by_double_click(two: Page) -> None:
     two.get_by_role("textbox", name="Title").fill("Fruit & <b>more</b>")
     two.keyboard.press("Enter")
     expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
+    two.wait_for_function("chatapp.side.did === 'rename'")
     two.reload()
     expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
 
