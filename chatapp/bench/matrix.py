@@ -1,6 +1,7 @@
 """Who is measured when: every way in turn, alone on the machine, again and again, so that a busy moment of the machine hits all alike."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from chatapp.bench import doors, peers
 from chatapp.bench.measure import Crowd, Way, conversation, crowd, shared_system_prompt
 from chatapp.bench.naive import NaiveWay
 from chatapp.engines.base import Engine
+from chatapp.errors import ChatError
 from chatapp.settings import Settings
 from chatapp.turn import Sampling
 
@@ -125,8 +127,12 @@ async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> No
             once = people not in (1, plan.compared) or (people > 1 and name == "naive")
             if repeat and name in SLOW and once:
                 continue
-            with stage.alone(name) as way:
-                run = await crowd(way, people, plan.sampling(people), 1000 * people + repeat)
+            try:
+                with stage.alone(name) as way:
+                    run = await crowd(way, people, plan.sampling(people), 1000 * people + repeat)
+            except ChatError as error:  # a peer's failure is a result, not the end of the benchmark
+                print(f"{people} people: {error}", file=sys.stderr, flush=True)
+                continue
             results.crowds.setdefault(name, {}).setdefault(people, []).append(run)
 
 
@@ -135,8 +141,12 @@ async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results)
     for name in stage.ways:
         if name == "gradio_client" or (repeat and name in SLOW):
             continue
-        with stage.alone(name) as way:
-            turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
-            shared = await shared_system_prompt(way, Sampling(temperature=0.0, max_tokens=4), repeat)
+        try:
+            with stage.alone(name) as way:
+                turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
+                shared = await shared_system_prompt(way, Sampling(temperature=0.0, max_tokens=4), repeat)
+        except ChatError as error:
+            print(error, file=sys.stderr, flush=True)
+            continue
         results.turns.setdefault(name, []).append((turns[0].first, turns[-1].first))
         results.shared.setdefault(name, []).append(shared)

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import httpx2
+
 from chatapp.bench.doors import openai_stream
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.llamacpp_http import events
 from chatapp.engines.llamacpp_server import Address, NativeServer
+from chatapp.errors import ChatError
 from chatapp.prompt import render
 from chatapp.turn import Message, Sampling
 
@@ -77,8 +80,13 @@ class ServeWay:
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
         body = {"model": str(self._folder), "messages": [asdict(m) for m in messages], "stream": True}
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
-        body["generation_config"] = json.dumps({"top_k": sampling.top_k, "max_new_tokens": sampling.max_tokens})
-        return await openai_stream(f"{self._url}/v1/chat/completions", body, {})
+        body["generation_config"] = json.dumps(
+            {"do_sample": not sampling.greedy, "top_k": sampling.top_k, "max_new_tokens": sampling.max_tokens}
+        )
+        try:
+            return await openai_stream(f"{self._url}/v1/chat/completions", body, {})
+        except httpx2.TransportError as error:
+            raise ChatError(f"{self.name} broke the connection off: {error}") from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
     """The values of each ratio, one for each run; a peer that was not measured has none."""
     rates = {name: {p: [run.rate for run in runs] for p, runs in crowds.items()} for name, crowds in results.crowds.items()}
     single = {name: by_people[1] for name, by_people in rates.items() if 1 in by_people}
-    many = {name: by_people[plan.compared] for name, by_people in rates.items()}
+    many = {name: by_people[plan.compared] for name, by_people in rates.items() if plan.compared in by_people}
     found = {}
     for name, way in (("single_vs_naive", "naive"), ("single_vs_llamacpp", "llamacpp"), ("single_vs_llamacpp_native", "llamacpp_native")):
         if way in single:
