@@ -19,8 +19,8 @@
 
   app.wire = (name, event, props, watch, trigger) => {
     const take = () => {
-      const value = props.value || {};
-      if (name === "rail" && value.nonce && order(value.nonce) < latest) return;
+      const value = JSON.parse(props.value || "{}");
+      if (name === "rail" && value.nonce && order(value.nonce) < latest) return outrun();
       app[name] = value;
       app.tell(name);
     };
@@ -32,6 +32,8 @@
 
   const nonce = () => `${Date.now().toString(36)}.${++counter}`;
   const order = (id) => Number(id.split(".")[1]);
+  /* An older event's last view came after the newest event's, and the transcript came with it. */
+  const outrun = () => { if (app.rail.nonce && order(app.rail.nonce) === latest) app.act("refresh"); };
   /* The newest act decides what is shown: views of older ones that are still on their way are ignored. One that comes while a
      message is being handed over waits for that, so that no answer is missed. */
   app.act = (action, more = {}) => {
@@ -112,19 +114,25 @@
 
   function start() {
     let last = Date.now();
-    /* Gradio drops an event that comes before it listens: ask until there is an answer. */
+    /* First the event that never ends: it holds Gradio's stream to this tab open. Gradio drops an event that comes before it
+       listens, so this asks until there is an answer; everything else comes after it. */
     const begin = () => {
-      if (app.rail.nonce) return;
-      if (app.$("#message") && app.$("#bot")) { triggers.status({}); app.open(address()); }
-      setTimeout(begin, app.$("#message") ? 1000 : 50);
+      if (app.status.tab) return;
+      if (app.$("#message") && app.$("#bot")) triggers.status({});
+      setTimeout(begin, 100);
     };
+    app.on("status", (status) => {
+      if (!status.tab || app.begun) return;
+      app.begun = true;
+      app.tell("meter");
+      app.open(address());
+    });
     begin();
-    app.on("rail", () => { if (app.rail.nonce && !app.begun) { app.begun = true; app.tell("status"); app.tell("meter"); } });
     const refresh = () => {
       if (document.hidden || Date.now() - last < 1000 || app.pending) return;
       last = Date.now();
       app.act("refresh");
-      if (!["ready", "loading"].includes(app.status.state)) triggers.status({});
+      triggers.status({});
     };
     window.addEventListener("focus", refresh);
     document.addEventListener("visibilitychange", refresh);

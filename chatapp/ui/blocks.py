@@ -110,5 +110,5 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "pwa": False,
         "quiet": True,
         "max_file_size": "1mb",
-        "max_threads": max(256, 2 * (settings.people + settings.max_waiting)),
+        "max_threads": 2048,  # not threads but running events, and every open tab holds one or two
     }

@@ -14,16 +14,18 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.store import Store
 from chatapp.turn import Sampling, Turn
 from chatapp.ui import panel, view
+from chatapp.ui.drawing import HEARTBEAT, Drawing, coalesced
 from chatapp.ui.polite import polite
 from chatapp.ui.sidebar import Sidebar
+from chatapp.ui.widgets import sent
 from chatapp.web.security import owner_of
 
 STEP = 0.05
 STEP_PER_MESSAGE = 0.003
 """Seconds between two views of a running reply: the page renders one in about a millisecond per message."""
 
-HEARTBEAT = 1.0
-"""Seconds after which a waiting turn is shown again: its place in the queue changes without the turn changing."""
+LOADING, SETTLED = 0.25, 2.0
+"""Seconds between two looks at the model's state."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Ask:
         flags = {n: loose.get(n) is True for n in ("keep_children", "temporary")}
         numbers = {n: v for n in ("position", "token") if isinstance(v := loose.get(n), int)}
         return cls(owner=owner, system=system or "", knobs=tuple(knobs), **{"do": "", **texts, **flags, **numbers})
+
+    @property
+    def order(self) -> int:
+        """Which event of its tab this is; a nonce ends in '.<count>'."""
+        number = self.nonce.rpartition(".")[2]
+        return int(number) if number.isdecimal() and len(number) < 16 else 0
 
     def sampling(self) -> Sampling:
         """The sliders as one validated value."""
@@ -93,13 +101,14 @@ class Shown:
 
 
 class ChatPage:
-    """Handlers of the chat. `viewing` says which event of a browser tab may still draw: a newer one makes older ones end."""
+    """Handlers of the chat. `viewing` is the newest event of each browser tab: only that one draws."""
 
     def __init__(self, chat: Chat, resident: Resident, sidebar: Sidebar) -> None:
         self.chat = chat
         self.resident = resident
         self.sidebar = sidebar
-        self.viewing: dict[str, object] = {}
+        self.viewing: dict[str, Drawing] = {}
+        self.tabs: dict[str, asyncio.Event] = {}
         self.doing: dict[str, Callable[[Ask], Awaitable[str | None]]] = {
             "open": self.open,
             "refresh": self.open,
@@ -115,17 +124,36 @@ class ChatPage:
 
     async def act(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> AsyncIterator[Any]:
         """Do one thing, then show the conversation until nothing runs in it. Yields (rail, transcript, sidebar, system prompt)."""
-        session = request.session_hash or ""
         ask = Ask.of(event._data, owner_of(request), system, knobs)
-        mine = self.viewing[session] = object()
-        done = await self.do(ask)
-        shown = await self.load(ask, done.conversation if done else ask.conversation, ok=done is not None)
-        async for drawn in self.draw(shown):
-            if self.viewing.get(session) is not mine:
-                break
-            yield drawn
-        # Gradio sends the last value once more at the end: make that nothing, or it would overwrite a newer view.
-        yield tuple(gr.skip() for _ in range(4))
+        drawing = Drawing(ask.order)
+        try:
+            done = await self.do(ask)
+            await self.take_over(request.session_hash or "", drawing)
+            shown = await self.load(ask, done.conversation if done else ask.conversation, ok=done is not None)
+            async for drawn in self.draw(shown, drawing):
+                if drawing.over:
+                    break
+                yield drawn
+            # Gradio sends the last value once more at the end: make that nothing, or it would overwrite a newer view.
+            yield tuple(gr.skip() for _ in range(4))
+        finally:
+            drawing.ended.set()
+
+    async def take_over(self, session: str, drawing: Drawing) -> None:
+        """From here on only the newest event of a tab draws. Waits until the one before has handed over its last view:
+
+        Gradio prepares views in threads, and a late one of the old event would overwrite the first of the new one.
+        """
+        before = self.viewing.get(session)
+        if before and before.order > drawing.order:
+            drawing.over = True
+            return
+        self.viewing[session] = drawing
+        if before:
+            before.over = True
+            before.wake.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(before.ended.wait(), HEARTBEAT)
 
     @polite
     async def do(self, ask: Ask) -> Ask:
@@ -149,12 +177,12 @@ class ChatPage:
         shown.temporary = bool(shown.turns) and store is not self.chat.store
         return shown
 
-    async def draw(self, shown: Shown) -> AsyncIterator[tuple[Any, ...]]:
+    async def draw(self, shown: Shown, drawing: Drawing) -> AsyncIterator[tuple[Any, ...]]:
         """One view at once, then one for every change of what runs in the conversation, until nothing does."""
         yield self.picture(shown, await self.rows(shown), self.system_of(shown))
         while (running := shown.running) is not None:
             step = max(STEP, STEP_PER_MESSAGE * 2 * len(shown.turns))
-            async for turn in coalesced(self.chat.follow(shown.ask.owner, shown.turns[running].id), step):
+            async for turn in coalesced(self.chat.follow(shown.ask.owner, shown.turns[running].id), step, drawing.wake):
                 shown.turns[running] = turn
                 yield self.picture(shown)
             shown = await self.load(shown.ask, shown.conversation, ok=True)
@@ -165,7 +193,7 @@ class ChatPage:
         positions = {turn.id: self.chat.position(turn.id) for turn in shown.turns if turn.running}
         unsaved = self.chat.unsaved(shown.turns[-1].id) if shown.turns else ""
         rail = {**shown.rail(positions), "unsaved": unsaved}
-        return rail, view.transcript(shown.turns), side or gr.skip(), gr.skip() if system is None else system
+        return sent(rail), view.transcript(shown.turns), gr.skip() if side is None else sent(side), gr.skip() if system is None else system
 
     async def rows(self, shown: Shown) -> dict[str, Any]:
         """The list beside the conversation."""
@@ -226,54 +254,41 @@ class ChatPage:
     def leave(self, request: gr.Request) -> None:
         """A tab was closed: nothing draws for it any more. Its replies go on."""
         self.viewing.pop(request.session_hash or "", None)
+        if gone := self.tabs.pop(request.session_hash or "", None):
+            gone.set()
 
-    @polite
-    async def budget(self, ask: Ask) -> dict[str, Any]:
-        """What the next message would need, before it is sent: the context meter. Token counts."""
-        budget = await self.chat.budget(ask.owner, ask.conversation, ask.text, system=ask.system, sampling=ask.sampling())
-        return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")}
-
-    async def measure(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> Any:
-        """The context meter's value; nothing while there is no model to count with."""
+    async def measure(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> str:
+        """The context meter: what the next message would need, in tokens. Empty while that cannot be said; Send then says why."""
         if self.resident.state != "ready":
-            return {}
-        return await self.budget(Ask.of(event._data, owner_of(request), system, knobs)) or {}
+            return sent({})
+        ask = Ask.of(event._data, owner_of(request), system, knobs)
+        try:
+            budget = await self.chat.budget(ask.owner, ask.conversation, ask.text, system=ask.system, sampling=ask.sampling())
+        except ChatError:
+            return sent({})
+        return sent({name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")})
 
-    async def watch_model(self) -> AsyncIterator[tuple[Any, ...]]:
-        """State of the model until it is ready or has failed. Yields (status, *knobs)."""
-        while (state := self.resident.state) not in ("ready", "failed"):
-            yield (panel.status(self.resident), *panel.untouched())
-            await asyncio.sleep(0.25)
-        yield (panel.status(self.resident), *(panel.limited(self.resident.engine.capabilities) if state == "ready" else panel.untouched()))
+    async def watch_model(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        """State of the model whenever it changes, as long as the tab is open. Yields (status, *knobs).
+
+        That it never ends keeps Gradio's stream to the tab open: Gradio closes one that has nothing pending, and an answer whose
+        event was accepted just then would wait for the next event of the tab.
+        """
+        session = request.session_hash or ""
+        if older := self.tabs.get(session):
+            older.set()
+        gone = self.tabs[session] = asyncio.Event()
+        shown: dict[str, Any] | None = None
+        while not gone.is_set():
+            status = panel.status(self.resident)
+            if status != shown:
+                shown = status
+                limits = panel.limited(self.resident.engine.capabilities) if status["state"] == "ready" else panel.untouched()
+                yield (sent({**status, "tab": session}), *limits)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(gone.wait(), SETTLED if status["state"] in ("ready", "failed") else LOADING)
 
 
 def versions(store: Store, owner: str, turns: Sequence[Turn]) -> dict[str, list[str]]:
     """Turn id → the ids of its versions. Raises NotFound when this store does not hold them."""
     return {turn.id: store.versions(owner, turn.id) for turn in turns}
-
-
-async def coalesced(stream: AsyncIterator[Turn], step: float) -> AsyncIterator[Turn]:
-    """The latest turn of a stream, at most every `step` seconds, never losing the last one; repeats it every HEARTBEAT."""
-    latest: list[Turn] = []
-    changed = asyncio.Event()
-
-    async def pump() -> None:
-        try:
-            async for turn in stream:
-                latest[:] = [turn]
-                changed.set()
-        finally:
-            changed.set()
-
-    task = asyncio.create_task(pump())
-    try:
-        while not (task.done() and not changed.is_set()):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), HEARTBEAT)
-            changed.clear()
-            if latest:
-                yield latest[0]
-            await asyncio.sleep(0 if task.done() else step)
-        await task
-    finally:
-        task.cancel()

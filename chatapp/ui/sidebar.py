@@ -14,6 +14,7 @@ from chatapp.chat import Chat
 from chatapp.errors import ChatError
 from chatapp.store import Store
 from chatapp.ui.polite import polite
+from chatapp.ui.widgets import sent
 from chatapp.web.security import owner_of
 
 MAX_TITLE = 200
@@ -42,13 +43,13 @@ class Sidebar:
         found = await asyncio.to_thread(self.store.conversations, owner, query)
         return {"query": query, "rows": [asdict(summary) for summary in found]}
 
-    async def manage(self, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    async def manage(self, event: gr.EventData, request: gr.Request) -> str:
         """Do one thing to the list and answer with it."""
         owner, data = owner_of(request), event._data if isinstance(event._data, dict) else {}
         ask = {name: value for name, value in data.items() if isinstance(value, str)}
         more = await self.do(owner, ask)
         answer = {"nonce": ask.get("nonce", ""), "did": ask.get("do", ""), "ok": more is not None}
-        return {**(await self.rows(owner, ask.get("query", ""))), **answer, **(more or {})}
+        return sent({**(await self.rows(owner, ask.get("query", ""))), **answer, **(more or {})})
 
     @polite
     async def do(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:

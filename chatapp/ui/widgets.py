@@ -18,9 +18,18 @@ EXAMPLES = (
 
 
 def wire(name: str, event: str, value: Any) -> gr.HTML:
-    """A hidden channel: a JSON value to the page's script, and one event back with a JSON payload."""
+    """A hidden channel: values to the page's script as `sent` makes them, and one event back with a JSON payload."""
     script = f"chatapp.wire({json.dumps(name)}, {json.dumps(event)}, props, watch, trigger)"
-    return gr.HTML(value, html_template="", js_on_load=script, elem_id=f"wire-{name}", elem_classes="wire", apply_default_css=False)
+    return gr.HTML(sent(value), html_template="", js_on_load=script, elem_id=f"wire-{name}", elem_classes="wire", apply_default_css=False)
+
+
+def sent(value: Any) -> str:
+    """A wire's value as JSON text.
+
+    Not as an object: Gradio sends the differences between two values of an event, and its client applies them to the object in
+    place, also while the page has not yet seen it. Two values that arrive together would be seen as the second one twice.
+    """
+    return json.dumps(value, separators=(",", ":"))
 
 
 def static(markup: str, elem_id: str) -> gr.HTML:

@@ -70,7 +70,7 @@ def launched(engine: Engine, data_dir: Path) -> Iterator[Site]:
     resident = Resident.of(engine)
     chat = Chat(resident, store)
     demo = build(chat, resident, settings)
-    demo.queue(default_concurrency_limit=64)
+    demo.queue(default_concurrency_limit=None, max_size=None)
     demo.launch(
         server_port=settings.port,
         prevent_thread_lock=True,

@@ -47,6 +47,11 @@ def opened(page: Page, url: str) -> None:
     expect(page.locator("#welcome")).to_be_visible()
 
 
+def said(page: Page, characters: int) -> None:
+    """Wait until the first reply has more characters than this."""
+    page.wait_for_function(f"document.querySelector('#bot .bot-row .bot.message')?.innerText.trim().length > {characters}", timeout=60_000)
+
+
 def test_a_conversation_with_the_embedded_model(context: BrowserContext, tmp_path: Path) -> None:
     port = free_port()
     page, url = context.new_page(), f"http://127.0.0.1:{port}/"
@@ -54,7 +59,7 @@ def test_a_conversation_with_the_embedded_model(context: BrowserContext, tmp_pat
         opened(page, url)
         expect(page.locator("#model-line")).to_contain_text("SmolLM2", timeout=LOADING)
         send(page, "Write a very long story about a lighthouse.")
-        page.wait_for_function("document.querySelector('#bot .bot-row')?.innerText.length > 40", timeout=60_000)
+        said(page, 40)
         page.locator('#send[aria-label="Stop"]').click()
         settled(page)
         stopped = replies(page)[0]
@@ -92,7 +97,7 @@ def test_a_polite_kill_in_the_middle_keeps_the_reply_and_offers_to_continue(cont
         opened(page, url)
         expect(page.locator("#model-line")).to_contain_text("SmolLM2", timeout=LOADING)
         send(page, "Write a very long story about a lighthouse.")
-        page.wait_for_function("document.querySelector('#bot .bot-row')?.innerText.length > 60", timeout=60_000)
+        said(page, 60)
         seen = replies(page)[0]
     with app(tmp_path, port):
         page = context.new_page()
