@@ -16,7 +16,7 @@ from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.settings import parse
 from chatapp.store import Store
-from chatapp.ui.blocks import build, launch_options
+from chatapp.ui.blocks import build, launch_options, open_queue
 from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
 from chatapp.web import auth, health, login_limit, openai_api, security
 
@@ -24,7 +24,7 @@ from chatapp.web import auth, health, login_limit, openai_api, security
 def main(demo: gr.Blocks) -> None:
     """Serve until a signal comes. What is being written then is saved as interrupted."""
     loop = Loop()
-    demo.queue(default_concurrency_limit=None, max_size=None)
+    open_queue(demo)
     _, url, public_url = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,

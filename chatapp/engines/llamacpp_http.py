@@ -11,6 +11,12 @@ from typing import Any
 from chatapp.engines.llamacpp_server import Address
 from chatapp.errors import ChatError
 
+PACE = 0.03
+"""Seconds between two looks at the tokens that have come: waking for each takes the cores from the model, and nobody reads that fast."""
+
+PROGRESS = b'"prompt_progress"'
+LUMP = 1 << 16
+
 SILENCE = 120.0
 """Seconds without a byte after which the server counts as stuck. It sends a sign of life every 30 s, also while a prompt is read."""
 
@@ -68,10 +74,30 @@ def _words(body: str) -> str:
 
 
 async def _chunks(reader: asyncio.StreamReader, watch: "_Watch") -> AsyncGenerator[bytes]:
-    """Bodies of Transfer-Encoding: chunked."""
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        yield (await reader.readexactly(size + 2))[:-2]
+    """Bodies of Transfer-Encoding: chunked: all that have come, and after tokens those of the next PACE together."""
+    rest = b""
+    while data := await reader.read(LUMP):
         watch.seen()
+        chunks, rest = _split(rest + data)
+        for chunk in chunks:
+            if not chunk:
+                return
+            yield chunk
+        if chunks and PROGRESS not in chunks[-1]:
+            await watch.rest()
+    raise EOFError("The connection was closed in the middle of an answer.")
+
+
+def _split(data: bytes) -> tuple[list[bytes], bytes]:
+    """The whole chunks at the start of `data`, and what is left of it. The chunk that ends an answer is empty."""
+    chunks, start = [], 0
+    while (head := data.find(b"\r\n", start)) >= 0:
+        end = head + 2 + int(data[start:head], 16)
+        if len(data) < end + 2:
+            break
+        chunks.append(data[head + 2 : end])
+        start = end + 2
+    return chunks, data[start:]
 
 
 class _Watch:
@@ -88,6 +114,12 @@ class _Watch:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+    async def rest(self) -> None:
+        """Leave what comes to the kernel for a PACE."""
+        self._transport.pause_reading()
+        await asyncio.sleep(PACE)
+        self._transport.resume_reading()
 
     def _look(self) -> None:
         left = self._last + SILENCE - self._loop.time()

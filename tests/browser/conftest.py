@@ -16,7 +16,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.ui.blocks import build, launch_options
+from chatapp.ui.blocks import build, launch_options, open_queue
 from chatapp.web import security
 from tests.conftest import Scripted
 
@@ -70,7 +70,7 @@ def launched(engine: Engine, data_dir: Path) -> Iterator[Site]:
     resident = Resident.of(engine)
     chat = Chat(resident, store)
     demo = build(chat, resident, settings)
-    demo.queue(default_concurrency_limit=None, max_size=None)
+    open_queue(demo)
     demo.launch(
         server_port=settings.port,
         prevent_thread_lock=True,
