@@ -29,7 +29,7 @@ PEOPLE, CONTEXT = 8, 1024
 def main(argv: list[str] | None = None) -> int:
     parser = add_flags(argparse.ArgumentParser(prog="python -m chatapp.bench", description=__doc__))
     parser.add_argument("--repeats", type=int, default=5, help="Interleaved runs of each way; the table shows medians")
-    parser.add_argument("--tokens", type=int, default=128, help="Tokens of a reply to one person")
+    parser.add_argument("--tokens", type=int, default=256, help="Tokens of a reply to one person")
     parser.add_argument("--crowd-tokens", type=int, default=64, help="Tokens of a reply to one of many")
     parser.add_argument("--crowds", type=int, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import xllamacpp
 
 PR_SET_PDEATHSIG = 1
-SPINS = "1000"
+SPINS = "3000"
 """How long OpenMP threads wait busily for each other. By default so long that, with another busy process on the same cores, each step
-waits for the scheduler many times over: 2 tokens a second became 20 with this number, and nothing was lost on idle cores."""
+waits for the scheduler many times over: 2 tokens a second became 20. With 1000 the app's own threads interrupt too much (4 % slower),
+with 10 000 a busy neighbour does (a third of the speed)."""
 
 PATTERN = 4
 """Tokens that must repeat before a guess is made. With 12, llama.cpp's own number, and 48 guessed ones more were wrong than saved time."""

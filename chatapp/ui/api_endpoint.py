@@ -16,8 +16,8 @@ from chatapp.errors import ChatError
 from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.web.security import owner_of
 
-STEP_SECONDS = 0.05
-"""Between two updates: each costs the server about a millisecond, and nobody reads faster."""
+STEP_SECONDS = 0.1
+"""Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""
 MAX_NAMES = 10_000
 CONVERSATION_ID = re.compile(r"[0-9a-f]{32}")
 DEFAULT = {knob.name: knob.default for knob in KNOBS}

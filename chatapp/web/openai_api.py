@@ -10,6 +10,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -226,8 +227,8 @@ async def events(reply: Reply, turns: AsyncIterator[Turn | None]) -> AsyncIterat
     yield "data: [DONE]\n\n"
 
 
-async def pinged(source: AsyncIterator[Turn], seconds: float) -> AsyncGenerator[Turn | None]:
-    """The items of `source`, and None whenever that many seconds pass without one."""
+async def pinged(source: AsyncGenerator[Turn], seconds: float) -> AsyncGenerator[Turn | None]:
+    """The items of `source`, and None whenever that many seconds pass before the first with a token; after it they come often enough."""
     coming = asyncio.ensure_future(anext(source, None))
     try:
         while True:
@@ -238,9 +239,14 @@ async def pinged(source: AsyncIterator[Turn], seconds: float) -> AsyncGenerator[
                 return
             else:
                 yield item
+                if item.reply_ids:
+                    break
                 coming = asyncio.ensure_future(anext(source, None))
     finally:
         coming.cancel()
+    async with aclosing(source):
+        async for item in source:
+            yield item
 
 
 def line(value: dict[str, Any]) -> str:
