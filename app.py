@@ -1,4 +1,4 @@
-"""Start the chat app: settings → engine → store → UI → launch. A Space finds `demo` here."""
+"""Start the chat app: settings → engine → store → UI → launch."""
 
 import os
 
@@ -8,23 +8,28 @@ import asyncio
 import logging
 import sys
 
-import gradio as gr
-
 from chatapp import cli
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
-from chatapp.settings import parse
-from chatapp.store import Store
-from chatapp.ui.blocks import build, launch_options, open_queue
-from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
-from chatapp.web import auth, health, login_limit, openai_api, security
+from chatapp.settings import Settings, parse
 
 
-def main(demo: gr.Blocks) -> None:
+def main(settings: Settings) -> None:
     """Serve until a signal comes. What is being written then is saved as interrupted."""
-    loop = Loop()
+    # Seconds of imports: here, so that a wrong flag is refused before them.
+    from chatapp.chat import Chat
+    from chatapp.engines.resident import Resident
+    from chatapp.store import Store
+    from chatapp.ui.blocks import build, launch_options, open_queue
+    from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
+    from chatapp.web import auth, health, login_limit, openai_api, security
+
+    refuse_address(settings.host, settings.port)
+    store, resident = Store.open(settings), Resident(settings)
+    resident.start()
+    chat, loop = Chat(resident, store, max_waiting=settings.max_waiting), Loop()
+    demo = build(chat, resident, settings)
     open_queue(demo)
+    routes = [*health.routes(resident), *openai_api.routes(chat, resident, settings)]
     _, url, public_url = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,
@@ -32,11 +37,7 @@ def main(demo: gr.Blocks) -> None:
         auth=auth.checker(settings.auth),
         auth_message=login_limit.NOTE,
         prevent_thread_lock=True,
-        app_kwargs={
-            "routes": [*health.routes(resident), *openai_api.routes(chat, resident, settings)],
-            "middleware": security.middleware(settings),
-            "lifespan": loop.lifespan,
-        },
+        app_kwargs={"routes": routes, "middleware": security.middleware(settings), "lifespan": loop.lifespan},
         **launch_options(settings),
     )
     announce(public_url or url, settings, store, resident)
@@ -50,14 +51,10 @@ def main(demo: gr.Blocks) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        if (status := cli.run(sys.argv[1:])) is not None:
-            sys.exit(status)
-        settings = parse()
-        refuse_address(settings.host, settings.port)
-        store, resident = Store.open(settings), Resident(settings)
-        resident.start()
-        chat = Chat(resident, store, max_waiting=settings.max_waiting)
-        demo = build(chat, resident, settings)
-        main(demo)
+        if (status := cli.run(sys.argv[1:])) is None:
+            main(parse())
+        sys.exit(status)
     except (ChatError, OSError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -25,7 +25,8 @@
 
   function submit() {
     const text = box().value;
-    if (!text.trim() || app.pending) return;
+    if (!text.trim()) return;
+    if (app.pending) { app.pending.again = true; return; }
     const pending = { nonce: app.act("send", { text }), text, key: key() };
     app.pending = pending;
     drawSend();
@@ -45,6 +46,7 @@
     if (!rail.ok) return;
     keep(sent.key, null);
     clear(sent.text);
+    if (sent.again) setTimeout(submit, 0);
   }
 
   function drawSend() {

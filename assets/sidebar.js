@@ -110,7 +110,11 @@
     app.answered = side.nonce;
     if (side.download) save(side.download);
     if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp.draft.")).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
-    if (side.imported) { app.toast(`${side.imported} conversation${side.imported === 1 ? "" : "s"} imported.`); if (side.first) app.open(side.first); }
+    if (side.brought) {
+      const already = side.known ? ` ${side.known} ${side.known === 1 ? "was" : "were"} already here.` : "";
+      app.toast(`${side.imported} conversation${side.imported === 1 ? "" : "s"} imported.${already}`);
+      if (side.first) app.open(side.first);
+    }
   });
 
   function save(file) {

@@ -47,7 +47,7 @@
       tools.append(tool("Regenerate", "retry", () => app.act("regenerate", { turn: slot.id })));
       if (slot.more && slot.last) tools.append(tool("Continue", "continue", () => app.act("continue", { turn: slot.id }), "Continue"));
       tools.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(slot.id)));
-      if (slot.last) tools.append(tool("Undo: take this exchange back", "undo", () => takeBack(slot, user)));
+      if (slot.last && slot.of === 1) tools.append(tool("Undo: take this exchange back", "undo", () => takeBack(slot, user)));
       tools.append(tool("Delete", "trash", () => remove(slot)));
     }
     if (slot.waiting) tools.append(tool("Take back", "undo", () => takeBack(slot, user), "Take back"));

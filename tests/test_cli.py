@@ -1,8 +1,10 @@
 """Subcommands of app.py."""
 
 import asyncio
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 APP = Path(__file__).parent.parent / "app.py"
@@ -31,6 +33,24 @@ def test_a_missing_name_is_one_sentence_without_traceback() -> None:
 def test_a_wrong_flag_value_is_one_sentence_without_traceback() -> None:
     done = app("--port", "99999")
     assert done.returncode == 1 and "--port" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_wrong_flag_is_refused_before_anything_heavy_is_imported() -> None:
+    watch = f"import runpy, sys; sys.argv[1:] = ['--nonsense']\ntry: runpy.run_path({str(APP)!r}, run_name='__main__')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", watch + "finally: print(*{'gradio', 'torch', 'transformers', 'sqlalchemy'} & set(sys.modules))"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2 and "--nonsense" in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_ctrl_c_while_starting_ends_without_a_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, str(APP), "--data-dir", str(tmp_path), "--port", "0"], stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (0, 130) and "Traceback" not in said
 
 
 def test_a_taken_port_is_said_with_the_cure(tmp_path: Path) -> None:

@@ -57,6 +57,19 @@ def test_json_export_import_export_is_identical(chat: Store) -> None:
     assert [s.id for s in chat.conversations(ME, "roots")] == ["c1"]
 
 
+def test_what_is_already_here_is_left_alone_and_what_is_missing_comes_back(chat: Store) -> None:
+    before = written(chat, "json")
+    again = import_file(chat, ME, before.encode())
+    assert (again.ids, again.turns, again.known) == ((), 0, ("c1", "c2"))
+    assert written(chat, "json") == before
+    chat.delete_all(ME)
+    import_file(chat, ME, before.encode())
+    chat.delete(ME, "c1")
+    restored = import_file(chat, ME, before.encode())
+    assert restored.known == ("c2",)
+    assert len(chat.conversations(ME)) == 2
+
+
 def test_the_dictionaries_of_the_store_are_the_file(chat: Store) -> None:
     assert json.loads(written(chat, "json")) == json.loads(json.dumps(chat.export(ME)))
     assert json.loads(written(chat, "json", "c1")) == json.loads(json.dumps(chat.export(ME, "c1")))
@@ -79,11 +92,9 @@ def test_any_turn_survives_export_and_import(store: Store, data: st.DataObject) 
     assert store.turn(ME, turn.id) == replace(turn, stop_reason=turn.stop_reason or "interrupted")
 
 
-def test_importing_what_is_already_there_makes_copies(chat: Store) -> None:
-    data = written(chat, "json", "c1").encode()
-    (mine,) = import_file(chat, ME, data).ids
-    (theirs,) = import_file(chat, YOU, data).ids
-    assert len({"c1", mine, theirs}) == 3
+def test_importing_what_another_owner_has_makes_copies(chat: Store) -> None:
+    (theirs,) = import_file(chat, YOU, written(chat, "json", "c1").encode()).ids
+    assert theirs != "c1"
     originals, copies = chat.conversation(ME, "c1"), chat.conversation(YOU, theirs)
     assert not {t.id for t in originals.turns} & {t.id for t in copies.turns}
     assert [t.user for t in copies.path()] == [t.user for t in originals.path()]
@@ -366,9 +377,12 @@ def test_open_webuis_old_list_of_messages_is_read_too() -> None:
 @pytest.mark.parametrize("source", [CHATGPT, OPEN_WEBUI], ids=["chatgpt", "open-webui"])
 def test_what_others_exported_can_be_stored_and_imported_twice(store: Store, source: dict[str, Any]) -> None:
     data = json.dumps([source]).encode()
-    first, second = import_file(store, ME, data).ids, import_file(store, ME, data).ids
-    assert first != second and len(store.conversations(ME, "plant")) == 2
-    one, two = store.conversation(ME, first[0]), store.conversation(ME, second[0])
+    first = import_file(store, ME, data).ids
+    again = import_file(store, ME, data)
+    assert (again.ids, again.known) == ((), first) and len(store.conversations(ME, "plant")) == 1
+    second = import_file(store, "another", data).ids
+    assert first != second
+    one, two = store.conversation(ME, first[0]), store.conversation("another", second[0])
     assert [t.user for t in one.path()] == [t.user for t in two.path()]
 
 

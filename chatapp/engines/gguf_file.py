@@ -64,8 +64,11 @@ def read_gguf(path: Path) -> GgufFile:
             _, _, count = struct.unpack("<IQQ", file.read(20))
             for _ in range(count):
                 _read_pair(file, found)
-    except (OSError, struct.error) as error:
-        raise ChatError(f"{path.name} could not be read as a GGUF file ({error}). It may be cut short: download it again.") from error
+    except OSError as error:
+        raise ChatError(f"{path.name} could not be read: {error.strerror or error}.") from error
+    except struct.error as error:
+        size = path.stat().st_size
+        raise ChatError(f"{path.name} ends in the middle of its header, after {size:,} bytes. Download it again.") from error
     return found
 
 

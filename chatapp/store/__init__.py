@@ -5,7 +5,7 @@ delete_all() and the end of that time really erase.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -198,6 +198,11 @@ class Store:
         with self.database.read() as connection:
             query = sa.select(conversations.c.id).where(conversations.c.owner == owner, conversations.c.deleted.is_(None))
             return list(connection.execute(query.order_by(conversations.c.created, conversations.c.seq)).scalars())
+
+    def sizes(self, owner: str, ids: Sequence[str]) -> dict[str, int]:
+        """Which of these conversations the owner has, with the number of their turns."""
+        with self.database.read() as connection:
+            return listing.sizes(connection, owner, ids)
 
     def conversation(self, owner: str, conversation_id: str) -> Conversation:
         """The whole tree."""

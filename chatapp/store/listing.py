@@ -50,6 +50,16 @@ def one(connection: sa.Connection, owner: str, conversation_id: str) -> Summary:
     return _summary(connection.execute(query).one())
 
 
+def sizes(connection: sa.Connection, owner: str, ids: Sequence[str]) -> dict[str, int]:
+    """Conversation id → turns, of those that are there and the owner's."""
+    count = sa.select(conversations.c.id, sa.func.count(turns.c.id)).outerjoin(turns, turns.c.conversation_id == conversations.c.id)
+    mine = count.where(conversations.c.owner == owner, conversations.c.deleted.is_(None)).group_by(conversations.c.id)
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), CHUNK):
+        found.update((row.id, row[1]) for row in connection.execute(mine.where(conversations.c.id.in_(ids[start : start + CHUNK]))))
+    return found
+
+
 def found(connection: sa.Connection, owner: str, query: str, limit: int) -> list[Summary]:
     """Where the words of `query` occur, in the order of latest()."""
     pattern = needles(query)

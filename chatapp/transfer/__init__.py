@@ -24,11 +24,12 @@ SUFFIXES = {"markdown": ".md", "json": ".json", "jsonl": ".jsonl"}
 
 @dataclass(frozen=True)
 class Imported:
-    """What came in. `kind` is 'chatapp', 'chatgpt' or 'open-webui'."""
+    """What came in. `kind` is 'chatapp', 'chatgpt' or 'open-webui'; `known` are conversations that the owner had, so left alone."""
 
     kind: str
     ids: tuple[str, ...]
     turns: int
+    known: tuple[str, ...] = ()
 
 
 def export(store: Store, owner: str, kind: str, conversation_id: str | None = None) -> Iterator[str]:
@@ -42,10 +43,12 @@ def export(store: Store, owner: str, kind: str, conversation_id: str | None = No
 
 
 def import_file(store: Store, owner: str, data: bytes) -> Imported:
-    """Take in a file, all of it or nothing. Raises ChatError that says what is wrong, and where."""
+    """Take in what the owner does not have yet, or nothing if any of it is wrong. Raises ChatError that says what, and where."""
     kind, conversations = read(data, owner)
-    ids = store.add(owner, conversations)
-    return Imported(kind, tuple(ids), sum(len(c.turns) for c in conversations))
+    here = store.sizes(owner, [c.id for c in conversations])
+    known = [c.id for c in conversations if here.get(c.id, -1) >= len(c.turns)]
+    new = [c for c in conversations if c.id not in known]
+    return Imported(kind, tuple(store.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
 
 
 def read(data: bytes, owner: str) -> tuple[str, list[Conversation]]:

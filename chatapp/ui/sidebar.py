@@ -95,7 +95,7 @@ class Sidebar:
     async def bring(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
         """Import a file's text. Nothing is imported unless all of it is understood."""
         done = await asyncio.to_thread(transfer.import_file, self.store, owner, ask.get("text", "").encode("utf-8", "surrogatepass"))
-        return {"imported": len(done.ids), "first": done.ids[0] if done.ids else None}
+        return {"imported": len(done.ids), "known": len(done.known), "first": next(iter((*done.ids, *done.known)), None), "brought": True}
 
 
 def exported(store: Store, owner: str, conversation: str | None, kind: str) -> tuple[str, str]:

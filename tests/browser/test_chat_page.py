@@ -125,6 +125,16 @@ def test_a_cut_reply_is_continued_from_where_it_ended(page: Page, site: Site) ->
     expect(page.locator("#bot .bot-row")).to_contain_text("The end is near.")
 
 
+def test_versions_offer_their_arrows_instead_of_undo(page: Page) -> None:
+    send(page, "Hi")
+    settled(page)
+    page.get_by_role("button", name="Regenerate").click()
+    expect(page.locator(".versions")).to_contain_text("2/2")
+    settled(page)
+    expect(page.get_by_role("button", name="Undo: take this exchange back")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+
+
 def test_undo_takes_the_exchange_back_into_the_box(page: Page) -> None:
     send(page, "first")
     settled(page)
