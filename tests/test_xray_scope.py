@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import shutil
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -17,7 +19,7 @@ from chatapp.errors import ChatError
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.xray import inside, pasted, views
-from chatapp.xray.scope import NotLoaded, Scope, Step, why_not_load
+from chatapp.xray.scope import NICE, NotLoaded, Scope, Step, why_not_load
 from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.directs import GREEDY, SHORT, drawn, endless
@@ -128,6 +130,14 @@ async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: C
     new.start()
     new.join()
     assert later == [2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+async def test_xrays_thread_comes_after_the_models(scope: Scope) -> None:
+    def nice(thread: int) -> int:
+        return os.getpriority(os.PRIO_PROCESS, thread)
+
+    assert await scope.run(lambda: nice(threading.get_native_id())) == nice(threading.get_native_id()) + NICE
 
 
 async def test_leaving_a_view_ends_its_work(chat: Chat, scope: Scope) -> None:

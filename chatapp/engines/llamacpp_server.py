@@ -114,6 +114,9 @@ class NativeServer:
 
 
 def _spawn(log: IO[bytes]) -> subprocess.Popen:
-    """-P keeps the folder of the script off the import path. A session of its own: Ctrl-C is the parent's to handle."""
+    """-P keeps the folder of the script off the import path. A process group of its own: Ctrl-C is the parent's to handle.
+
+    Not a session of its own: Linux shares the cores between sessions first, so a thread's priority would not count against the model.
+    """
     command = [sys.executable, "-P", str(CHILD)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, process_group=0)
