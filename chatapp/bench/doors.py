@@ -21,6 +21,9 @@ from chatapp.turn import Message, Sampling
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
+LOOK = 0.02
+"""Seconds between two looks at what gradio_client has received."""
+
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
 
@@ -103,10 +106,11 @@ class GradioWay:
 
     def _reply(self, question: str, sampling: Sampling) -> Run:
         """Its tokens are counted by the model's own tokenizer, as the door carries text only."""
-        started, first, texts = time.perf_counter(), 0.0, [""]
+        started, first = time.perf_counter(), 0.0
         job = self._client.submit(question, temperature=sampling.temperature, max_tokens=sampling.max_tokens, api_name="/chat")
-        for text in job:
-            first = first or time.perf_counter() - started
-            texts[0] = text
-        total = time.perf_counter() - started
-        return Run(len(self._tokenizer(texts[0], add_special_tokens=False)["input_ids"]), first, total, text=texts[0])
+        while not job.done():  # iterating over the job would look a thousand times a second, on the model's cores
+            time.sleep(LOOK)
+            if not first and job.outputs():
+                first = time.perf_counter() - started
+        text, total = job.outputs()[-1], time.perf_counter() - started
+        return Run(len(self._tokenizer(text, add_special_tokens=False)["input_ids"]), first or total, total, text=text)

@@ -74,16 +74,16 @@ def _words(body: str) -> str:
 
 
 async def _chunks(reader: asyncio.StreamReader, watch: "_Watch") -> AsyncGenerator[bytes]:
-    """Bodies of Transfer-Encoding: chunked: all that have come, and after tokens those of the next PACE together."""
+    """Bodies of Transfer-Encoding: chunked. Where tokens come quicker than a PACE, those of a PACE come together."""
     rest = b""
     while data := await reader.read(LUMP):
-        watch.seen()
+        pause = watch.seen()
         chunks, rest = _split(rest + data)
         for chunk in chunks:
             if not chunk:
                 return
             yield chunk
-        if chunks and PROGRESS not in chunks[-1]:
+        if chunks and PROGRESS not in chunks[-1] and (len(chunks) > 1 or pause < PACE):
             await watch.rest()
     raise EOFError("The connection was closed in the middle of an answer.")
 
@@ -109,17 +109,21 @@ class _Watch:
         self._last = self._loop.time()
         self._timer = self._loop.call_later(SILENCE, self._look)
 
-    def seen(self) -> None:
-        self._last = self._loop.time()
+    def seen(self) -> float:
+        """Something came: seconds since the last time."""
+        before, self._last = self._last, self._loop.time()
+        return self._last - before
 
     def stop(self) -> None:
         self._timer.cancel()
 
     async def rest(self) -> None:
         """Leave what comes to the kernel for a PACE."""
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
         await asyncio.sleep(PACE)
-        self._transport.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _look(self) -> None:
         left = self._last + SILENCE - self._loop.time()
