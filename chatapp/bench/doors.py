@@ -107,7 +107,8 @@ class GradioWay:
     def _reply(self, question: str, sampling: Sampling) -> Run:
         """Its tokens are counted by the model's own tokenizer, as the door carries text only."""
         started, first = time.perf_counter(), 0.0
-        job = self._client.submit(question, temperature=sampling.temperature, max_tokens=sampling.max_tokens, api_name="/chat")
+        values = {k: v for k, v in asdict(sampling).items() if k != "stop"}
+        job = self._client.submit(question, **values, api_name="/chat")
         while not job.done():  # iterating over the job would look a thousand times a second, on the model's cores
             time.sleep(LOOK)
             if not first and job.outputs():

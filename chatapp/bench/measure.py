@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chatapp.bench.processes import Tree
@@ -92,7 +92,11 @@ async def reply(engine: Engine, messages: Sequence[Message], sampling: Sampling)
 
 
 async def crowd(way: Way, people: int, sampling: Sampling, number: int) -> Crowd:
-    """`people` different questions at once. `number` makes them new, so that no prompt cache has seen them."""
+    """`people` different questions at once. `number` makes them new, so that no prompt cache has seen them.
+
+    It is the seed too: ways over the same engine draw the same tokens, so that no reply ends earlier in one than in the other.
+    """
+    sampling = replace(sampling, seed=number)
     asked = [[Message("user", f"({number}.{n}) {QUESTIONS[(number + n) % len(QUESTIONS)]}")] for n in range(people)]
     started, cpu = time.perf_counter(), cpu_seconds(way)
     runs = await asyncio.gather(*(way.reply(messages, sampling) for messages in asked))

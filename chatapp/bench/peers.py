@@ -34,7 +34,7 @@ class LlamaWay:
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
         started, first, tokens, text = time.perf_counter(), 0.0, 0, []
         prompt = render(messages, self._tokenizer, context=self._context, max_tokens=sampling.max_tokens)
-        names = ("temperature", "top_k", "top_p", "min_p")
+        names = ("temperature", "top_k", "top_p", "min_p", "seed")
         body = {name: getattr(sampling, name) for name in names} | {"prompt": list(prompt.ids), "n_predict": sampling.max_tokens}
         async for answer in events(self._address, "/completion", body | {"stream": True, "cache_prompt": True, "return_tokens": True}):
             if answer["stop"]:
