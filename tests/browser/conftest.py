@@ -17,7 +17,7 @@ from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options, open_queue
-from chatapp.web import security
+from chatapp.web import auth, security
 from tests.conftest import Scripted
 
 FLAGS = (
@@ -63,9 +63,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def launched(engine: Engine, data_dir: Path) -> Iterator[Site]:
+def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> Iterator[Site]:
     """The app over this engine, on a port of its own."""
-    settings = Settings(data_dir=data_dir, port=free_port())
+    settings = Settings(data_dir=data_dir, port=free_port(), auth=logins)
     store = Store.open(settings)
     resident = Resident.of(engine)
     chat = Chat(resident, store)
@@ -73,6 +73,7 @@ def launched(engine: Engine, data_dir: Path) -> Iterator[Site]:
     open_queue(demo)
     demo.launch(
         server_port=settings.port,
+        auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
         app_kwargs={"middleware": security.middleware(settings)},
         **launch_options(settings),

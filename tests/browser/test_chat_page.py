@@ -12,7 +12,7 @@ COUNTING = [f"{n} " for n in range(400)]
 def test_enter_sends_and_the_reply_arrives_token_by_token(page: Page, site: Site) -> None:
     site.say(*COUNTING[:40], delay=0.05)
     send(page, "count")
-    expect(page.locator("#bot .bot-row")).to_contain_text("3 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("3 ")
     assert "39" not in replies(page)[0]
     settled(page)
     assert replies(page) == ["".join(COUNTING[:40]).strip()]
@@ -54,7 +54,7 @@ def test_enter_that_ends_a_composition_does_not_send(page: Page) -> None:
 def test_stop_keeps_what_was_shown(page: Page, site: Site) -> None:
     site.say(*COUNTING, delay=0.05)
     send(page, "count")
-    expect(page.locator("#bot .bot-row")).to_contain_text("4 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("4 ")
     page.locator('#send[aria-label="Stop"]').click()
     settled(page)
     shown = replies(page)[0]
@@ -65,7 +65,7 @@ def test_stop_keeps_what_was_shown(page: Page, site: Site) -> None:
 def test_escape_stops(page: Page, site: Site) -> None:
     site.say(*COUNTING, delay=0.05)
     send(page, "count")
-    expect(page.locator("#bot .bot-row")).to_contain_text("2 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("2 ")
     page.keyboard.press("Escape")
     settled(page)
     expect(page.locator("#bot .facts")).to_contain_text("stopped by you")
@@ -148,7 +148,7 @@ def test_undo_takes_the_exchange_back_into_the_box(page: Page) -> None:
 def test_a_message_sent_while_a_reply_runs_waits_visibly_and_can_be_taken_back(page: Page, site: Site) -> None:
     site.say(*COUNTING, delay=0.05)
     send(page, "first")
-    expect(page.locator("#bot .bot-row")).to_contain_text("1 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("1 ")
     send(page, "second")
     expect(page.locator("#bot .bot-row .facts").last).to_contain_text("in line")
     page.get_by_role("button", name="Take back").click()
@@ -162,7 +162,7 @@ def test_a_message_sent_while_a_reply_runs_waits_visibly_and_can_be_taken_back(p
 def test_a_waiting_message_is_answered_when_its_turn_comes(page: Page, site: Site) -> None:
     site.say(*COUNTING[:30], delay=0.05)
     send(page, "first")
-    expect(page.locator("#bot .bot-row")).to_contain_text("1 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("1 ")
     send(page, "second")
     expect(page.locator("#bot .user-row")).to_have_count(2)
     settled(page)
@@ -172,10 +172,10 @@ def test_a_waiting_message_is_answered_when_its_turn_comes(page: Page, site: Sit
 def test_a_reload_in_the_middle_finds_the_reply_running(page: Page, site: Site) -> None:
     site.say(*COUNTING[:80], delay=0.05)
     send(page, "count")
-    expect(page.locator("#bot .bot-row")).to_contain_text("5 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("5 ")
     page.reload()
     expect(page.locator('#send[aria-label="Stop"]')).to_be_visible()
-    expect(page.locator("#bot .bot-row")).to_contain_text("79")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("79")
     settled(page)
     assert replies(page) == ["".join(COUNTING[:80]).strip()]
 
@@ -183,9 +183,9 @@ def test_a_reload_in_the_middle_finds_the_reply_running(page: Page, site: Site) 
 def test_a_second_tab_shows_the_running_reply_and_can_stop_it(page: Page, site: Site, visit: Callable[..., Page]) -> None:
     site.say(*COUNTING, delay=0.05)
     send(page, "count")
-    expect(page.locator("#bot .bot-row")).to_contain_text("3 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("3 ")
     other = visit(f"/?c={page.evaluate('chatapp.rail.conversation')}")
-    expect(other.locator("#bot .bot-row")).to_contain_text("12 ")
+    expect(other.locator("#bot .bot-row .bot.message")).to_contain_text("12 ")
     other.locator('#send[aria-label="Stop"]').click()
     settled(other)
     settled(page)
@@ -206,13 +206,13 @@ def test_a_tab_that_regains_focus_shows_what_another_tab_wrote(page: Page, visit
 def test_opening_another_conversation_leaves_the_first_running(page: Page, site: Site) -> None:
     site.say(*COUNTING[:60], delay=0.05)
     send(page, "the counting one")
-    expect(page.locator("#bot .bot-row")).to_contain_text("2 ")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("2 ")
     page.get_by_role("button", name="New chat").click()
     expect(page.locator("#welcome")).to_be_visible()
     page.wait_for_timeout(600)
     expect(page.locator("#welcome")).to_be_visible()
     page.locator("#conversations .open", has_text="the counting one").click()
-    expect(page.locator("#bot .bot-row")).to_contain_text("59")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("59")
 
 
 def test_visitors_see_only_their_own(page: Page, site: Site, browser: Browser) -> None:
