@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 SPINS = "3000"
 """How long OpenMP threads wait busily for each other. By default so long that, with another busy process on the same cores, each step
-waits for the scheduler many times over: 2 tokens a second became 20. With 1000 the app's own threads interrupt too much (4 % slower),
-with 10 000 a busy neighbour does (a third of the speed)."""
+waits for the scheduler many times over. Beside one busy process on two cores 1000 gave 28 tokens a second, 10 000 gave 10, 30 000 gave 4;
+alone, with the app's own threads between, 10 000 was about 4 % quicker than 1000. This number lies between."""
 
 PATTERN = 4
 """Tokens that must repeat before a guess is made. With 12, llama.cpp's own number, and 48 guessed ones more were wrong than saved time."""

@@ -47,7 +47,7 @@ def import_file(store: Store, owner: str, data: bytes) -> Imported:
     kind, conversations = read(data, owner)
     here = store.sizes(owner, [c.id for c in conversations])
     known = [c.id for c in conversations if here.get(c.id, -1) >= len(c.turns)]
-    new = [c for c in conversations if c.id not in known]
+    new = [c for c in conversations if here.get(c.id, -1) < len(c.turns)]
     return Imported(kind, tuple(store.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
 
 
