@@ -3,13 +3,14 @@
   const app = window.chatapp;
   app.name = document.title || "Chat";
 
-  const narrow = { left: 768, right: 1180 };
-  app.fold = (side, folded, keep = true) => {
-    document.body.classList.toggle(`no-${side}`, folded);
-    if (keep && innerWidth >= narrow[side]) app.store.set("fold." + side, folded);
-    document.querySelectorAll(`[data-do="fold-${side}"]`).forEach((b) => b.setAttribute("aria-expanded", String(!folded)));
-  };
+  const narrow = { left: 768, right: 1180, more: 0 };
   const folded = (side) => document.body.classList.contains(`no-${side}`);
+  const say = (side) => document.querySelectorAll(`[data-do="fold-${side}"]`).forEach((b) => b.setAttribute("aria-expanded", String(!folded(side))));
+  app.fold = (side, hide, keep = true) => {
+    document.body.classList.toggle(`no-${side}`, hide);
+    if (keep && innerWidth >= narrow[side]) app.store.set("fold." + side, hide);
+    say(side);
+  };
 
   app.menu = (button, items) => {
     const menu = app.$("#menu");
@@ -32,6 +33,7 @@
   app.commands = { ...app.commands,
     "fold-left": () => { app.fold("left", !folded("left")); },
     "fold-right": () => { app.fold("right", !folded("right")); },
+    "fold-more": () => { app.fold("more", !folded("more")); },
     theme: () => { document.body.classList.toggle("dark"); app.store.set("theme", dark() ? "dark" : "light"); },
   };
 
@@ -54,6 +56,7 @@
   app.on("status", (status) => {
     const line = app.$("#model-line"), state = app.$("#model-state"), headline = app.$("#headline");
     if (!line || !status.state) return;
+    Object.keys(narrow).forEach(say);
     const ready = status.state === "ready", failed = status.state === "failed";
     document.body.dataset.model = status.state;
     const share = status.progress === null || status.progress === undefined ? "" : ` ${Math.round(status.progress * 100)} %`;
@@ -79,6 +82,7 @@
     if (theme) body.classList.toggle("dark", theme === "dark");
     app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
     app.fold("right", innerWidth < narrow.right || app.store.get("fold.right") === true, false);
+    app.fold("more", app.store.get("fold.more") !== false, false);
   }
   document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", ready) : ready();
 })();

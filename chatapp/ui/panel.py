@@ -10,7 +10,7 @@ from chatapp.engines.base import Capabilities
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.turn import KNOBS, Knob, Sampling
-from chatapp.ui import view
+from chatapp.ui import view, widgets
 
 PRESETS = {
     "None": "",
@@ -51,7 +51,9 @@ def build() -> Panel:
         label="System prompt", lines=4, max_lines=12, placeholder="How the model should behave. Empty: nothing is added.", elem_id="system"
     )
     basic = {knob.name: slider(knob) for knob in KNOBS if knob.basic}
-    with gr.Accordion("More", open=False, elem_id="more"):
+    # Not a gr.Accordion: that makes its children when it is opened first, and resets what was typed into them at once.
+    widgets.static(widgets.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
+    with gr.Column(elem_id="more"):
         rest = {knob.name: slider(knob) for knob in KNOBS if not knob.basic}
         seed = gr.Textbox(label="Seed", placeholder="random", info="A whole number repeats the same reply.", elem_id="seed", max_lines=1)
         stop = gr.Textbox(label="Stop strings", lines=2, info="One per line; \\n stands for a line break.", elem_id="stop-strings")

@@ -10,7 +10,7 @@ from tests.browser.conftest import Site, send, settled
 
 
 def open_more(page: Page) -> None:
-    page.locator("#more button").first.click()
+    page.locator('[data-do="fold-more"]').click()
     expect(page.locator("#seed textarea, #seed input").first).to_be_visible()
 
 
@@ -47,6 +47,34 @@ def test_sliders_and_the_fields_under_more_reach_the_engine(page: Page, site: Si
     used = site.engine.samplings[-1]
     assert (used.temperature, used.top_p, used.top_k, used.max_tokens) == (1.3, 0.8, 7, 33)
     assert (used.min_p, used.repetition_penalty, used.seed, used.stop) == (0.1, 1.2, 42, ("END", "\n\n"))
+
+
+TYPED_AT_ONCE = """async () => {
+  document.querySelector('[data-do="fold-more"]').click();
+  const box = () => document.querySelector("#knob-min_p input[type=number]");
+  while (!box()?.checkVisibility()) await new Promise((go) => setTimeout(go));
+  box().value = "0.1";
+  box().dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+def test_what_is_typed_in_the_moment_more_opens_stays(page: Page, site: Site) -> None:
+    page.evaluate(TYPED_AT_ONCE)
+    page.wait_for_timeout(300)
+    expect(page.locator("#knob-min_p input[type=number]")).to_have_value("0.1")
+    send(page, "hi")
+    settled(page)
+    assert site.engine.samplings[-1].min_p == 0.1
+
+
+def test_more_stays_open_for_whoever_opened_it(page: Page) -> None:
+    more = page.locator('[data-do="fold-more"]')
+    expect(more).to_have_attribute("aria-expanded", "false")
+    open_more(page)
+    page.reload()
+    expect(page.locator("body:not(.starting) #message")).to_be_visible()
+    expect(page.locator("#seed textarea, #seed input").first).to_be_visible()
+    expect(more).to_have_attribute("aria-expanded", "true")
 
 
 def test_the_system_prompt_and_its_presets_reach_the_model(page: Page, site: Site) -> None:
