@@ -21,7 +21,8 @@ def main(settings: Settings) -> None:
     from chatapp.store import Store
     from chatapp.ui.blocks import build, launch_options, open_queue
     from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
-    from chatapp.web import auth, health, login_limit, openai_api, security
+    from chatapp.web import auth, login_limit, security
+    from chatapp.web.routes import routes
 
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)
@@ -29,7 +30,6 @@ def main(settings: Settings) -> None:
     chat, loop = Chat(resident, store, max_waiting=settings.max_waiting), Loop()
     demo = build(chat, resident, settings)
     open_queue(demo)
-    routes = [*health.routes(resident), *openai_api.routes(chat, resident, settings)]
     _, url, public_url = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,
@@ -37,7 +37,7 @@ def main(settings: Settings) -> None:
         auth=auth.checker(settings.auth),
         auth_message=login_limit.NOTE,
         prevent_thread_lock=True,
-        app_kwargs={"routes": routes, "middleware": security.middleware(settings), "lifespan": loop.lifespan},
+        app_kwargs={"routes": routes(chat, resident, settings), "middleware": security.middleware(settings), "lifespan": loop.lifespan},
         **launch_options(settings),
     )
     announce(public_url or url, settings, store, resident)

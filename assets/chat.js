@@ -3,6 +3,7 @@
   const app = Object.assign(window.chatapp, { rail: { users: [], bots: [] }, side: {}, meter: {}, status: {}, pending: null });
   const listeners = {};
   const triggers = {};
+  const unheard = {};
   let counter = 0;
   let latest = 0;
 
@@ -22,9 +23,14 @@
       const value = JSON.parse(props.value || "{}");
       if (name === "rail" && value.nonce && order(value.nonce) < latest) return outrun();
       app[name] = value;
+      if (value.nonce && order(value.nonce) >= unheard[name]?.order) delete unheard[name];
       app.tell(name);
     };
-    triggers[name] = (payload) => trigger(event, payload);
+    triggers[name] = (payload) => {
+      if (payload.nonce) unheard[name] = { order: order(payload.nonce), since: Date.now() };
+      trigger(event, payload);
+      if (name !== "status") triggers.status?.({});
+    };
     watch("value", take);
     take();
     if (Object.keys(triggers).length === 4) setTimeout(start, 0);
@@ -114,8 +120,8 @@
 
   function start() {
     let last = Date.now();
-    /* First the event that never ends: it holds Gradio's stream to this tab open. Gradio drops an event that comes before it
-       listens, so this asks until there is an answer; everything else comes after it. */
+    /* First the event that holds Gradio's stream to this tab open while something is done in it. Gradio drops an event that comes
+       before it listens, so this asks until there is an answer; everything else comes after it. */
     const begin = () => {
       if (app.status.tab) return;
       if (app.$("#message") && app.$("#bot")) triggers.status({});
@@ -136,6 +142,13 @@
     };
     window.addEventListener("focus", refresh);
     document.addEventListener("visibilitychange", refresh);
+    /* Gradio may close the stream while an answer is on its way; the next event opens it again, and the answer comes. */
+    setInterval(() => {
+      if (Object.values(unheard).some(({ since }) => Date.now() - since > 1500)) {
+        Object.values(unheard).forEach((one) => { one.since = Date.now(); });
+        app.manage("list");
+      }
+    }, 500);
     /* A view that stands still while a reply runs: the connection was cut. Ask again. */
     app.on("rail", () => { last = Date.now(); });
     setInterval(() => { if (app.rail.running && Date.now() - last > 8000) refresh(); }, 2000);

@@ -2,8 +2,8 @@
 (() => {
   const app = window.chatapp;
   const xray = app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} };
-  let trigger = null, counter = 0, opener = null, heard = false;
-  const waiting = new Set();
+  let opener = null;
+  const asking = {};
 
   const TABS = [
     ["prompt", "Prompt", "The exact text and token ids the model received for this reply, coloured by who said it. It does not show what the model made of them."],
@@ -15,9 +15,7 @@
     ["card", "Reproduce", "Everything that made this reply. Replay runs it again and marks the first token that differs."],
   ];
 
-  app.xrayWire = (props, watch, fire) => {
-    trigger = fire;
-    watch("value", () => { const value = props.value || {}; if (waiting.has(value.nonce)) receive(value); });
+  xray.begin = () => {
     const query = new URL(location).searchParams, turn = query.get(xray.whole() ? "turn" : "xray");
     if (turn) setTimeout(() => xray.open(turn, query.get("view")), 0);
     else if (xray.whole()) setTimeout(() => { frame(); app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here."; }, 0);
@@ -26,15 +24,39 @@
   xray.el = app.el;
   xray.root = () => app.$("#xray-root");
   xray.whole = () => !!app.$("#xray.whole");
-  xray.ask = (view, params = {}) => {
-    const nonce = `${Date.now().toString(36)}.${++counter}`, question = { nonce, view, turn: xray.turn, ...params };
-    waiting.add(nonce);
-    trigger(question);
-    /* Gradio drops an event that comes before it listens: the first question is asked until there is an answer. */
-    const again = () => { if (!heard && waiting.has(nonce)) { trigger(question); setTimeout(again, 1000); } };
-    if (!heard) setTimeout(again, 1000);
-    return nonce;
+  /* An answer comes in lines of JSON. Leaving the view, or asking the same again, ends the reading and with it the work. */
+  xray.ask = async (view, params = {}) => {
+    asking[view]?.abort();
+    const { signal } = asking[view] = new AbortController();
+    const question = { view, turn: xray.turn, session: app.status.tab, ...params };
+    let data = null;
+    const tell = (answer) => {
+      data = answer.data || data;
+      const value = { view, ...answer, data: answer.data || answer.done ? data : null };
+      queueMicrotask(() => signal.aborted || receive(value));
+    };
+    try {
+      const answer = await fetch("xray/look", { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(question) });
+      if (!(await eachLine(answer.body, tell))) throw new Error("cut");
+    } catch {
+      tell({ error: "The connection to the server was lost. Choose the view again to ask once more." });
+    }
   };
+  /* Whether the last line said that it was the last. */
+  async function eachLine(body, tell) {
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = "", ended = false; ;) {
+      const { value, done } = await reader.read();
+      if (done) return ended;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        const answer = JSON.parse(line);
+        ended = !!(answer.done || answer.error);
+        tell(answer);
+      }
+    }
+  }
 
   xray.open = (turn, view = xray.view) => {
     if (turn !== xray.turn) xray.data = {};
@@ -48,15 +70,17 @@
   xray.close = () => {
     document.body.classList.remove("xraying");
     xray.turn = null;
-    waiting.clear();
+    leave();
     address();
     (opener?.isConnected && opener !== document.body ? opener : app.$("#message"))?.focus();
   };
 
+  const leave = () => Object.values(asking).forEach((one) => one.abort());
+
   xray.show = (wanted) => {
     const view = TABS.some(([name]) => name === wanted) ? wanted : "prompt";
     xray.view = view;
-    waiting.clear();
+    leave();
     address();
     document.querySelectorAll("#xray-root [role=tab]").forEach((tab) => {
       const here = tab.dataset.view === view;
@@ -82,8 +106,6 @@
   }
 
   function receive(value) {
-    heard = true;
-    if (value.done || value.error) waiting.delete(value.nonce);
     if (value.error) return failed(value);
     if (value.words) status(value.words, value.share);
     if (value.done) status("");

@@ -18,7 +18,8 @@ from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.web import auth, health, openai_api, security
+from chatapp.web import auth, security
+from chatapp.web.routes import routes
 
 T = TypeVar("T")
 
@@ -61,7 +62,6 @@ def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident:
         gr.Markdown("page")
         if build:
             build(chat)
-    routes = [*openai_api.routes(chat, resident, settings), *health.routes(resident)]
     demo.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -71,7 +71,7 @@ def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident:
         run_history=False,
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
-        app_kwargs={"routes": routes, "middleware": security.middleware(settings), "lifespan": lifespan},
+        app_kwargs={"routes": routes(chat, resident, settings), "middleware": security.middleware(settings), "lifespan": lifespan},
     )
     try:
         yield Site(f"http://127.0.0.1:{settings.port}", chat, resident, settings, loops[0])

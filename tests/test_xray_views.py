@@ -1,6 +1,7 @@
 """Every view of a recorded turn is plain JSON, takes the odd turns too, refuses with numbers, and shows nobody else's."""
 
 import base64
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from chatapp.errors import ChatError
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Sampling
-from chatapp.ui.xray_page import Look, XrayPage
 from chatapp.xray import inside, views
+from chatapp.xray.looks import Look, Looks
 from tests.chats import ME, YOU, ended, speak
 from tests.conftest import Scripted
 from tests.directs import endless
@@ -30,8 +31,8 @@ async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
 
 
 @pytest.fixture
-def page(chat: Chat):
-    made = XrayPage(chat, chat.resident)
+def looks(chat: Chat):
+    made = Looks(chat, chat.resident)
     yield made
     made.scope.close()
 
@@ -54,14 +55,14 @@ QUESTIONS = {
 }
 
 
-async def seen(page: XrayPage, view: str, turn, **loose) -> dict:
-    asked = await page.asked({"view": view, "turn": turn.id, **loose}, turn.owner)
-    return await last(page.views[view](asked))
+async def seen(looks: Looks, view: str, turn, **loose) -> dict:
+    asked = await looks.asked({"view": view, "turn": turn.id, **loose}, turn.owner)
+    return await last(looks.views[view](asked))
 
 
 @pytest.mark.parametrize("view", QUESTIONS)
-async def test_every_view_is_plain_json(page: XrayPage, chat: Chat, view: str) -> None:
-    assert await seen(page, view, await told(chat, sampling=HOT), **QUESTIONS[view])
+async def test_every_view_is_plain_json(looks: Looks, chat: Chat, view: str) -> None:
+    assert json.dumps(await seen(looks, view, await told(chat, sampling=HOT), **QUESTIONS[view]), allow_nan=False)
 
 
 async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_llama: Path, scripted: Scripted, tmp_path: Path) -> None:
@@ -69,38 +70,38 @@ async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_ll
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tmp_path)
     chat = Chat(resident, Store("sqlite://"))
-    page = XrayPage(chat, resident)
+    looks = Looks(chat, resident)
     turn = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(temperature=0)))
     for view, loose in QUESTIONS.items():
-        assert await seen(page, view, turn, **loose), view
-    assert (await seen(page, "probabilities", turn))["difference"] > 0, "the script's -0.5 is not this model's"
-    page.scope.close()
+        assert await seen(looks, view, turn, **loose), view
+    assert (await seen(looks, "probabilities", turn))["difference"] > 0, "the script's -0.5 is not this model's"
+    looks.scope.close()
     await chat.shutdown()
 
 
-async def test_nobody_sees_the_turn_of_another(page: XrayPage, chat: Chat) -> None:
+async def test_nobody_sees_the_turn_of_another(looks: Looks, chat: Chat) -> None:
     turn = await told(chat)
     with pytest.raises(ChatError) as mine:
-        await page.asked({"view": "prompt", "turn": turn.id}, YOU)
+        await looks.asked({"view": "prompt", "turn": turn.id}, YOU)
     with pytest.raises(ChatError) as nowhere:
-        await page.asked({"view": "prompt", "turn": "0" * 32}, ME)
+        await looks.asked({"view": "prompt", "turn": "0" * 32}, ME)
     assert str(mine.value) == str(nowhere.value)
 
 
 @pytest.mark.parametrize("loose", [{"view": "nothing"}, {"view": None}, {}, {"view": ["prompt"]}])
-async def test_an_unknown_view_is_refused(page: XrayPage, loose: dict) -> None:
+async def test_an_unknown_view_is_refused(looks: Looks, loose: dict) -> None:
     with pytest.raises(ChatError, match="no X-ray view"):
-        await page.asked(loose, ME)
+        await looks.asked(loose, ME)
 
 
-async def test_a_reply_being_written_is_shown_when_it_is_done(page: XrayPage, chat: Chat) -> None:
+async def test_a_reply_being_written_is_shown_when_it_is_done(looks: Looks, chat: Chat) -> None:
     turn = await chat.send(ME, "count", sampling=Sampling(temperature=0, max_tokens=400))
     with pytest.raises(ChatError, match="still being written"):
-        await page.asked({"view": "prompt", "turn": turn.id}, ME)
+        await looks.asked({"view": "prompt", "turn": turn.id}, ME)
     await chat.stop(ME, turn.id)
 
 
-async def test_a_stopped_turn_shows_what_was_written(page: XrayPage, chat: Chat) -> None:
+async def test_a_stopped_turn_shows_what_was_written(looks: Looks, chat: Chat) -> None:
     begun = await chat.send(ME, "count", sampling=Sampling(temperature=0, max_tokens=400))
     async for live in chat.follow(ME, begun.id):
         if len(live.reply_ids) >= 5:
@@ -108,41 +109,41 @@ async def test_a_stopped_turn_shows_what_was_written(page: XrayPage, chat: Chat)
             break
     turn = await ended(chat, begun)
     assert turn.stop_reason == "stopped"
-    view = await seen(page, "probabilities", turn)
+    view = await seen(looks, "probabilities", turn)
     assert len(view["rows"]) == len(turn.reply_ids) == len(view["reply"]["rows"])
-    assert (await seen(page, "replay", turn))["replay"]["differs"] is None
+    assert (await seen(looks, "replay", turn))["replay"]["differs"] is None
 
 
-async def test_recomputed_probabilities_are_those_the_engine_recorded(page: XrayPage, chat: Chat) -> None:
-    view = await seen(page, "measure", await told(chat, sampling=HOT))
+async def test_recomputed_probabilities_are_those_the_engine_recorded(looks: Looks, chat: Chat) -> None:
+    view = await seen(looks, "measure", await told(chat, sampling=HOT))
     assert view["largest"] < 1e-4 and view["tokens"] == 12
 
 
-async def test_continued_and_branched_turns_tell_given_from_drawn(page: XrayPage, chat: Chat) -> None:
+async def test_continued_and_branched_turns_tell_given_from_drawn(looks: Looks, chat: Chat) -> None:
     turn = await told(chat, sampling=replace(GREEDY, max_tokens=6))
     more = await ended(chat, await chat.resume(ME, turn.id, sampling=GREEDY))
     branch = await ended(chat, await chat.branch(ME, turn.id, 3, 77, sampling=GREEDY))
     for later, given in ((more, turn.reply_ids), (branch, [*turn.reply_ids[:3], 77])):
-        prompt = await seen(page, "prompt", later)
+        prompt = await seen(looks, "prompt", later)
         assert [row["id"] for row in prompt["rows"] if row["kind"] == "prefill"] == given
-        rows = (await seen(page, "probabilities", later))["rows"]
+        rows = (await seen(looks, "probabilities", later))["rows"]
         assert [row["id"] for row in rows] == later.reply_ids
-        assert (await seen(page, "measure", later))["largest"] < 1e-4
+        assert (await seen(looks, "measure", later))["largest"] < 1e-4
 
 
 @pytest.mark.parametrize("reply", [[], [5, None, 7]], ids=["empty", "text only"])
-async def test_a_reply_without_ids_says_why_nothing_is_shown(page: XrayPage, chat: Chat, reply: list) -> None:
+async def test_a_reply_without_ids_says_why_nothing_is_shown(looks: Looks, chat: Chat, reply: list) -> None:
     turn = replace(await told(chat), reply_ids=reply)
-    for view in (views.probabilities(page.scope, turn), views.draw(page.scope, turn, 0, HOT), inside.lens(page.scope, turn, 0, 4)):
+    for view in (views.probabilities(looks.scope, turn), views.draw(looks.scope, turn, 0, HOT), inside.lens(looks.scope, turn, 0, 4)):
         with pytest.raises(ChatError, match="no recorded tokens"):
             await last(view)
-    assert (await last(inside.attention(page.scope, turn)))["tokens"], "the prompt alone can be looked at"
+    assert (await last(inside.attention(looks.scope, turn)))["tokens"], "the prompt alone can be looked at"
 
 
-async def test_an_imported_turn_without_prompt_ids_says_so(page: XrayPage, chat: Chat) -> None:
+async def test_an_imported_turn_without_prompt_ids_says_so(looks: Looks, chat: Chat) -> None:
     turn = replace(await told(chat), prompt_ids=())
     with pytest.raises(ChatError, match="no recorded prompt tokens"):
-        await last(views.probabilities(page.scope, turn))
+        await last(views.probabilities(looks.scope, turn))
 
 
 LIMITS = {
@@ -163,63 +164,63 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("view", "loose", "words"), LIMITS.values(), ids=LIMITS)
-async def test_limits_are_refused_with_numbers(page: XrayPage, chat: Chat, view: str, loose: dict, words: str) -> None:
+async def test_limits_are_refused_with_numbers(looks: Looks, chat: Chat, view: str, loose: dict, words: str) -> None:
     text = "Where is Paris? " * 40 if view == "tutorial" else "Where?"
     with pytest.raises(ChatError, match=words):
-        await seen(page, view, await told(chat, text), **loose)
+        await seen(looks, view, await told(chat, text), **loose)
 
 
-async def test_two_models_stand_side_by_side(page: XrayPage, chat: Chat, tiny_gpt2: Path) -> None:
+async def test_two_models_stand_side_by_side(looks: Looks, chat: Chat, tiny_gpt2: Path) -> None:
     turn = await told(chat)
     with pytest.raises(ChatError, match=r"Load .* for X-ray"):
-        await seen(page, "attention", turn, other=str(tiny_gpt2))
-    await seen(page, "load", turn, model=str(tiny_gpt2))
-    view = await seen(page, "attention", turn, other=f" {tiny_gpt2} ")
+        await seen(looks, "attention", turn, other=str(tiny_gpt2))
+    await seen(looks, "load", turn, model=str(tiny_gpt2))
+    view = await seen(looks, "attention", turn, other=f" {tiny_gpt2} ")
     assert view["other"]["name"] == str(tiny_gpt2) and view["tokens"]
-    words = await seen(page, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
+    words = await seen(looks, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
     assert words["other"]["encoded"]["tokens"] > 0
 
 
-async def test_a_second_tokenizer_is_read_without_its_weights(page: XrayPage, chat: Chat, tiny_gpt2: Path) -> None:
-    view = await seen(page, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
-    assert view["other"]["model"] == str(tiny_gpt2) and page.scope._more is None
+async def test_a_second_tokenizer_is_read_without_its_weights(looks: Looks, chat: Chat, tiny_gpt2: Path) -> None:
+    view = await seen(looks, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
+    assert view["other"]["model"] == str(tiny_gpt2) and looks.scope._more is None
 
 
-async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(page: XrayPage, chat: Chat) -> None:
-    view = await seen(page, "attention", await told(chat), layers="1", first=2, last=9)
+async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(looks: Looks, chat: Chat) -> None:
+    view = await seen(looks, "attention", await told(chat), layers="1", first=2, last=9)
     assert list(view["layers"]) == ["1"] and len(view["tokens"]) == 7
     assert len(base64.b64decode(view["layers"]["1"])) == view["heads"] * 7 * 8 // 2
 
 
-async def test_bertviz_draws_without_a_network(page: XrayPage, chat: Chat) -> None:
+async def test_bertviz_draws_without_a_network(looks: Looks, chat: Chat) -> None:
     pytest.importorskip("bertviz")
     turn = await told(chat)
     for kind in ("head", "model"):
-        html = (await seen(page, "tutorial", turn, kind=kind, layers="1", last=10))["page"]
+        html = (await seen(looks, "tutorial", turn, kind=kind, layers="1", last=10))["page"]
         assert "<script src" not in html and len(html) < 1_000_000 and "jQuery" in html
 
 
-async def test_each_step_of_a_draw_says_what_it_did(page: XrayPage, chat: Chat) -> None:
+async def test_each_step_of_a_draw_says_what_it_did(looks: Looks, chat: Chat) -> None:
     turn = await told(chat, sampling=HOT)
-    view = await seen(page, "draw", turn, position=1)
+    view = await seen(looks, "draw", turn, position=1)
     assert [step["name"] for step in view["steps"]] == ["logits", "repetition penalty", "temperature", "top-k", "top-p", "min-p"]
     assert "40 likeliest" in view["steps"][3]["said"] and "drawn at random" in view["outcome"]
-    greedy = await seen(page, "draw", turn, position=1, knobs={"temperature": 0})
+    greedy = await seen(looks, "draw", turn, position=1, knobs={"temperature": 0})
     assert "nothing is drawn" in greedy["outcome"]
 
 
-async def test_a_pasted_text_has_a_row_for_each_token_but_the_first(page: XrayPage, chat: Chat) -> None:
-    view = await seen(page, "pasted", await told(chat), text="The capital of France is Paris.")
+async def test_a_pasted_text_has_a_row_for_each_token_but_the_first(looks: Looks, chat: Chat) -> None:
+    view = await seen(looks, "pasted", await told(chat), text="The capital of France is Paris.")
     assert view["rows"][0] is None and all(0 < row["p"] <= 1 for row in view["rows"][1:])
     assert len(view["rows"]) == view["reply"]["tokens"]
 
 
-async def test_the_vocabulary_is_searched_by_text_and_by_id(page: XrayPage, chat: Chat) -> None:
+async def test_the_vocabulary_is_searched_by_text_and_by_id(looks: Looks, chat: Chat) -> None:
     turn = await told(chat)
-    found = await seen(page, "search", turn, query=" capital")
+    found = await seen(looks, "search", turn, query=" capital")
     assert found["entries"][0]["text"] == " capital"
     number = found["entries"][0]["id"]
-    assert (await seen(page, "search", turn, query=str(number)))["entries"][0]["id"] == number
+    assert (await seen(looks, "search", turn, query=str(number)))["entries"][0]["id"] == number
 
 
 def test_loose_values_from_a_browser_never_raise() -> None:

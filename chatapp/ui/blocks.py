@@ -11,7 +11,6 @@ from chatapp.turn import KNOBS
 from chatapp.ui import api_endpoint, panel, theme, widgets, xray_page
 from chatapp.ui.chat_page import ChatPage
 from chatapp.ui.sidebar import Sidebar
-from chatapp.ui.xray_page import XrayPage
 
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
@@ -32,7 +31,6 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
     """The whole page. Nothing here waits for the model."""
     side = Sidebar(chat)
     page = ChatPage(chat, resident, side)
-    xray = XrayPage(chat, resident)
     with gr.Blocks(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
         wires = {
             "rail": widgets.wire("rail", "act", {}),
@@ -51,11 +49,10 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
             with gr.Column(elem_id="right"):
                 widgets.static(widgets.panel_head(), "panel-head")
                 knobs = panel.build()
-        widgets.static(xray_page.DRAWER, "xray-place")
-        xray_page.connect(xray)
+        xray_page.place(xray_page.DRAWER)
         api_endpoint.add(chat)
         connect(demo, page, side, wires, bot, knobs)
-    xray_page.build_page(demo, xray)
+    xray_page.build_page(demo)
     return demo
 
 
@@ -79,7 +76,10 @@ def transcript() -> gr.Chatbot:
 
 
 def connect(demo: gr.Blocks, page: ChatPage, side: Sidebar, wires: dict[str, gr.HTML], bot: gr.Chatbot, knobs: panel.Panel) -> None:
-    """Events. Those that draw may run many times in one tab: the newest wins (ChatPage.viewing)."""
+    """Events. Those that draw may run many times in one tab: the newest wins (ChatPage.take_over).
+
+    No unload event: for that, Gradio would keep a connection of every tab.
+    """
     outputs = [wires["rail"], bot, wires["side"], knobs.system]
     many: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
     wires["rail"].act(page.act, knobs.inputs, outputs, **many)
@@ -88,7 +88,6 @@ def connect(demo: gr.Blocks, page: ChatPage, side: Sidebar, wires: dict[str, gr.
     wires["status"].look(page.watch_model, None, [wires["status"], *knobs.settings], **QUIET)
     knobs.preset.input(lambda name: panel.PRESETS[name], knobs.preset, knobs.system, **QUIET)
     remember(demo, knobs)
-    demo.unload(page.leave)
 
 
 def remember(demo: gr.Blocks, knobs: panel.Panel) -> None:
@@ -123,5 +122,5 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "pwa": False,
         "quiet": True,
         "max_file_size": "1mb",
-        "max_threads": 2048,  # not threads but running events, and every open tab holds one or two
+        "max_threads": 2048,  # not threads but running events, and every tab in use has one or two
     }

@@ -1,6 +1,7 @@
 """The chat: one event comes in from the page, views of one conversation go out until nothing runs in it any more."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,8 +25,15 @@ STEP = 0.05
 STEP_PER_MESSAGE = 0.003
 """Seconds between two views of a running reply: the page renders one in about a millisecond per message."""
 
-LOADING, SETTLED = 0.25, 2.0
+LOADING, SETTLED = 0.25, 1.0
 """Seconds between two looks at the model's state."""
+
+LINGER = 3.0
+"""Seconds for which a tab's stream stays open after the last thing done in it.
+
+Gradio closes a stream that has nothing pending, and an answer whose event was accepted just then waits for the tab's next event: so
+not at once. Not for ever either: a browser has six connections for all tabs of one host, and a seventh stream would block them all.
+"""
 
 
 @dataclass(frozen=True)
@@ -100,15 +108,33 @@ class Shown:
         }
 
 
+@dataclass
+class Tab:
+    """A browser tab while something goes on in it: its newest event, which alone draws, and when something was last done in it."""
+
+    drawing: Drawing | None = None
+    watches: int = 0
+    active: float = field(default_factory=time.monotonic)
+
+    @property
+    def drawn(self) -> bool:
+        """Is everything shown?"""
+        return self.drawing is None or self.drawing.ended.is_set()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing was done or shown in it for LINGER seconds."""
+        return self.drawn and time.monotonic() - self.active > LINGER
+
+
 class ChatPage:
-    """Handlers of the chat. `viewing` is the newest event of each browser tab: only that one draws."""
+    """Handlers of the chat. `tabs` by Gradio's session hash."""
 
     def __init__(self, chat: Chat, resident: Resident, sidebar: Sidebar) -> None:
         self.chat = chat
         self.resident = resident
         self.sidebar = sidebar
-        self.viewing: dict[str, Drawing] = {}
-        self.tabs: dict[str, asyncio.Event] = {}
+        self.tabs: dict[str, Tab] = {}
         self.doing: dict[str, Callable[[Ask], Awaitable[str | None]]] = {
             "open": self.open,
             "refresh": self.open,
@@ -125,10 +151,10 @@ class ChatPage:
     async def act(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> AsyncIterator[Any]:
         """Do one thing, then show the conversation until nothing runs in it. Yields (rail, transcript, sidebar, system prompt)."""
         ask = Ask.of(event._data, owner_of(request), system, knobs)
-        drawing = Drawing(ask.order)
+        drawing, tab = Drawing(ask.order), self.tab(request)
         try:
             done = await self.do(ask)
-            await self.take_over(request.session_hash or "", drawing)
+            await self.take_over(tab, drawing)
             shown = await self.load(ask, done.conversation if done else ask.conversation, ok=done is not None)
             async for drawn in self.draw(shown, drawing):
                 if drawing.over:
@@ -138,17 +164,24 @@ class ChatPage:
             yield tuple(gr.skip() for _ in range(4))
         finally:
             drawing.ended.set()
+            tab.active = time.monotonic()
 
-    async def take_over(self, session: str, drawing: Drawing) -> None:
+    def tab(self, request: gr.Request) -> Tab:
+        """Where this event comes from; something is done there."""
+        tab = self.tabs.setdefault(request.session_hash or "", Tab())
+        tab.active = time.monotonic()
+        return tab
+
+    async def take_over(self, tab: Tab, drawing: Drawing) -> None:
         """From here on only the newest event of a tab draws. Waits until the one before has handed over its last view:
 
         Gradio prepares views in threads, and a late one of the old event would overwrite the first of the new one.
         """
-        before = self.viewing.get(session)
+        before = tab.drawing
         if before and before.order > drawing.order:
             drawing.over = True
             return
-        self.viewing[session] = drawing
+        tab.drawing = drawing
         if before:
             before.over = True
             before.wake.set()
@@ -251,14 +284,9 @@ class ChatPage:
         await self.chat.shelves.look(lambda store: store.delete_turn(ask.owner, ask.turn, keep_children=ask.keep_children))
         return ask.conversation
 
-    def leave(self, request: gr.Request) -> None:
-        """A tab was closed: nothing draws for it any more. Its replies go on."""
-        self.viewing.pop(request.session_hash or "", None)
-        if gone := self.tabs.pop(request.session_hash or "", None):
-            gone.set()
-
     async def measure(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> str:
         """The context meter: what the next message would need, in tokens. Empty while that cannot be said; Send then says why."""
+        self.tab(request)
         if self.resident.state != "ready":
             return sent({})
         ask = Ask.of(event._data, owner_of(request), system, knobs)
@@ -269,24 +297,24 @@ class ChatPage:
         return sent({name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")})
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        """State of the model whenever it changes, as long as the tab is open. Yields (status, *knobs).
-
-        That it never ends keeps Gradio's stream to the tab open: Gradio closes one that has nothing pending, and an answer whose
-        event was accepted just then would wait for the next event of the tab.
-        """
-        session = request.session_hash or ""
-        if older := self.tabs.get(session):
-            older.set()
-        gone = self.tabs[session] = asyncio.Event()
-        shown: dict[str, Any] | None = None
-        while not gone.is_set():
-            status = panel.status(self.resident)
-            if status != shown:
-                shown = status
-                limits = panel.limited(self.resident.engine.capabilities) if status["state"] == "ready" else panel.untouched()
-                yield (sent({**status, "tab": session}), *limits)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(gone.wait(), SETTLED if status["state"] in ("ready", "failed") else LOADING)
+        """State of the model, whenever it changes, while it is loading or something goes on in the tab. Yields (status, *knobs)."""
+        session, tab = request.session_hash or "", self.tab(request)
+        tab.watches += 1
+        mine, shown = tab.watches, None
+        try:
+            while mine == tab.watches:
+                status = panel.status(self.resident)
+                if status != shown:
+                    shown = status
+                    limits = panel.limited(self.resident.engine.capabilities) if status["state"] == "ready" else panel.untouched()
+                    yield (sent({**status, "tab": session}), *limits)
+                settled = status["state"] in ("ready", "failed")
+                if settled and tab.idle:
+                    break
+                await asyncio.sleep(SETTLED if settled else LOADING)
+        finally:
+            if mine == tab.watches and tab.drawn:
+                self.tabs.pop(session, None)
 
 
 def versions(store: Store, owner: str, turns: Sequence[Turn]) -> dict[str, list[str]]:

@@ -1,149 +1,17 @@
-"""X-ray in the page: one question comes in with the name of a view, its progress and its data go out. The drawing is in assets/xray*.js."""
-
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any
+"""X-ray's place in the page. It asks by itself, over /xray/look (chatapp/web/xray_stream.py); the drawing is in assets/xray*.js."""
 
 import gradio as gr
 
-from chatapp.chat import Chat
-from chatapp.engines.base import Engine
-from chatapp.engines.resident import Resident
-from chatapp.errors import ChatError
-from chatapp.turn import KNOBS, Sampling, Turn
-from chatapp.ui import widgets
-from chatapp.web.security import owner_of
-from chatapp.xray import inside, pasted, views
-from chatapp.xray.scope import Scope, Step
+DRAWER = '<aside id="xray" aria-label="X-ray of a reply"><div id="xray-root"></div></aside>'
+WHOLE = '<main id="xray" class="whole"><div id="xray-root"></div></main>'
 
 
-@dataclass(frozen=True)
-class Look:
-    """What the page asks to see. Loose values from a browser: every id is checked by the store, every number by the view."""
-
-    owner: str
-    view: str
-    turn: Turn | None = None
-    loose: dict[str, Any] = field(default_factory=dict)
-
-    def number(self, name: str, default: int = 0) -> int:
-        value = self.loose.get(name)
-        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 else default
-
-    def text(self, name: str) -> str:
-        value = self.loose.get(name)
-        return value if isinstance(value, str) else ""
-
-    def model(self, name: str) -> str:
-        """The name of a model, as somebody typed it."""
-        return self.text(name).strip()
-
-    def attention(self) -> tuple[str, int, int]:
-        """Layers, first and last token, as the attention views take them."""
-        return self.text("layers"), self.number("first"), self.number("last")
+def place(markup: str) -> None:
+    """Where X-ray draws, inside a page being built."""
+    gr.HTML(markup, elem_id="xray-place", apply_default_css=False, js_on_load="chatapp.xray.begin()")
 
 
-class XrayPage:
-    """Handlers of X-ray. Every view is an async generator of Steps and dicts; `look` turns them into values of the wire."""
-
-    def __init__(self, chat: Chat, resident: Resident) -> None:
-        self.chat = chat
-        self.resident = resident
-        self.scope = Scope(resident)
-        self.views: dict[str, Callable[[Look], views.View]] = {
-            "prompt": lambda look: views.prompt(self.scope, look.turn),
-            "probabilities": self.probabilities,
-            "draw": self.draw,
-            "attention": lambda look: inside.attention(self.scope, look.turn, *look.attention(), look.model("other")),
-            "tutorial": lambda look: inside.tutorial(self.scope, look.turn, look.text("kind"), *look.attention()),
-            "layers": lambda look: inside.lens(self.scope, look.turn, look.number("first"), look.number("count", 16)),
-            "model": lambda look: inside.architecture(self.scope, look.turn),
-            "neighbours": lambda look: inside.neighbours(self.scope, look.turn, look.number("token")),
-            "tokenizer": lambda look: pasted.tokenizer(self.scope, look.turn.model, look.text("text"), look.model("other")),
-            "search": lambda look: pasted.search(self.scope, look.turn.model, look.text("query")),
-            "perplexity": lambda look: pasted.perplexity(self.scope, look.turn.model, look.text("text")),
-            "pasted": lambda look: pasted.probabilities(self.scope, look.turn.model, look.text("text")),
-            "card": lambda look: views.reproduce(look.turn, self.engine()),
-            "measure": lambda look: views.measure(self.scope, look.turn),
-            "replay": lambda look: views.replay(look.turn, self.resident.engine),
-            "load": lambda look: views.load(self.scope, look.model("model") or look.turn.model),
-            "branch": self.branch,
-        }
-
-    def engine(self) -> Engine | None:
-        return self.resident.engine if self.resident.state == "ready" else None
-
-    async def look(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        """Answer one question: {"nonce", "view", "words", "share"} while working, "data" as it comes, "done" or "error" at the end."""
-        loose = event._data if isinstance(event._data, dict) else {}
-        base = {"nonce": loose.get("nonce"), "view": loose.get("view"), "turn": loose.get("turn")}
-        data: dict[str, Any] | None = None
-        try:
-            look = await self.asked(loose, owner_of(request))
-            async with aclosing(self.views[look.view](look)) as items:
-                async for item in items:
-                    if isinstance(item, Step):
-                        yield base | {"words": item.words, "share": item.share, "data": data}
-                    else:
-                        data = item
-                        yield base | {"data": data}
-            yield base | {"data": data, "done": True}
-        except ChatError as error:
-            yield base | {"error": str(error), "offer": getattr(error, "offer", "")}
-
-    async def asked(self, loose: dict[str, Any], owner: str) -> Look:
-        """The question with its turn, which must be the asker's own."""
-        look = Look(owner, str(loose.get("view")), loose=loose)
-        if look.view not in self.views:
-            raise ChatError(f"There is no X-ray view named {look.view!r}. Reload the page.")
-        turn = await self.chat.turn(owner, look.text("turn"))
-        if turn.running:
-            raise ChatError("This reply is still being written. X-ray shows it when it is done, or after Stop.")
-        return replace(look, turn=turn)
-
-    async def probabilities(self, look: Look) -> views.View:
-        """Rows gathered so far, so that the page can draw the latest value and miss none."""
-        shown: dict[str, Any] = {"rows": [], "difference": None}
-        async with aclosing(views.probabilities(self.scope, look.turn)) as items:
-            async for item in items:
-                if isinstance(item, Step):
-                    yield item
-                    continue
-                if "reply" in item:
-                    shown["reply"] = item["reply"]
-                else:
-                    shown |= {"rows": shown["rows"] + item["rows"], "note": item["note"]}
-                    shown["difference"] = max(filter(None, (shown["difference"], item["recorded"])), default=None)
-                yield dict(shown)
-
-    async def draw(self, look: Look) -> views.View:
-        """One token's steps; `knobs` from the page replace the reply's own settings."""
-        given = look.loose.get("knobs")
-        given = {k.name: given[k.name] for k in KNOBS if isinstance(given, dict) and k.name in given and k.name != "max_tokens"}
-        own = {k.name: getattr(look.turn.sampling, k.name) for k in KNOBS if k.name != "max_tokens"}
-        sampling = Sampling.of(own | given)
-        async for item in views.draw(self.scope, look.turn, look.number("position"), sampling):
-            yield item if isinstance(item, Step) else item | {"knobs": own | given}
-
-    async def branch(self, look: Look) -> views.View:
-        """Go on from an alternative token; the page then opens the conversation."""
-        turn = await self.chat.branch(look.owner, look.turn.id, look.number("position"), look.number("token"))
-        yield {"conversation": turn.conversation_id}
-
-
-def connect(page: XrayPage) -> None:
-    """X-ray's wire and its place, inside a page being built."""
-    script = "chatapp.xrayWire(props, watch, (payload) => trigger('look', payload))"
-    wire = gr.HTML({}, html_template="", js_on_load=script, elem_id="wire-xray", elem_classes="wire", apply_default_css=False)
-    wire.look(page.look, None, wire, show_progress="hidden", api_visibility="private", trigger_mode="multiple")
-
-
-def build_page(demo: gr.Blocks, page: XrayPage) -> None:
+def build_page(demo: gr.Blocks) -> None:
     """The page /xray?turn=…: X-ray alone, over the whole width."""
     with demo.route("X-ray", "/xray"):
-        widgets.static('<main id="xray" class="whole"><div id="xray-root"></div></main>', "xray-place")
-        connect(page)
-
-
-DRAWER = '<aside id="xray" aria-label="X-ray of a reply"><div id="xray-root"></div></aside>'
+        place(WHOLE)

@@ -1,0 +1,121 @@
+"""What the page may ask X-ray: one question comes in with the name of a view, its progress and its data go out."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chatapp.chat import Chat
+from chatapp.engines.base import Engine
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.turn import KNOBS, Sampling, Turn
+from chatapp.xray import inside, pasted, views
+from chatapp.xray.scope import Scope, Step
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the page asks to see. Loose values from a browser: every id is checked by the store, every number by the view."""
+
+    owner: str
+    view: str
+    turn: Turn | None = None
+    loose: dict[str, Any] = field(default_factory=dict)
+
+    def number(self, name: str, default: int = 0) -> int:
+        value = self.loose.get(name)
+        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 else default
+
+    def text(self, name: str) -> str:
+        value = self.loose.get(name)
+        return value if isinstance(value, str) else ""
+
+    def model(self, name: str) -> str:
+        """The name of a model, as somebody typed it."""
+        return self.text(name).strip()
+
+    def attention(self) -> tuple[str, int, int]:
+        """Layers, first and last token, as the attention views take them."""
+        return self.text("layers"), self.number("first"), self.number("last")
+
+
+class Looks:
+    """The views by name. Every one is an async generator of Steps and dicts; `look` turns them into what the page is told."""
+
+    def __init__(self, chat: Chat, resident: Resident) -> None:
+        self.chat = chat
+        self.resident = resident
+        self.scope = Scope(resident)
+        self.views: dict[str, Callable[[Look], views.View]] = {
+            "prompt": lambda look: views.prompt(self.scope, look.turn),
+            "probabilities": self.probabilities,
+            "draw": self.draw,
+            "attention": lambda look: inside.attention(self.scope, look.turn, *look.attention(), look.model("other")),
+            "tutorial": lambda look: inside.tutorial(self.scope, look.turn, look.text("kind"), *look.attention()),
+            "layers": lambda look: inside.lens(self.scope, look.turn, look.number("first"), look.number("count", 16)),
+            "model": lambda look: inside.architecture(self.scope, look.turn),
+            "neighbours": lambda look: inside.neighbours(self.scope, look.turn, look.number("token")),
+            "tokenizer": lambda look: pasted.tokenizer(self.scope, look.turn.model, look.text("text"), look.model("other")),
+            "search": lambda look: pasted.search(self.scope, look.turn.model, look.text("query")),
+            "perplexity": lambda look: pasted.perplexity(self.scope, look.turn.model, look.text("text")),
+            "pasted": lambda look: pasted.probabilities(self.scope, look.turn.model, look.text("text")),
+            "card": lambda look: views.reproduce(look.turn, self.engine()),
+            "measure": lambda look: views.measure(self.scope, look.turn),
+            "replay": lambda look: views.replay(look.turn, self.resident.engine),
+            "load": lambda look: views.load(self.scope, look.model("model") or look.turn.model),
+            "branch": self.branch,
+        }
+
+    def engine(self) -> Engine | None:
+        return self.resident.engine if self.resident.state == "ready" else None
+
+    async def look(self, loose: dict[str, Any], owner: str) -> AsyncIterator[dict[str, Any]]:
+        """Answer one question: {"words", "share"} while working, {"data"} as it comes, {"done"} or {"error", "offer"} at the end."""
+        try:
+            look = await self.asked(loose, owner)
+            async with aclosing(self.views[look.view](look)) as items:
+                async for item in items:
+                    yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item}
+            yield {"done": True}
+        except ChatError as error:
+            yield {"error": str(error), "offer": getattr(error, "offer", "")}
+
+    async def asked(self, loose: dict[str, Any], owner: str) -> Look:
+        """The question with its turn, which must be the asker's own."""
+        look = Look(owner, str(loose.get("view")), loose=loose)
+        if look.view not in self.views:
+            raise ChatError(f"There is no X-ray view named {look.view!r}. Reload the page.")
+        turn = await self.chat.turn(owner, look.text("turn"))
+        if turn.running:
+            raise ChatError("This reply is still being written. X-ray shows it when it is done, or after Stop.")
+        return replace(look, turn=turn)
+
+    async def probabilities(self, look: Look) -> views.View:
+        """Rows gathered so far, so that the page can draw the latest value and miss none."""
+        shown: dict[str, Any] = {"rows": [], "difference": None}
+        async with aclosing(views.probabilities(self.scope, look.turn)) as items:
+            async for item in items:
+                if isinstance(item, Step):
+                    yield item
+                    continue
+                if "reply" in item:
+                    shown["reply"] = item["reply"]
+                else:
+                    shown |= {"rows": shown["rows"] + item["rows"], "note": item["note"]}
+                    shown["difference"] = max(filter(None, (shown["difference"], item["recorded"])), default=None)
+                yield dict(shown)
+
+    async def draw(self, look: Look) -> views.View:
+        """One token's steps; `knobs` from the page replace the reply's own settings."""
+        given = look.loose.get("knobs")
+        given = {k.name: given[k.name] for k in KNOBS if isinstance(given, dict) and k.name in given and k.name != "max_tokens"}
+        own = {k.name: getattr(look.turn.sampling, k.name) for k in KNOBS if k.name != "max_tokens"}
+        sampling = Sampling.of(own | given)
+        async for item in views.draw(self.scope, look.turn, look.number("position"), sampling):
+            yield item if isinstance(item, Step) else item | {"knobs": own | given}
+
+    async def branch(self, look: Look) -> views.View:
+        """Go on from an alternative token; the page then opens the conversation."""
+        turn = await self.chat.branch(look.owner, look.turn.id, look.number("position"), look.number("token"))
+        yield {"conversation": turn.conversation_id}

@@ -1,0 +1,117 @@
+"""/xray/look over a real server: lines of JSON to whoever owns the turn; who stops reading ends the work."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from chatapp.turn import Sampling, Turn
+from chatapp.web import security
+from chatapp.web.xray_stream import MAX_BODY, Asker
+from chatapp.xray import looks as looks_module
+from chatapp.xray.scope import Step
+from tests.chats import ended
+from tests.directs import endless
+from tests.serving import Site, serve, until
+
+
+@pytest.fixture
+def site(tiny_llama: Path, make_direct) -> Iterator[Site]:
+    with serve(make_direct(endless(tiny_llama))) as running:
+        yield running
+
+
+@contextmanager
+def visitor(site: Site) -> Iterator[httpx2.Client]:
+    """A browser that has seen the page: it has the visitor's cookie."""
+    with httpx2.Client(base_url=site.url, trust_env=False, timeout=30) as client:
+        client.get("/")
+        yield client
+
+
+def owner(client: httpx2.Client) -> str:
+    return security.owner_of(Asker({"cookie": f"{security.COOKIE}={client.cookies[security.COOKIE]}"}, None, None))
+
+
+def told(site: Site, whose: str) -> Turn:
+    """A finished reply of this owner."""
+
+    async def ask() -> Turn:
+        turn = await site.chat.send(whose, "Where is Paris?", sampling=Sampling(temperature=0.0, max_tokens=8))
+        return await ended(site.chat, turn)
+
+    return site.on_loop(ask())
+
+
+def answers(response: httpx2.Response) -> list[dict]:
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def test_a_view_comes_in_lines_and_says_when_it_is_done(site: Site) -> None:
+    with visitor(site) as me:
+        turn = told(site, owner(me))
+        response = me.post("/xray/look", json={"view": "probabilities", "turn": turn.id})
+        *parts, end = answers(response)
+    assert response.status_code == 200 and end == {"done": True}
+    assert any("words" in part for part in parts)
+    assert len(parts[-1]["data"]["rows"]) == len(turn.reply_ids)
+
+
+def test_another_visitor_is_told_there_is_no_such_turn(site: Site) -> None:
+    with visitor(site) as me, visitor(site) as you:
+        turn = told(site, owner(me))
+        (answer,) = answers(you.post("/xray/look", json={"view": "prompt", "turn": turn.id}))
+        (nobody,) = answers(httpx2.post(f"{site.url}/xray/look", json={"view": "prompt", "turn": turn.id}))
+    assert "error" in answer and answer == nobody
+
+
+NO_QUESTION = {"empty": b"", "list": b"[]", "half": b"{", "text": b'"view"', "bytes": b"\xff", "long": b" " * (MAX_BODY + 1)}
+
+
+@pytest.mark.parametrize("body", NO_QUESTION.values(), ids=NO_QUESTION)
+def test_what_is_no_question_is_refused_in_words(site: Site, body: bytes) -> None:
+    response = httpx2.post(f"{site.url}/xray/look", content=body)
+    assert response.status_code == 400
+    assert "JSON" in answers(response)[0]["error"]
+
+
+def test_another_site_may_not_ask(site: Site) -> None:
+    headers = {"sec-fetch-site": "cross-site", "origin": "https://example.org"}
+    assert httpx2.post(f"{site.url}/xray/look", json={"view": "prompt"}, headers=headers).status_code == 403
+
+
+def test_behind_a_login_everybody_sees_their_own_turns_only(tiny_llama: Path, make_direct) -> None:
+    with serve(make_direct(endless(tiny_llama)), auth=("ann:first", "bob:second")) as site:
+        ann, bob, nobody = (httpx2.Client(base_url=site.url, trust_env=False, timeout=30) for _ in range(3))
+        assert ann.post("/login", data={"username": "ann", "password": "first"}).status_code == 200
+        assert bob.post("/login", data={"username": "bob", "password": "second"}).status_code == 200
+        question = {"view": "prompt", "turn": told(site, "user:ann").id}
+        assert answers(ann.post("/xray/look", json=question))[-1] == {"done": True}
+        assert "error" in answers(bob.post("/xray/look", json=question))[0]
+        refused = nobody.post("/xray/look", json=question)
+        assert refused.status_code == 401 and "logged in" in answers(refused)[0]["error"]
+
+
+def test_who_stops_reading_ends_the_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended_work = threading.Event()
+
+    async def working(scope, turn):
+        try:
+            yield Step("Working")
+            await asyncio.Event().wait()
+        finally:
+            ended_work.set()
+
+    monkeypatch.setattr(looks_module.views, "prompt", working)
+    with visitor(site) as me:
+        turn = told(site, owner(me))
+        with me.stream("POST", "/xray/look", json={"view": "prompt", "turn": turn.id}) as response:
+            lines = response.iter_lines()
+            assert json.loads(next(lines))["words"] == "Working"
+            assert not ended_work.is_set()
+    assert until(ended_work.is_set)
