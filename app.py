@@ -4,6 +4,11 @@ import os
 
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
 
+from chatapp import signals
+
+if __name__ == "__main__":
+    signals.end_at_once()
+
 import asyncio
 import logging
 import sys
@@ -20,7 +25,7 @@ def main(settings: Settings) -> None:
     from chatapp.engines.resident import Resident
     from chatapp.store import Store
     from chatapp.ui.blocks import build, launch_options, open_queue
-    from chatapp.ui.start import Loop, announce, refuse_address, until_stopped
+    from chatapp.ui.start import Loop, announce, refuse_address
     from chatapp.web import auth, login_limit, security
     from chatapp.web.routes import routes
 
@@ -41,7 +46,7 @@ def main(settings: Settings) -> None:
         **launch_options(settings),
     )
     announce(public_url or url, settings, store, resident)
-    until_stopped()
+    signals.until_stopped()
     asyncio.run_coroutine_threadsafe(chat.shutdown(), loop.running).result(timeout=30)
     demo.close(verbose=False)
     resident.close()
@@ -56,5 +61,3 @@ if __name__ == "__main__":
         sys.exit(status)
     except (ChatError, OSError) as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)

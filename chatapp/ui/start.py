@@ -1,7 +1,6 @@
-"""What app.py prints and waits for: the start-up card, the server's loop, the signal to end."""
+"""What app.py prints and waits for: the start-up card, the server's loop."""
 
 import asyncio
-import signal
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -73,11 +72,3 @@ def model_card(resident: Resident) -> str:
 def rows(facts: dict[str, str]) -> str:
     """Two columns."""
     return "\n".join(f"  {name:<11} {value}" for name, value in facts.items())
-
-
-def until_stopped() -> None:
-    """Block the main thread until Ctrl+C or a polite kill."""
-    stopped = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopped.set())
-    stopped.wait()
