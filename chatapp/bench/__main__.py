@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
+    parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
@@ -47,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
             from chatapp.bench import xray
 
             return xray.main(settings, arguments.repeats, arguments.tokens)
+        if arguments.page:
+            from chatapp.bench import page
+
+            return page.main(settings, arguments.repeats)
         settings = settings.model_copy(update={"people": getattr(arguments, "people", PEOPLE), "context": settings.context or CONTEXT})
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
         plan = Plan(settings, arguments.repeats, *tokens, tuple(arguments.crowds), arguments.peers)

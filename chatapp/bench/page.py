@@ -1,0 +1,178 @@
+"""From token to screen in Chromium: a clock in the model's place writes the time, the page says how old it is when it is drawn.
+
+Ours beside Gradio's own ChatInterface demo, in a conversation of one message and in one of many. Needs playwright and Chromium.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from chatapp.bench.processes import free_port
+from chatapp.chat import Chat
+from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.resident import Resident
+from chatapp.errors import ChatError
+from chatapp.models.sources import resolve
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from chatapp.ui.blocks import build, launch_options, open_queue
+from chatapp.web import security
+from chatapp.web.routes import routes
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from transformers import PreTrainedTokenizerBase
+
+STAMPS, PACE = 80, 0.0125
+"""Tokens of a measured reply and seconds between them: 80 tokens a second."""
+
+MANY = 50
+"""Messages of the long conversation, questions and replies."""
+
+END = "the-end"
+WATCH = """(box) => {
+  window.ages = [];
+  const seen = new Set();
+  new MutationObserver(() => {
+    const now = Date.now(), text = document.querySelector(box).textContent;
+    for (const [stamp] of text.slice(-6000).matchAll(/T\\d{13}/g)) {
+      if (seen.has(stamp)) continue;
+      seen.add(stamp);
+      requestAnimationFrame(() => window.ages.push(Date.now() - Number(stamp.slice(1))));
+    }
+  }).observe(document.querySelector(box), { childList: true, subtree: true, characterData: true });
+}"""
+"""The age of each stamp in the frame that draws it, in milliseconds."""
+
+
+class Clock:
+    """Writes the time in the place of a model: STAMPS times at PACE for "clock", else one short sentence."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self.tokenizer = tokenizer
+        self.card = Card("clock", "", 0, "clock", "cpu", "none", "a benchmark", 32_768)
+        self.capabilities = Capabilities(context=32_768)
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        yield Prefilled(reused=0)
+        async for number, word in ticking("clock" in self.tokenizer.decode(prompt_ids[-40:])):
+            yield Token(1000 + number, word, -0.5)
+        yield Finish("end")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+async def ticking(measured: bool) -> AsyncIterator[tuple[int, str]]:
+    """(number, word) of one reply."""
+    for number in range(STAMPS if measured else 0):
+        await asyncio.sleep(PACE)
+        yield number, f"T{time.time_ns() // 1_000_000} "
+    yield STAMPS, END if measured else "A short answer of a few words."
+
+
+def main(settings: Settings, repeats: int) -> int:
+    """`python -m chatapp.bench --page`. The last line is JSON."""
+    with chromium() as browser:
+        results = {}
+        for name, site in (("ours", ours(settings)), ("chat_interface", demo())):
+            with site as (url, box, entry):
+                results[name] = measured(browser, url, box, entry, repeats)
+    print(
+        f"From token to screen, milliseconds: median / 95th percentile of {repeats} replies of {STAMPS} tokens at {1 / PACE:.0f} a second"
+    )
+    for name, by_length in results.items():
+        print(f"{name:<16}" + "   ".join(f"{length} messages {half:.0f} / {most:.0f}" for length, (half, most) in by_length.items()))
+    print(json.dumps({"page": results}))
+    return 0
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A browser. Raises ChatError with what to install."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        raise ChatError("No Chromium was found, which --page looks at. Install it: apt-get install chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise ChatError("--page needs playwright: pip install -r requirements-bench.txt") from error
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def measured(browser, url: str, box: str, entry: str, repeats: int) -> dict[int, tuple[float, float]]:
+    """Messages in the conversation → (median, 95th percentile) of the stamps' ages in milliseconds."""
+    found = {}
+    for length in (1, MANY):
+        ages = []
+        for _ in range(repeats):
+            page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page.goto(url)
+            page.locator(entry).wait_for()
+            for number in range(1, length // 2):
+                say(page, entry, f"Question {number}?", page.get_by_text("A short answer").nth(number - 1))
+            page.evaluate(WATCH, box)
+            say(page, entry, "What does the clock say?", page.get_by_text(END).first)
+            ages += page.evaluate("window.ages")
+            page.context.close()
+        found[length] = (median(ages), quantiles(ages, n=20)[-1])
+    return found
+
+
+def say(page: "Page", entry: str, text: str, answer) -> None:
+    """Send one message and wait for the end of its reply."""
+    page.locator(entry).fill(text)
+    page.locator(entry).press("Enter")
+    answer.wait_for()
+
+
+@contextmanager
+def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The app with a clock for a model: (URL, its messages, its text box)."""
+    from transformers import AutoTokenizer
+
+    from chatapp.bench.__main__ import folder_of
+
+    source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
+    resident = Resident.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
+    with tempfile.TemporaryDirectory() as data:
+        alone = Settings(data_dir=Path(data), port=free_port())
+        store = Store.open(alone)
+        chat = Chat(resident, store)
+        page = build(chat, resident, alone)
+        open_queue(page)
+        given = {"routes": routes(chat, resident, alone), "middleware": security.middleware(alone)}
+        page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options(alone))
+        yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"
+        page.close(verbose=False)
+        store.close()
+
+
+@contextmanager
+def demo() -> Iterator[tuple[str, str, str]]:
+    """Gradio's ChatInterface as its guide writes it, over the same clock."""
+
+    async def answer(message: str, history: list) -> AsyncIterator[str]:
+        text = ""
+        async for _, word in ticking("clock" in message):
+            text += word
+            yield text
+
+    port = free_port()
+    page = gr.ChatInterface(answer, analytics_enabled=False)
+    page.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield f"http://127.0.0.1:{port}", "[role=log]", "textarea"
+    page.close(verbose=False)
