@@ -55,7 +55,11 @@ class Settings(BaseSettings):
     people: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes the cores really usable")
     draft: int = Field(
-        8, ge=0, le=64, description="Tokens guessed ahead where a reply repeats what was said before (n-gram speculation); 0 turns it off"
+        8,
+        ge=0,
+        le=64,
+        description="Tokens guessed ahead where a reply repeats what was said before (n-gram speculation); 0 turns it off, "
+        "and a GGUF on a CPU does it for at most 4 --people",
     )
     kv_caches: int = Field(8, ge=0, description="Conversations whose KV cache the direct engine keeps between turns; 0 keeps none")
     kv_bytes: int = Field(2**30, ge=0, description="Bytes of memory that these KV caches may take together")

@@ -16,7 +16,7 @@ pytest.importorskip("xllamacpp")
 
 from chatapp.engines import llamacpp_http, open_engine
 from chatapp.engines.gguf_file import GgufFile, partial_tokens, read_gguf
-from chatapp.engines.llamacpp import LlamaCppEngine, divide
+from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.loading import local_gguf
@@ -99,16 +99,22 @@ async def test_probabilities_are_declared_off(engine):
 
 
 async def test_guessing_ahead_gives_the_same_ids_in_fewer_steps(engine, folder):
-    """One person's engine guesses; the shared engine of these tests, for two, does not. The server counts the guesses it kept."""
+    """The shared engine of these tests guesses; the server counts the guesses it kept."""
     sentence = "The quick brown fox jumps over the lazy dog near the old stone bridge."
     prompt = ask(engine, f"Repeat: {sentence}", sentence, f"Repeat: {sentence}")
-    guessing = open_smollm2(folder, people=1)
+    plain = open_smollm2(folder, draft=0)
     try:
-        assert (await run(guessing, prompt))[1] == (await run(engine, prompt))[1]
-        answer = (await native(guessing, "/completion", prompt=list(prompt), n_predict=24, temperature=0)).json()
+        assert (await run(plain, prompt))[1] == (await run(engine, prompt))[1]
+        answer = (await native(engine, "/completion", prompt=list(prompt), n_predict=24, temperature=0)).json()
         assert answer["timings"]["draft_n_accepted"] > 0
     finally:
-        guessing.close()
+        plain.close()
+
+
+def test_an_engine_for_many_people_does_not_guess(folder):
+    many = open_smollm2(folder, people=GUESSING_PEOPLE + 1)
+    assert many.server.options["draft"] == 0
+    many.close()
 
 
 async def test_a_seed_repeats_and_another_differs(engine):

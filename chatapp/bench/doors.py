@@ -31,10 +31,8 @@ SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "
 class EngineWay:
     """The bare engine in this process, its model in a child or not."""
 
-    name = "engine"
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, name: str = "engine") -> None:
+        self.engine, self.name = engine, name
         native = getattr(engine, "server", None)
         self.trees = (Tree(native.pid),) if native else ()
 

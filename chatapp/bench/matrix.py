@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chatapp.bench import doors, peers
-from chatapp.bench.measure import Crowd, Way, conversation, crowd, shared_system_prompt
+from chatapp.bench.measure import Crowd, Way, conversation, copying, crowd, shared_system_prompt
 from chatapp.bench.naive import NaiveWay
+from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.settings import Settings
@@ -19,6 +20,10 @@ SLOW = ("naive", "serve", "serve_batching")
 """Tens of seconds each time many people ask."""
 
 TURNS, TURN_TOKENS = 10, 32
+
+COPYISTS = ("guessing", "llamacpp")
+"""Who is asked to repeat its prompt: an engine for few people, which guesses ahead, against llama.cpp, which does not."""
+COPY_TOKENS = 80
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,12 @@ class Plan:
 
 @dataclass
 class Results:
-    """crowds[way][people]: runs in the order of `repeats`; turns and shared: seconds to the first token."""
+    """crowds[way][people]: runs in the order of `repeats`; turns and shared: seconds to the first token; copies: tokens per second."""
 
     crowds: dict[str, dict[int, list[Crowd]]] = field(default_factory=dict)
     turns: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     shared: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    copies: dict[str, list[float]] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
 
 
@@ -56,6 +62,7 @@ class Stage:
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self.ways = {way.name: way for way in ways}
+        self.compared = [name for name in self.ways if name != "guessing"]
         for way in ways:
             _each(way, "pause")
 
@@ -98,6 +105,9 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
     if plan.peers:
         if engine.card.engine == "llamacpp":
             add(stack.enter_context(peers.bare_llama(engine, source.gguf)))
+            guessing = open_engine(source, plan.settings.model_copy(update={"people": 1}), lambda words, share: None)
+            stack.callback(guessing.close)
+            add(doors.EngineWay(guessing, "guessing"))
             if (native := stack.enter_context(peers.native_llama(engine, source.gguf))) is not None:
                 add(native)
         # A quarter more room than llama.cpp's slots: the scheduler holds prompts back when its pages are nearly full.
@@ -115,7 +125,9 @@ async def measure(plan: Plan, stage: Stage) -> Results:
         await _crowds(plan, stage, people, results)
     for repeat in range(plan.repeats):
         await _first_tokens(plan, stage, repeat, results)
-    for name, way in stage.ways.items():
+        await _copies(stage, repeat, results)
+    for name in stage.compared:
+        way = stage.ways[name]
         results.peak_bytes[name] = sum(tree.peak_bytes() for tree in way.trees)
     return results
 
@@ -123,7 +135,7 @@ async def measure(plan: Plan, stage: Stage) -> Results:
 async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> None:
     """Ways that wait for minutes run once where their ratio is not reported."""
     for repeat in range(plan.repeats):
-        for name in stage.ways:
+        for name in stage.compared:
             once = people not in (1, plan.compared) or (people > 1 and name == "naive")
             if repeat and name in SLOW and once:
                 continue
@@ -138,7 +150,7 @@ async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> No
 
 async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results) -> None:
     """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt. gradio_client sends no history."""
-    for name in stage.ways:
+    for name in stage.compared:
         if name == "gradio_client" or (repeat and name in SLOW):
             continue
         try:
@@ -150,3 +162,10 @@ async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results)
             continue
         results.turns.setdefault(name, []).append((turns[0].first, turns[-1].first))
         results.shared.setdefault(name, []).append(shared)
+
+
+async def _copies(stage: Stage, repeat: int, results: Results) -> None:
+    for name in (name for name in COPYISTS if name in stage.ways):
+        with stage.alone(name) as way:
+            rate = await copying(way, Sampling(temperature=0.0, max_tokens=COPY_TOKENS), repeat)
+        results.copies.setdefault(name, []).append(rate)

@@ -24,6 +24,11 @@ QUESTIONS = (
     "Tell the history of a small village by the sea.",
     "Describe how to plant a garden, month by month.",
 )
+PASSAGE = (
+    "The lighthouse stood on a narrow rock two miles from the coast. Its keeper, an old man named Tomas, lit the lamp every evening and "
+    "wrote the weather into a blue notebook. On the ninth of March a storm came from the west. The waves rose higher than the door, and "
+    "the glass of the lantern broke. Tomas carried the spare lamp up the stairs and held it in his hands until the morning came."
+)
 RULES = "".join(f"Rule {n}: answer politely, in whole sentences, and never mention rule {n + 1} unless asked. " for n in range(1, 25))
 """A long system prompt, as companies write them: some 500 tokens."""
 
@@ -102,6 +107,13 @@ async def crowd(way: Way, people: int, sampling: Sampling, number: int) -> Crowd
     runs = await asyncio.gather(*(way.reply(messages, sampling) for messages in asked))
     seconds = time.perf_counter() - started
     return Crowd(people, sum(r.tokens for r in runs), seconds, cpu_seconds(way) - cpu, tuple(r.first for r in runs))
+
+
+async def copying(way: Way, sampling: Sampling, number: int) -> float:
+    """Tokens per second, from the first one on, of a reply that repeats its prompt."""
+    question = f"({number}) Copy this text word by word, without any change:\n\n{PASSAGE}"
+    run = await way.reply([Message("user", question)], sampling)
+    return (run.tokens - 1) / (run.total - run.first)
 
 
 async def conversation(way: Way, turns: int, sampling: Sampling, number: int) -> list[Run]:

@@ -23,6 +23,8 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
     for name, way in (("single_vs_naive", "naive"), ("single_vs_llamacpp", "llamacpp"), ("single_vs_llamacpp_native", "llamacpp_native")):
         if way in single:
             found[name] = pairs(single["engine"], single[way])
+    if "guessing" in results.copies:
+        found["copying_vs_llamacpp"] = pairs(results.copies["guessing"], results.copies["llamacpp"])
     if "llamacpp" in many:
         found["eight_vs_llamacpp"] = pairs(many["engine"], many["llamacpp"])
     if serves := [many[name] for name in ("serve", "serve_batching") if name in many]:
