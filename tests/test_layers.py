@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 FILES = [*sorted((ROOT / "chatapp").rglob("*.py")), ROOT / "app.py"]
 FLOORS = {
     "errors": 0,
+    "signals": 0,
     "turn": 1,
     "settings": 1,
     "prompt": 2,
@@ -33,7 +34,7 @@ FLOORS = {
     "app": 10,
 }
 MAY_IMPORT = {
-    "gradio": ("ui", "app"),
+    "gradio": ("ui", "app", "bench"),
     "torch": ("engines", "models", "xray", "lab", "bench"),
     "sqlalchemy": ("store", "migrations", "bench"),
 }
