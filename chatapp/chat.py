@@ -1,7 +1,6 @@
 """The one meeting of engine and store: send, regenerate, edit, continue, branch, stop. Replies run as jobs of the server."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from chatapp.admission import Admission
-from chatapp.compose import Beginning, branched, clean, compose, continued, fitted, messages_of, record
+from chatapp.compose import Beginning, branched, clean, compose, continued, fitted, record
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError, NotFound
 from chatapp.job import Job, Jobs
-from chatapp.prompt import Budget, forecast
+from chatapp.meter import Meter
 from chatapp.shelves import Shelves
 from chatapp.store import Store
 from chatapp.turn import Event, Message, Sampling, StopReason, Turn, new_id
@@ -25,8 +24,6 @@ CURRENT_LEAF = "current leaf"
 """As parent_id: go on from where the conversation stands. None begins it anew beside its first question."""
 
 DEFAULTS = Sampling()
-
-METER_SECONDS = 1.0  # the context meter asks at every key press; it may show a conversation as it was this long ago
 
 
 class Chat:
@@ -41,10 +38,10 @@ class Chat:
         self.store = store
         self.shelves = Shelves(store)
         self.queue = Admission(max_waiting, slots=self._slots, ready=self._engine_ready, moved=self._moved)
+        self.meter = Meter(resident, self.path)
         self._jobs = Jobs()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._meter: dict[tuple[str, str], tuple[float, list[Turn]]] = {}
         self._closed = False
         store.interrupt_running()
 
@@ -101,7 +98,7 @@ class Chat:
 
         A turn that does not run in this process comes once, as stored.
         """
-        job = self._job(owner, turn_id)
+        job = await self._job_of(owner, turn_id)
         if job is None:
             yield (await self._find(owner, turn_id))[1]
             return
@@ -113,9 +110,8 @@ class Chat:
 
         A message taken back stays in the tree as `Turn.taken_back`, its text restorable; no later prompt contains it.
         """
-        job = self._job(owner, turn_id)
+        job = await self._job_of(owner, turn_id)
         if job is None:
-            await self._find(owner, turn_id)
             return
         self._stop(job, "stopped")
         await job.saved.wait()
@@ -150,16 +146,6 @@ class Chat:
         live = self._jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
         _, turns = await self.shelves.look(lambda store: store.path(owner, conversation_id, leaf))
         return [live[turn.id].over(turn) if turn.id in live else turn for turn in turns]
-
-    async def budget(
-        self, owner: str, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
-    ) -> Budget:
-        """What sending `text` would use, reserve and drop of the context. Quick: called while a person types."""
-        engine = self.resident.engine
-        path = await self._metered(owner, conversation_id) if conversation_id else []
-        messages = messages_of(path, system=system, user=text)
-        context, room = engine.capabilities.context, sampling.max_tokens
-        return await asyncio.to_thread(forecast, messages, engine.tokenizer, context=context, max_tokens=room)
 
     async def shutdown(self) -> None:
         """End every reply as interrupted, save them all, take no more. Continue is offered at the next start."""
@@ -273,6 +259,14 @@ class Chat:
             if job := self._jobs.get(key):
                 job.notify()
 
+    async def _job_of(self, owner: str, turn_id: str) -> Job | None:
+        """None for a turn that has ended. One that was written down this moment gets its job before its conversation's lock is free."""
+        turn = (await self._find(owner, turn_id))[1] if self._job(owner, turn_id) is None else None
+        if turn and turn.running:
+            async with self._lock(turn.conversation_id):
+                pass
+        return self._job(owner, turn_id)
+
     def _job(self, owner: str, turn_id: str) -> Job | None:
         job = self._jobs.get(turn_id)
         return job if job and job.turn.owner == owner else None
@@ -281,14 +275,6 @@ class Chat:
         job = self._jobs.get(turn_id)  # before reading, as in path()
         store, turn = await self.shelves.look(lambda store: store.turn(owner, turn_id))
         return store, job.over(turn) if job else turn
-
-    async def _metered(self, owner: str, conversation_id: str) -> list[Turn]:
-        read, path = self._meter.get((owner, conversation_id), (-METER_SECONDS, []))
-        if time.monotonic() - read > METER_SECONDS:
-            path = await self.path(owner, conversation_id)
-            self._meter = dict(list(self._meter.items())[-99:])
-            self._meter[owner, conversation_id] = time.monotonic(), path
-        return path
 
     def _lock(self, conversation_id: str) -> asyncio.Lock:
         return self._locks.setdefault(conversation_id, asyncio.Lock())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -128,6 +129,33 @@ async def test_a_page_that_closes_while_sending_does_not_undo_half_of_it(chat: C
     assert (await ended(chat, turn)).reply == "Hello world"
 
 
+class LateStore(Store):
+    """A store whose write of a question is seen by others before the writer hears of it."""
+
+    told = threading.Event()
+
+    def begin(self, turn: Turn) -> None:
+        super().begin(turn)
+        self.told.wait(10)
+
+
+async def test_a_turn_seen_in_the_store_the_moment_it_is_written_can_be_followed_and_stopped(scripted, tmp_path: Path) -> None:
+    store = LateStore(f"sqlite:///{tmp_path}/chat.db")
+    chat = Chat(Residence(scripted), store)
+    sending = [asyncio.create_task(chat.send(ME, text)) for text in ("Follow me", "Stop me")]
+    await until(lambda: len(store.conversations(ME)) == 2)
+    seen = {turn.user: turn for summary in store.conversations(ME) for turn in store.path(ME, summary.id)}
+    scripted.words, scripted.delay = LONG[:50], 0.01
+    following = asyncio.create_task(ended(chat, seen["Follow me"]))
+    stopping = asyncio.create_task(chat.stop(ME, seen["Stop me"].id))
+    await asyncio.sleep(0.05)
+    store.told.set()
+    await asyncio.gather(*sending, stopping)
+    assert (await following).reply == "".join(LONG[:50])
+    assert store.turn(ME, seen["Stop me"].id).stop_reason == "stopped"
+    await chat.shutdown()
+
+
 async def test_two_followers_see_the_same_and_a_slow_one_sees_the_latest(chat: Chat, scripted) -> None:
     scripted.words, scripted.delay = LONG[:100], 0.001
     turn = await chat.send(ME, "Tell me")
@@ -249,7 +277,7 @@ async def test_somebody_elses_ids_read_as_not_found_everywhere(chat: Chat, scrip
             chat.stop(YOU, turn.id),
             anext(chat.follow(YOU, turn.id)),
             chat.path(YOU, turn.conversation_id),
-            chat.budget(YOU, turn.conversation_id, "x"),
+            chat.meter.budget(YOU, turn.conversation_id, "x"),
         ]
         for attempt in attempts:
             with pytest.raises(NotFound):
@@ -298,8 +326,8 @@ async def test_what_a_dead_process_left_running_is_interrupted_at_the_next_start
 
 
 async def test_the_meter_counts_the_path_and_what_is_typed(chat: Chat) -> None:
-    empty = await chat.budget(ME, None, "Hi")
+    empty = await chat.meter.budget(ME, None, "Hi")
     turn = await ended(chat, await chat.send(ME, "Some words before"))
-    after = await chat.budget(ME, turn.conversation_id, "Hi", sampling=Sampling(max_tokens=100))
+    after = await chat.meter.budget(ME, turn.conversation_id, "Hi", sampling=Sampling(max_tokens=100))
     assert after.used > empty.used > 0 and (after.reserved, after.context, after.over) == (100, 2048, False)
-    assert (await chat.budget(ME, turn.conversation_id, "long " * 5000)).over
+    assert (await chat.meter.budget(ME, turn.conversation_id, "long " * 5000)).over

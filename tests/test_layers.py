@@ -20,6 +20,7 @@ FLOORS = {
     "transfer": 4,
     "admission": 4,
     "compose": 4,
+    "meter": 4,
     "shelves": 4,
     "job": 4,
     "chat": 5,

@@ -291,7 +291,7 @@ class ChatPage:
             return sent({})
         ask = Ask.of(event._data, owner_of(request), system, knobs)
         try:
-            budget = await self.chat.budget(ask.owner, ask.conversation, ask.text, system=ask.system, sampling=ask.sampling())
+            budget = await self.chat.meter.budget(ask.owner, ask.conversation, ask.text, system=ask.system, sampling=ask.sampling())
         except ChatError:
             return sent({})
         return sent({name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")})
