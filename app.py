@@ -24,7 +24,7 @@ def main(settings: Settings) -> None:
     from chatapp.chat import Chat
     from chatapp.engines.resident import Resident
     from chatapp.store import Store
-    from chatapp.ui.blocks import build, launch_options, open_queue
+    from chatapp.ui.blocks import build, launch_options
     from chatapp.ui.start import Loop, announce, refuse_address
     from chatapp.web import auth, login_limit, security
     from chatapp.web.routes import routes
@@ -34,7 +34,6 @@ def main(settings: Settings) -> None:
     resident.start()
     chat, loop = Chat(resident, store, max_waiting=settings.max_waiting), Loop()
     demo = build(chat, resident, settings)
-    open_queue(demo)
     _, url, public_url = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,

@@ -132,6 +132,10 @@ class Chat:
         """Live turns of a conversation, running or waiting, in the order they will run."""
         return [job.turn for job in self._jobs.running(owner, conversation_id)]
 
+    def writing(self) -> bool:
+        """Whether any reply runs or waits."""
+        return self._jobs.busy
+
     def unsaved(self, turn_id: str) -> str:
         """Why the latest state of this turn is not in the store yet; '' when it is."""
         job = self._jobs.get(turn_id)

@@ -169,6 +169,10 @@ class Jobs:
         self._live: dict[str, Job] = {}
         self._unsaved: dict[str, Job] = {}
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._live)
+
     def add(self, job: Job) -> None:
         self._live[job.turn.id] = job
 

@@ -25,7 +25,7 @@ from chatapp.models.sources import resolve
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
-from chatapp.ui.blocks import build, launch_options, open_queue
+from chatapp.ui.blocks import build, launch_options
 from chatapp.web import security
 from chatapp.web.routes import routes
 
@@ -153,7 +153,6 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
         store = Store.open(alone)
         chat = Chat(resident, store)
         page = build(chat, resident, alone)
-        open_queue(page)
         given = {"routes": routes(chat, resident, alone), "middleware": security.middleware(alone)}
         page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options(alone))
         yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"

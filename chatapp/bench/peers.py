@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from chatapp.bench.doors import openai_stream
+from chatapp.bench.doors import openai_client, openai_stream
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.llamacpp_http import events
@@ -75,7 +75,7 @@ class ServeWay:
 
     def __init__(self, name: str, url: str, folder: Path, tree: Tree) -> None:
         self.name, self.trees = name, (tree,)
-        self._url, self._folder = url, folder
+        self._client, self._folder = openai_client(url), folder
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
         body = {"model": str(self._folder), "messages": [asdict(m) for m in messages], "stream": True}
@@ -84,7 +84,7 @@ class ServeWay:
             {"do_sample": not sampling.greedy, "top_k": sampling.top_k, "max_new_tokens": sampling.max_tokens}
         )
         try:
-            return await openai_stream(f"{self._url}/v1/chat/completions", body, {})
+            return await openai_stream(self._client, body)
         except httpx2.TransportError as error:
             raise ChatError(f"{self.name} broke the connection off: {error}") from error
 

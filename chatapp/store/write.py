@@ -31,6 +31,16 @@ CHUNK = 500
 
 MUTABLE = tuple(name for name in TURN_FIELDS if name not in IDENTITY)
 
+# Built once: a reply is saved three times a second, and putting its statement together took longer than running it.
+OWNED = sa.select(conversations.c.id).where(
+    conversations.c.id == sa.bindparam("in_conversation"), conversations.c.owner == sa.bindparam("of")
+)
+OWN = turns.update().where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
+"""This turn, in this conversation of this owner; a deleted conversation still takes the rest of its reply, in case of undo."""
+
+RUNNING = OWN.where(turns.c.stop_reason == "")
+PROMPT = prompts.update().where(prompts.c.turn_id == sa.bindparam("this"))
+
 
 def head(connection: sa.Connection, owner: str, conversation_id: str, *, lock: bool = False, with_deleted: bool = False) -> sa.Row:
     """The conversation's row, if it is the owner's; `lock` makes other writers of it wait."""
@@ -117,27 +127,21 @@ def progress(connection: sa.Connection, turn: Turn, whole: bool) -> None:
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")  # at most 0.6 s lost, and only if the server itself dies
     names = [name for name in (MUTABLE if whole else REPLY_FIELDS) if name != "stop_reason"]
-    done = connection.execute(turns.update().where(_own(turn), turns.c.stop_reason == "").values(turn_row(turn, names))).rowcount
+    done = connection.execute(RUNNING, turn_row(turn, names) | _whose(turn)).rowcount
     if whole and done:
-        _prompt(connection, turn)
+        connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
 
 
 def finish(connection: sa.Connection, turn: Turn) -> None:
     """The final state, searchable."""
-    if connection.execute(turns.update().where(_own(turn)).values(turn_row(turn, MUTABLE))).rowcount:
-        _prompt(connection, turn)
+    if connection.execute(OWN, turn_row(turn, MUTABLE) | _whose(turn)).rowcount:
+        connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
         connection.execute(conversations.update().where(conversations.c.id == turn.conversation_id).values(updated=time.time()))
         _index(connection, [turn.id])
 
 
-def _prompt(connection: sa.Connection, turn: Turn) -> None:
-    connection.execute(prompts.update().where(prompts.c.turn_id == turn.id).values(turn_row(turn, PROMPT_FIELDS)))
-
-
-def _own(turn: Turn) -> sa.ColumnElement[bool]:
-    """This turn, in this conversation of this owner; a deleted conversation still takes the rest of its reply, in case of undo."""
-    owned = sa.select(conversations.c.id).where(conversations.c.id == turn.conversation_id, conversations.c.owner == turn.owner)
-    return sa.and_(turns.c.id == turn.id, turns.c.conversation_id.in_(owned))
+def _whose(turn: Turn) -> dict[str, str]:
+    return {"this": turn.id, "in_conversation": turn.conversation_id, "of": turn.owner}
 
 
 def _index(connection: sa.Connection, ids: Sequence[str]) -> None:

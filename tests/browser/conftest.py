@@ -16,7 +16,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.ui.blocks import build, launch_options, open_queue
+from chatapp.ui.blocks import build, launch_options
 from chatapp.web import auth, security
 from chatapp.web.routes import routes
 from tests.conftest import Scripted
@@ -71,7 +71,6 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
     resident = Resident.of(engine)
     chat = Chat(resident, store)
     demo = build(chat, resident, settings)
-    open_queue(demo)
     demo.launch(
         server_port=settings.port,
         auth=auth.checker(settings.auth),
