@@ -5,12 +5,28 @@
   let scheduled = false;
 
   const tool = (label, icon, run, text = "") => app.button(label, icon, run, { text });
+  const ticked = (button) => {
+    const was = button.innerHTML;
+    button.innerHTML = app.icons.check;
+    setTimeout(() => { button.innerHTML = was; }, 1200);
+  };
+
   const copyFrom = (row) => (event) => {
     const copies = row.querySelectorAll('.message-buttons button[title^="Cop"], .message-buttons button[aria-label^="Cop"]');
     copies[copies.length - 1]?.click();
-    const button = event.currentTarget, was = button.innerHTML;
-    button.innerHTML = app.icons.check;
-    setTimeout(() => { button.innerHTML = was; }, 1200);
+    ticked(event.currentTarget);
+  };
+
+  /* Gradio's own button would copy a text with its tags escaped. Over plain http from afar there is no navigator.clipboard. */
+  const copyText = (text) => (event) => {
+    const box = app.el("textarea", { style: "position: fixed; opacity: 0" });
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+    event.currentTarget.focus();
+    ticked(event.currentTarget);
   };
 
   function remove(slot) {
@@ -43,7 +59,7 @@
     if (slot.note) line.append(app.el("p", { class: slot.reason === "error" ? "note failed" : "note", role: "note" }, slot.note));
     const tools = app.el("span", { class: "tools" });
     if (!slot.running) {
-      if (!slot.empty) tools.append(tool("Copy", "copy", copyFrom(row)));
+      if (!slot.empty) tools.append(tool("Copy", "copy", slot.text ? copyText(slot.text) : copyFrom(row)));
       tools.append(tool("Regenerate", "retry", () => app.act("regenerate", { turn: slot.id })));
       if (slot.more && slot.last) tools.append(tool("Continue", "continue", () => app.act("continue", { turn: slot.id }), "Continue"));
       tools.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(slot.id)));
@@ -56,10 +72,10 @@
     return line;
   }
 
-  function userLine(user, row) {
+  function userLine(user) {
     const line = app.el("div", { class: "line", "aria-live": "off" });
     const edit = () => { editing = { id: user.id, text: user.text }; sync(); };
-    line.append(app.el("span", { class: "tools" }, tool("Copy", "copy", copyFrom(row)), tool("Edit", "edit", edit)));
+    line.append(app.el("span", { class: "tools" }, tool("Copy", "copy", copyText(user.text)), tool("Edit", "edit", edit)));
     return line;
   }
 
@@ -106,7 +122,7 @@
     bot.querySelectorAll("[data-testid][aria-label]:not([role])").forEach((bubble) => bubble.setAttribute("role", "group"));
     bot.querySelectorAll(".user-row").forEach((row, n) => {
       const open = users[n] && editing?.id === users[n].id;
-      place(row, users[n], () => (open ? editor(users[n]) : userLine(users[n], row)), open ? "editing" : !!running);
+      place(row, users[n], () => (open ? editor(users[n]) : userLine(users[n])), open ? "editing" : !!running);
     });
     bot.querySelectorAll(".bot-row").forEach((row, n) => {
       row.classList.toggle("awaiting", !!bots[n]?.running && bots[n].empty && !bots[n].waiting);

@@ -14,6 +14,7 @@ from chatapp.errors import ChatError, closest
 
 ENV_PREFIX = "CHATAPP_"
 EMBEDDED_MODEL = "smollm2"
+SMALLEST_CONTEXT = 128
 
 
 def default_data_dir() -> Path:
@@ -103,6 +104,11 @@ def from_namespace(namespace: argparse.Namespace) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise ChatError(f"{flag(name)} ({env(name)}) is {first['input']!r}: {first['msg'].lower()}.") from error
+    if 0 < settings.context < SMALLEST_CONTEXT:
+        raise ChatError(
+            f"--context {settings.context} leaves no room for a chat: templates alone take some 30 tokens. "
+            f"Give at least {SMALLEST_CONTEXT}, or 0 for all that the model allows."
+        )
     if settings.share and not (settings.auth or settings.public):
         raise ChatError("--share makes a public link. Add --auth user:password, or --public to let anyone with the link in.")
     return settings

@@ -91,7 +91,8 @@ class Sampling:
         for knob in KNOBS:
             _check_number(knob, value := getattr(self, knob.name))
             object.__setattr__(self, knob.name, type(knob.default)(value))  # a slider says 1 for 1.0; a record says one of them
-        if self.seed is not None and not (isinstance(self.seed, int) and 0 <= self.seed <= MAX_SEED):
+        whole = isinstance(self.seed, int) and not isinstance(self.seed, bool)
+        if self.seed is not None and not (whole and 0 <= self.seed <= MAX_SEED):
             raise ChatError(f"Seed is {self.seed!r}; it must be empty or a whole number from 0 to {MAX_SEED}.", status=422)
         if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
             raise ChatError("Stop strings must be a list of texts, none of them empty.", status=422)

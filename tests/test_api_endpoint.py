@@ -96,11 +96,20 @@ def test_cancel_stops_the_model_and_keeps_what_was_written(site: Site, scripted:
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({"temperature": 9}, "Temperature is 9"), ({"seed": -1}, "Seed is -1"), ({"conversation_id": "0" * 32}, "not found")],
+    [
+        ({"temperature": 9}, "Temperature is 9"),
+        ({"seed": -1}, "Seed is -1"),
+        ({"conversation_id": "0" * 32}, "not found"),
+        ({"system": 5, "conversation_id": 5}, "system and conversation_id must be text"),
+    ],
 )
 def test_a_wrong_value_is_answered_with_the_sentence(connect: Callable[[], Client], wrong: dict, says: str) -> None:
     with pytest.raises(AppError, match=says):
         connect().predict("Hi", **wrong, api_name="/chat")
+
+
+def test_null_is_the_default(connect: Callable[[], Client]) -> None:
+    assert connect().predict("Hi", system=None, stop=None, conversation_id=None, seed=None, api_name="/chat") == "Hello world"
 
 
 def test_a_failure_of_the_model_reaches_the_client(scripted: Scripted, connect: Callable[[], Client]) -> None:

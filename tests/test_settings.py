@@ -61,3 +61,9 @@ def test_every_setting_has_help_a_flag_and_a_variable(name: str) -> None:
 def test_a_space_listens_where_its_proxy_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "ann/chat")
     assert parse([]).host == "0.0.0.0"
+
+
+def test_a_context_in_which_nothing_fits_is_refused() -> None:
+    with pytest.raises(ChatError, match="--context 10 leaves no room"):
+        parse(["--context", "10"])
+    assert parse(["--context", "128"]).context == 128

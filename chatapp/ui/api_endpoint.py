@@ -67,10 +67,12 @@ def add(chat: Chat) -> None:
             stop: text at which the reply ends; several on lines of their own
             conversation_id: to go on with a conversation: any name of yours, the same in each call, or an id from the page's address
         """
-        if not isinstance(message, str) or not isinstance(stop or "", str):
-            raise shown(ChatError("message and stop must be texts.", status=422))
+        texts_given = {"message": message, "system": system or "", "stop": stop or "", "conversation_id": conversation_id or ""}
+        if wrong := [name for name, value in texts_given.items() if not isinstance(value, str)]:
+            raise shown(ChatError(f"{' and '.join(wrong)} must be text.", status=422))
+        system, stop, conversation_id = system or "", stop or "", conversation_id or ""
         values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
-        values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, (stop or "").split("\n"))))
+        values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
         owner = owner_of(request)
         try:
             sampling, known = Sampling.of(values), names.find(owner, conversation_id)

