@@ -1,6 +1,7 @@
 """The batched engine with real models: everybody gets their own reply, exactly, and no turn is read twice."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,7 @@ def test_capabilities_say_what_is_off_and_why(engine: BatchedEngine) -> None:
     assert set(engine.capabilities.off) == {"seed", "repetition_penalty", "logprobs"}
     assert (engine.capabilities.context, engine.capabilities.concurrency) == (1024, 8)
     assert engine.card.engine == "batched"
+    cached = engine._batch.cache.num_blocks * CPU_PAGE
+    assert re.fullmatch(
+        rf"[\d.]+ [kMG]B weights \+ [\d.]+ [kMG]B KV cache \(\d+ × {cached // 8:,} tokens\) of [\d.]+ GB free", engine.card.memory
+    )

@@ -15,9 +15,11 @@ from transformers.generation.continuous_batching.utils import drain_queue
 
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
+from chatapp.engines.memory import Forecast, free_bytes, weight_bytes
 from chatapp.engines.paged import (
     RememberingScheduler,
     batching_config,
+    bytes_per_token,
     cpu_pages,
     generation_config,
     keep_config_still,
@@ -90,10 +92,11 @@ class BatchedEngine:
             torch.set_num_threads(settings.threads or usable_cores())  # threads begun later, such as the batch's, take it over
         self._lock = threading.Lock()
         self._closed = False
+        free = free_bytes(str(self.model.device))
         self._batch = self._start()
         self._untouched = keep_config_still(self.model)
         self.capabilities = self._capabilities(wanted)
-        self.card = replace(card, context=self.capabilities.context)
+        self.card = replace(card, context=self.capabilities.context, memory=self._memory(free))
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. What `capabilities.off` names is ignored. Prefilled comes with the first token."""
@@ -213,11 +216,20 @@ class BatchedEngine:
             self._batch = None
             gc.collect()  # the error's traceback holds the cache in a cycle
 
+    @property
+    def _cached(self) -> int:
+        """Tokens in all pages."""
+        return self._batch.cache.num_blocks * self._batch.manager.continuous_batching_config.page_size
+
+    def _memory(self, free: int) -> str:
+        """Weights and pages beside the `free` bytes that there were without the pages, in words."""
+        weights, each = weight_bytes(self.model), bytes_per_token(self.model.config.get_text_config(), self.model.dtype)
+        return str(Forecast(weights, each, self._people, self._cached // self._people, free + weights))
+
     def _capabilities(self, wanted: int) -> Capabilities:
         """On an accelerator the memory is shared out when the cache is made: each person has an equal part of its tokens."""
         cache = self._batch.cache
-        share = self._pages.context if self._pages else cache.num_blocks * self._batch.manager.continuous_batching_config.page_size
-        context = min(wanted, share if self._pages else share // self._people)
+        context = min(wanted, self._pages.context if self._pages else self._cached // self._people)
         off = dict(OFF)
         if not cache.use_prefix_sharing:
             off["prefix_reuse"] = "Pages of sliding-window layers cannot be shared, so every turn is read from the start."
