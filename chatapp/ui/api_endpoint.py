@@ -67,10 +67,8 @@ def add(chat: Chat) -> None:
             stop: text at which the reply ends; several on lines of their own
             conversation_id: to go on with a conversation: any name of yours, the same in each call, or an id from the page's address
         """
-        texts_given = {"message": message, "system": system or "", "stop": stop or "", "conversation_id": conversation_id or ""}
-        if wrong := [name for name, value in texts_given.items() if not isinstance(value, str)]:
-            raise shown(ChatError(f"{' and '.join(wrong)} must be text.", status=422))
         system, stop, conversation_id = system or "", stop or "", conversation_id or ""
+        refuse_what_is_no_text(message=message, system=system, stop=stop, conversation_id=conversation_id)
         values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
         values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
         owner = owner_of(request)
@@ -86,6 +84,11 @@ def add(chat: Chat) -> None:
     # Gradio reads what a stream yields from the return annotation; an iterator would count as no output at all.
     reply.__annotations__["return"] = str
     gr.api(reply, api_name="chat", concurrency_limit=None)
+
+
+def refuse_what_is_no_text(**given: object) -> None:
+    if wrong := [name for name, value in given.items() if not isinstance(value, str)]:
+        raise shown(ChatError(f"{' and '.join(wrong)} must be text.", status=422))
 
 
 async def texts(chat: Chat, turn: Turn) -> AsyncIterator[str]:
