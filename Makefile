@@ -4,10 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test test-slow lint format bench gpu-check docs clean
+.PHONY: run native test test-slow lint format bench gpu-check docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
+
+# llama.cpp compiled for the CPU it will run on, in place of the prebuilt one, which knows AVX2 only. Takes a C++ compiler, cmake and
+# five minutes. Without grammars and TLS, which nobody uses here, no Rust and no download is needed. CXXFLAGS: older GCCs drop the
+# configuration of AMX's tiles as a dead store, and the first prompt ends with an illegal instruction (ggml-org/llama.cpp#26954).
+native: $(VENV)/.runtime
+	CMAKE_ARGS="-DLLAMA_LLGUIDANCE=OFF -DLLAMA_BUILD_BORINGSSL=OFF" CXXFLAGS="-fno-tree-dse -fno-dse" \
+	$(BIN)/python -m pip install --disable-pip-version-check --no-cache-dir --force-reinstall --no-deps --no-binary xllamacpp \
+	"$$(grep ^xllamacpp requirements.txt)"
 
 # The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
 test: $(VENV)/.dev

@@ -70,8 +70,10 @@
   let at = null;
 
   const facts = (all) => {
-    const rows = all.filter(Boolean), bits = rows.map((row) => -row.logprob / Math.LN2), mean = bits.reduce((a, b) => a + b, 0) / (bits.length || 1);
-    return [xray.fact("tokens", rows.length), xray.fact("perplexity", (2 ** mean).toFixed(2)), xray.fact("bits per token", mean.toFixed(2)), xray.fact("were the likeliest token", `${Math.round((100 * rows.filter((r) => r.rank === 1).length) / (rows.length || 1))} %`)];
+    const rows = all.filter(Boolean);
+    if (!rows.length) return [];
+    const bits = rows.map((row) => -row.logprob / Math.LN2), mean = bits.reduce((a, b) => a + b, 0) / bits.length;
+    return [xray.fact("tokens", rows.length), xray.fact("perplexity", (2 ** mean).toFixed(2)), xray.fact("bits per token", mean.toFixed(2)), xray.fact("were the likeliest token", `${Math.round((100 * rows.filter((r) => r.rank === 1).length) / rows.length)} %`)];
   };
   const scale = () => el("p", { class: "x-legend" }, "certain", el("span", { class: "x-scale" }), "surprised: 1 in 256 or less");
 

@@ -16,7 +16,7 @@ pytest.importorskip("xllamacpp")
 
 from chatapp.engines import llamacpp_http, open_engine
 from chatapp.engines.gguf_file import GgufFile, partial_tokens, read_gguf
-from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, divide
+from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, advice, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.loading import local_gguf
@@ -25,6 +25,7 @@ from chatapp.settings import Settings
 from chatapp.turn import Finish, Prefilled, Sampling, Token
 
 CONTEXT = 1024
+PREBUILT = "CPU : AVX = 1 | AVX2 = 1 | FMA = 1"
 HARD = [
     "😀👩‍👩‍👧‍👦🏳️‍🌈 flags 🇫🇷",
     "你好，世界！日本語 한국어",
@@ -91,6 +92,12 @@ async def test_the_text_is_the_decoded_ids(engine):
 async def test_greedy_repeats(engine):
     prompt = ask(engine, "Write about the sea.")
     assert (await run(engine, prompt))[1] == (await run(engine, prompt))[1]
+
+
+def test_whoever_has_matrix_units_is_told_how_to_use_them(engine):
+    assert "AVX2 = 1" in engine.server.units
+    assert "make native" in advice(PREBUILT, {"avx2", "amx_int8"})
+    assert advice(PREBUILT, {"avx2", "avx512f"}) == advice(f"{PREBUILT} | AMX_INT8 = 1", {"avx2", "amx_int8"}) == ""
 
 
 async def test_probabilities_are_declared_off(engine):

@@ -134,7 +134,7 @@ def test_the_context_is_read_under_the_names_models_use() -> None:
 
 @pytest.mark.parametrize(("flags", "dtype"), [({"fpu"}, torch.float32), ({"avx512_bf16"}, torch.bfloat16), ({"amx_bf16"}, torch.bfloat16)])
 def test_a_cpu_uses_bfloat16_only_where_it_has_units_for_it(flags: set[str], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_cpu_flags", lambda: flags)
+    monkeypatch.setattr(loading, "cpu_flags", lambda: flags)
     chosen, reason = pick_dtype(Settings(), "cpu")
     assert chosen == dtype
     assert "bfloat16 units" in reason

@@ -86,7 +86,7 @@ def _each(way: Way, what: str) -> None:
 
 
 async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: int, stack: AsyncExitStack) -> list[Way]:
-    """Start everything. What has started sleeps while the next one loads."""
+    """Start everything. What has started sleeps while the next one loads. Those that are compared to the engine come right after it."""
     ways: list[Way] = [doors.EngineWay(engine)]
 
     def add(way: Way) -> None:
@@ -95,9 +95,6 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
             stack.callback(tree.resume)
         ways.append(way)
 
-    naive = await NaiveWay.start(folder, threads)
-    stack.push_async_callback(naive.close)
-    add(naive)
     url, tree = stack.enter_context(doors.app(plan.settings))
     door = await asyncio.to_thread(doors.GradioWay, url, tree, engine.tokenizer)
     ways.append(doors.ApiWay(url, tree))
@@ -113,6 +110,9 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
         # A quarter more room than llama.cpp's slots: the scheduler holds prompts back when its pages are nearly full.
         for room in (0, plan.settings.people * engine.card.context * 5 // 4):
             add(stack.enter_context(peers.serve(folder, threads, room)))
+    naive = await NaiveWay.start(folder, threads)
+    stack.push_async_callback(naive.close)
+    add(naive)
     return ways
 
 

@@ -34,6 +34,7 @@ class Card:
 
     parameters  number of weights (tied ones once); dtype_reason says why that dtype was chosen
     memory      what weights and KV caches take of the memory that was free, in words
+    advice      what would make it faster on this machine, in words
     """
 
     model: str
@@ -45,6 +46,7 @@ class Card:
     dtype_reason: str
     context: int
     memory: str = ""
+    advice: str = ""
 
 
 class Engine(Protocol):

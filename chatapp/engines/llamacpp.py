@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from chatapp.engines.llamacpp_server import Address, NativeServer
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.errors import ChatError
+from chatapp.models.cpu import cpu_flags
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ NO_LOGPROBS = (
 )
 
 
+AMX_ADVICE = "this CPU has matrix units (AMX) that the prebuilt llama.cpp leaves idle: `make native` compiles one that uses them"
+
+
 @dataclass(frozen=True)
 class Room:
     """How memory is divided: tokens of context for each person, and bytes for prompts of conversations that have no slot."""
@@ -74,6 +78,7 @@ class LlamaCppEngine:
         self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
         self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
         self.server.address()
+        self.card = replace(self.card, advice=advice(self.server.units, cpu_flags()))
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. Without probabilities: see NO_LOGPROBS."""
@@ -158,6 +163,11 @@ def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
     context = affordable_context(file.context, wanted and wanted + SPARE, file.cache_bytes, left, people, least)
     return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
+
+
+def advice(units: str, flags: Set[str]) -> str:
+    """Worth saying where the processor (`flags`) has what the native code (`units`) was not compiled for."""
+    return AMX_ADVICE if "amx_int8" in flags and "AMX_INT8 = 1" not in units else ""
 
 
 def weight_bytes(file: GgufFile) -> int:

@@ -1,7 +1,8 @@
 """The child process: llama.cpp's server, and nothing else of ours. Run by llamacpp_server.py; imports no other file of chatapp.
 
-One JSON object arrives on the first line of stdin: the options below and the key, which so stays out of the process list. The address
-goes out on stdout when the model is ready. When stdin ends, the parent is gone and so is this process.
+One JSON object arrives on the first line of stdin: the options below and the key, which so stays out of the process list. When the
+model is ready, another goes out on stdout: the address, and what the code was compiled for. When stdin ends, the parent is gone and so
+is this process.
 """
 
 import ctypes
@@ -47,8 +48,8 @@ def speculate(speculative: "xllamacpp.CommonParamsSpeculative", tokens: int) -> 
     speculative.ngram_simple.size_m = tokens
 
 
-def serve(options: dict) -> str:
-    """Load the model and listen. Returns the address; the native threads go on."""
+def serve(options: dict) -> dict[str, str]:
+    """Load the model and listen; the native threads go on. Returns the address, and the units of the processor that the code uses."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     import xllamacpp
 
@@ -70,7 +71,7 @@ def serve(options: dict) -> str:
     params.cors_credentials = False
     params.verbosity = 4  # from here on the log says why a model cannot be loaded
     serve.server = xllamacpp.Server(params)  # kept, or it would stop
-    return serve.server.listening_address
+    return {"address": serve.server.listening_address, "units": xllamacpp.get_system_info()}
 
 
 def main() -> None:
@@ -79,7 +80,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever the native code prints goes to the log, not into the answer
     options = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=watch_stdin, daemon=True).start()
-    print(serve(options), file=answer, flush=True)
+    print(json.dumps(serve(options)), file=answer, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the log of every request, for which nobody waits, would grow without end
     threading.Event().wait()
 

@@ -11,7 +11,7 @@ from typing import Any
 from chatapp.engines.llamacpp_server import Address
 from chatapp.errors import ChatError
 
-PACE = 0.05
+PACE = 0.08
 """Seconds between two looks at the tokens that have come: waking for each takes the cores from the model, and nobody reads that fast."""
 
 PROGRESS = b'"prompt_progress"'

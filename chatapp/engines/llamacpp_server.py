@@ -28,7 +28,12 @@ class Address:
 
 
 class NativeServer:
-    """llama.cpp's server in a process of its own: a crash of native code ends replies, not the app. Started by the first `address()`."""
+    """llama.cpp's server in a process of its own: a crash of native code ends replies, not the app. Started by the first `address()`.
+
+    `units` are the processor's units that the native code was compiled for, in llama.cpp's words, once it has started.
+    """
+
+    units = ""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.options = dict(options)
@@ -94,12 +99,14 @@ class NativeServer:
         try:
             process.stdin.write(json.dumps({**self.options, "key": key}).encode() + b"\n")
             process.stdin.flush()
-            answer = process.stdout.readline().decode().strip()
+            answer = process.stdout.readline()
         except BrokenPipeError:
-            answer = ""
+            answer = b""
         if not answer:
             raise ChatError(self._why(process.wait(), log), status=503)
-        host, _, port = answer.removeprefix("http://").rpartition(":")
+        told = json.loads(answer)
+        self.units = told["units"]
+        host, _, port = told["address"].removeprefix("http://").rpartition(":")
         return Address(host, int(port), key)
 
     def _why(self, code: int, log: IO[bytes]) -> str:

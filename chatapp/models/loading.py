@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chatapp.errors import ChatError
 from chatapp.models import weights
 from chatapp.models.convert import convert_gguf, convert_tokenizer, told
+from chatapp.models.cpu import cpu_flags
 from chatapp.models.facts import Facts, context_of
 from chatapp.models.hub import Progress, download, no_progress
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
@@ -138,19 +139,10 @@ def pick_dtype(settings: Settings, device: str) -> tuple["torch.dtype", str]:
         return torch.float16, "this GPU has no bfloat16 units"
     if device == "mps":
         return torch.float16, "Apple GPUs compute float16 fastest"
-    unit = next((flag for flag in CPU_BF16 if flag in _cpu_flags()), None)
+    unit = next((flag for flag in CPU_BF16 if flag in cpu_flags()), None)
     if unit:
         return torch.bfloat16, f"this CPU has bfloat16 units ({unit})"
     return torch.float32, "this CPU has no bfloat16 units, which would make bfloat16 slow"
-
-
-def _cpu_flags() -> set[str]:
-    """Flags of the first core; empty where there is no /proc/cpuinfo."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def _check_memory(name: str, needed: int, device: str, *, several: bool) -> None:

@@ -65,6 +65,7 @@ def model_card(resident: Resident) -> str:
             "Dtype": f"{card.dtype}: {card.dtype_reason}",
             "Context": f"{card.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
             "Memory": card.memory or "not known",
+            **({"Faster": card.advice} if card.advice else {}),
         }
     )
 
