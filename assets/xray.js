@@ -65,6 +65,7 @@
     document.body.classList.add("xraying");
     frame();
     xray.show(view);
+    requestAnimationFrame(() => opener?.closest?.(".line")?.scrollIntoView({ block: "nearest" })); // narrower, the chat is longer
     if (!xray.whole()) app.$("#xray-root [aria-selected=true]")?.focus({ preventScroll: true });
   };
   xray.close = () => {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatapp.engines.text import BROKEN, PATIENCE, Detokenizer, TextStream, end_ids
+from chatapp.engines.text import BROKEN, PATIENCE, Detokenizer, TextStream, end_ids, known_texts
 from tests.conftest import CHATML
 from tests.tiny import make_tokenizer
 
@@ -84,6 +84,16 @@ def test_any_ids_join_to_what_decode_says_up_to_an_unfinished_end(tokenizer, ids
     full = tokenizer.decode(ids, skip_special_tokens=True)
     assert full.startswith(shown)
     assert full[len(shown) :] == BROKEN * (len(full) - len(shown)) and len(full) - len(shown) <= PATIENCE
+
+
+def test_only_tokens_whose_text_stands_alone_are_remembered(tokenizer, fallback_tokenizer) -> None:
+    text = "Whole words and a 🦜."
+    ids = tokenizer(text).input_ids
+    assert "".join(pieces_of(TextStream(tokenizer), ids)) == "".join(pieces_of(TextStream(tokenizer), ids)) == text
+    known = known_texts(tokenizer)
+    assert known and all(shown == tokenizer.decode([i]) for i, shown in known.items() if shown)
+    assert "" in known.values()  # the parrot's bytes
+    assert known_texts(fallback_tokenizer) is None
 
 
 def test_special_tokens_show_nothing_and_break_nothing(tokenizer) -> None:

@@ -52,6 +52,18 @@ async def test_the_specimen_shares_the_resident_weights_and_is_made_once(chat: C
     assert await specimen(scope, name) is first and "resident float32" in first.note
 
 
+async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, scope: Scope, monkeypatch) -> None:
+    """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
+    name, built, build = chat.resident.card.model, [], scope._build
+    monkeypatch.setattr(scope, "_build", lambda *given: built.append(given) or build(*given))
+    left = scope.specimen(name)
+    while "Preparing" not in (await anext(left)).words:
+        pass
+    await left.aclose()
+    second, third = await asyncio.gather(specimen(scope, name), specimen(scope, name))
+    assert second is third and len(built) == 1 and not scope._preparing
+
+
 async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)

@@ -21,7 +21,7 @@ from chatapp.turn import Message, Sampling
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
-LOOK = 0.004
+LOOK = 0.02
 """Seconds between two looks whether gradio_client has received something."""
 
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")

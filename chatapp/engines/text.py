@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from tokenizers.decoders import ByteLevel
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedTokenizerBase
@@ -19,6 +22,9 @@ TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>
 """Tokens that end a turn in well-known chat templates."""
 
 
+_KNOWN: "WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, str]]" = WeakKeyDictionary()
+
+
 class Detokenizer:
     """Text of ids as they come, a constant number of them decoded per id.
 
@@ -34,6 +40,7 @@ class Detokenizer:
         # `_sent` is the part of the window's text that is out.
         self._ids: list[int] = []
         self._read, self._sent = 0, ""
+        self._known = known_texts(tokenizer)
         tail = [i for i in prior[-UNFINISHED - 1 :] if i not in self._skipped]
         if self._decode(tail).endswith(BROKEN):
             self._begin_inside(tail)
@@ -42,6 +49,9 @@ class Detokenizer:
         """The text that this id completes; '' while a character is unfinished and for special tokens."""
         if token_id in self._skipped or token_id >= self._size:
             return ""
+        if len(self._ids) == self._read and self._known is not None and (text := self._alone(token_id)):
+            self._ids, self._read, self._sent = [token_id], 1, text
+            return text
         self._ids.append(token_id)
         text = self._decode(self._ids)
         ready = text.rstrip(BROKEN)
@@ -53,6 +63,13 @@ class Detokenizer:
         new = ready[len(self._sent) :] if ready.startswith(self._sent) else ""
         self._sent += new
         return new
+
+    def _alone(self, token_id: int) -> str:
+        """The text of an id that holds whole characters; '' for others."""
+        if (text := self._known.get(token_id)) is None:
+            text = self._decode([token_id])
+            text = self._known[token_id] = "" if BROKEN in text else text
+        return text
 
     def _finish(self, text: str) -> str:
         """The window ends with a whole character: what was waiting becomes the context of what follows."""
@@ -125,6 +142,17 @@ def _overlap(text: str, stop: str) -> int:
         if text.endswith(stop[:size]):
             return size
     return 0
+
+
+def known_texts(tokenizer: "PreTrainedTokenizerBase") -> dict[int, str] | None:
+    """What Detokenizers have learnt of single ids; None where the text of a token depends on its neighbours.
+
+    In byte-level BPE it does not. Looking it up takes a tenth of the time of decoding it twice, beside a model that writes 300 a second.
+    """
+    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    if not isinstance(decoder, ByteLevel) or tokenizer.clean_up_tokenization_spaces:
+        return None
+    return _KNOWN.setdefault(tokenizer, {})
 
 
 def special_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

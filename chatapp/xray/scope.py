@@ -62,6 +62,9 @@ class Specimen:
     note: str
 
 
+Preparation = tuple[list[Step], "asyncio.Future[Specimen]"]
+"""What has been told of a specimen that is being made, and the specimen to come."""
+
 NICE = 10
 """Priority of X-ray's thread. Beside it a chat keeps 0.6 of its speed on two cores, 0.3 with none; a higher number would stall the page,
 as this thread holds Python's lock now and then."""
@@ -77,6 +80,7 @@ class Scope:
         # The specimen of an engine goes with the engine: a switch of the resident model frees its weights.
         self._own: WeakKeyDictionary[object, Specimen] = WeakKeyDictionary()
         self._more: Specimen | None = None
+        self._preparing: dict[tuple[str, object], Preparation] = {}
         self._tokenizer: tuple[str, PreTrainedTokenizerBase] | None = None
         self._logits: OrderedDict[str, Logits] = OrderedDict()
 
@@ -183,17 +187,28 @@ class Scope:
             self._logits.popitem(last=False)
 
     async def _prepare(self, name: str, engine: object) -> AsyncIterator[Step | Specimen]:
-        """Build the specimen on X-ray's thread and report how far it is."""
-        told: list[Step] = [Step(f"Preparing {name} for X-ray")]
-        yield told[0]
-        building = asyncio.ensure_future(self.run(self._build, name, engine, told))
-        shown = told[0]
+        """Build the specimen on X-ray's thread and report how far it is. Who asks meanwhile, as the next view does, waits for the same."""
+        told, building = self._preparing.get((name, engine)) or self._begin(name, engine)
+        shown = told[-1]
+        yield shown
         while not building.done():
             await asyncio.wait([building], timeout=0.2)
             if told[-1] is not shown:
                 shown = told[-1]
                 yield shown
         yield building.result()
+
+    def _begin(self, name: str, engine: object) -> Preparation:
+        told = [Step(f"Preparing {name} for X-ray")]
+        self._preparing[name, engine] = begun = told, asyncio.ensure_future(self.run(self._build, name, engine, told))
+
+        def over(building: asyncio.Future) -> None:
+            del self._preparing[name, engine]
+            if not building.cancelled():
+                building.exception()  # who asked may have left: then nobody else reads it
+
+        begun[1].add_done_callback(over)
+        return begun
 
     def _build(self, name: str, engine: object, told: list[Step]) -> Specimen:
         from chatapp.xray import module
