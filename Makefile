@@ -9,15 +9,18 @@ ARGS ?=
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
 
-# llama.cpp compiled for the CPU it will run on, in place of the prebuilt one, which knows AVX2 only. Takes a C++ compiler, cmake and
-# five minutes. Without grammars and TLS, which nobody uses here, no Rust and no download is needed. -fno-…: older GCCs drop the
-# configuration of AMX's tiles as a dead store, and the first prompt ends with an illegal instruction (ggml-org/llama.cpp#26954).
-# -mno-avx512fp16: with it attention goes 128 numbers at a time, and heads of 64, as in SmolLM2 and Llama 3.2 1B, one by one.
-NATIVE_FLAGS := -fno-tree-dse -fno-dse $(if $(filter x86_64,$(shell uname -m)),-mno-avx512fp16)
+# llama.cpp compiled for the CPU it will run on, in place of the prebuilt one, which knows AVX2 only; `make clean` goes back. Takes a C++
+# compiler, cmake and five minutes; without LLGuidance, HTTPS and llama.cpp's own page, which nobody uses here, no Rust and no download.
+# The flags, where the compiler knows them: older GCCs drop the configuration of AMX's tiles as a dead store, and the first prompt ends
+# with an illegal instruction (ggml-org/llama.cpp#26954); AVX512-FP16 takes attention 128 numbers at a time, and so heads of 64, as in
+# SmolLM2 and Llama 3.2 1B, one by one.
+NATIVE_PARTS := -DLLAMA_LLGUIDANCE=OFF -DLLAMA_BUILD_BORINGSSL=OFF -DLLAMA_USE_PREBUILT_UI=OFF
+NATIVE_FLAGS = $(shell for flag in -fno-tree-dse -fno-dse -mno-avx512fp16; do \
+	echo | $${CXX:-c++} -Werror $$flag -x c++ -fsyntax-only - 2>/dev/null && echo $$flag; done)
 native: $(VENV)/.runtime
-	CMAKE_ARGS="-DLLAMA_LLGUIDANCE=OFF -DLLAMA_BUILD_BORINGSSL=OFF" CFLAGS="$(NATIVE_FLAGS)" CXXFLAGS="$(NATIVE_FLAGS)" \
-	$(BIN)/python -m pip install --disable-pip-version-check --no-cache-dir --force-reinstall --no-deps --no-binary xllamacpp \
-	"$$(grep ^xllamacpp requirements.txt)"
+	version=$$($(BIN)/python -c "from importlib.metadata import version; print(version('xllamacpp'))") && \
+	CMAKE_ARGS="$(NATIVE_PARTS)" CFLAGS="$(NATIVE_FLAGS)" CXXFLAGS="$(NATIVE_FLAGS)" $(BIN)/python -m pip install \
+	--disable-pip-version-check --no-cache-dir --force-reinstall --no-deps --no-binary xllamacpp xllamacpp==$$version
 
 # The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
 test: $(VENV)/.dev

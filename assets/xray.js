@@ -60,12 +60,13 @@
 
   xray.open = (turn, view = xray.view) => {
     if (turn !== xray.turn) xray.data = {};
-    if (!xray.turn) opener = document.activeElement;
+    const from = document.activeElement;
+    if (!xray.turn) opener = from;
     xray.turn = turn;
     document.body.classList.add("xraying");
     frame();
     xray.show(view);
-    requestAnimationFrame(() => opener?.closest?.(".line")?.scrollIntoView({ block: "nearest" })); // narrower, the chat is longer
+    requestAnimationFrame(() => from?.closest?.(".line")?.scrollIntoView({ block: "nearest" })); // narrower, the chat is longer
     if (!xray.whole()) app.$("#xray-root [aria-selected=true]")?.focus({ preventScroll: true });
   };
   xray.close = () => {

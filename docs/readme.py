@@ -9,7 +9,7 @@ from chatapp.settings import Settings, env, flag
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 OTHERS = {
-    "Makefile": "run, test, test-slow, bench, gpu-check, lint, format",
+    "Makefile": "run, native, test, test-slow, bench, gpu-check, lint, format",
     "Spacefile": "the settings a host may set",
     "requirements.txt": "runtime",
     "requirements-dev.txt": "tests and lint",

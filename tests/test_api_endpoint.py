@@ -48,6 +48,12 @@ def test_the_reply_grows_while_the_model_writes_and_ends_whole(scripted: Scripte
     assert seen[-1] == "".join(scripted.words)
 
 
+def test_a_reply_without_a_word_is_empty_text(scripted: Scripted, connect: Callable[[], Client]) -> None:
+    scripted.words = []
+    job = connect().submit("Hi", api_name="/chat")
+    assert job.result() == "" and job.outputs() == [""]
+
+
 def test_a_name_goes_on_with_a_conversation_and_the_system_prompt_is_used(
     site: Site, scripted: Scripted, connect: Callable[[], Client]
 ) -> None:

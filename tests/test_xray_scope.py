@@ -134,7 +134,8 @@ async def test_strangers_cannot_have_models_loaded(chat: Chat, scope: Scope, tin
 
 async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, scope: Scope) -> None:
     torch.set_num_threads(2)
-    await specimen(scope, chat.resident.card.model)
+    name = chat.resident.card.model
+    await asyncio.gather(specimen(scope, name), specimen(scope, name))  # two views, opened one right after the other
     assert await scope.run(torch.get_num_threads) == 1
     assert torch.get_num_threads() == 2
     later: list[int] = []

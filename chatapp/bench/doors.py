@@ -16,13 +16,14 @@ from chatapp.bench import measure
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.base import Engine
+from chatapp.errors import ChatError
 from chatapp.settings import Settings, flag
 from chatapp.turn import Message, Sampling
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
 LOOK = 0.02
-"""Seconds between two looks whether gradio_client has received something."""
+"""Seconds between two looks whether gradio_client has received something: its first token is found up to this much late."""
 
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
@@ -115,6 +116,7 @@ class GradioWay:
         while not job.outputs() and not job.done():  # iterating over the job would look a thousand times a second, on the model's cores
             time.sleep(LOOK)
         first = time.perf_counter() - started
-        job.future.exception()  # sleeps until it is over
+        if error := job.future.exception():  # sleeps until it is over
+            raise ChatError(f"gradio_client: {error}") from error
         text, total = job.outputs()[-1], time.perf_counter() - started
         return Run(len(self._tokenizer(text, add_special_tokens=False)["input_ids"]), first, total, text=text)

@@ -86,7 +86,7 @@ def _each(way: Way, what: str) -> None:
 
 
 async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: int, stack: AsyncExitStack) -> list[Way]:
-    """Start everything. What has started sleeps while the next one loads. Those that are compared to the engine come right after it."""
+    """Start everything. What has started sleeps while the next one loads. The engine's closest relatives come right after it."""
     ways: list[Way] = [doors.EngineWay(engine)]
 
     def add(way: Way) -> None:

@@ -74,11 +74,11 @@ class LlamaCppEngine:
         self.tokenizer = tokenizer
         self._ends = end_ids(tokenizer)
         memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
-        self.card = Card(engine="llamacpp", **asdict(replace(facts, context=room.context)), memory=str(memory))
         self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
         self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
         self.server.address()
-        self.card = replace(self.card, advice=advice(self.server.units, cpu_flags()))
+        facts, faster = replace(facts, context=room.context), advice(self.server.units, cpu_flags())
+        self.card = Card(engine="llamacpp", **asdict(facts), memory=str(memory), advice=faster)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. Without probabilities: see NO_LOGPROBS."""
@@ -171,7 +171,7 @@ def advice(units: str, flags: Set[str]) -> str:
 
 
 def weight_bytes(file: GgufFile) -> int:
-    """Of all parts of the file; they are mapped as they are."""
+    """Of all parts of the file, which are mapped as they are; code for AMX (`make native`) copies most of them in another order."""
     return sum(part.stat().st_size for part in parts(file.path))
 
 

@@ -85,7 +85,7 @@ class NativeServer:
             try:
                 self._process = _spawn(log)
                 started.set_result(self._hand_over(self._process, log))
-            except (OSError, ChatError) as error:
+            except (OSError, ChatError, ValueError, LookupError) as error:  # the last two: an answer that makes no sense
                 if self._process is not None:
                     self._process.kill()
                 started.set_exception(error if isinstance(error, ChatError) else ChatError(f"The model process did not start: {error}."))

@@ -104,6 +104,8 @@ async def texts(chat: Chat, turn: Turn) -> AsyncIterator[str]:
             await chat.stop(turn.owner, turn.id)
     if turn.stop_reason in ("error", "interrupted"):
         raise shown(ChatError(turn.error or "The server is shutting down; the reply was interrupted."))
+    if not last:
+        yield ""  # a model may end at once: a client that got nothing at all would report a failure
 
 
 def shown(error: ChatError) -> gr.Error:

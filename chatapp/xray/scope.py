@@ -80,7 +80,7 @@ class Scope:
         # The specimen of an engine goes with the engine: a switch of the resident model frees its weights.
         self._own: WeakKeyDictionary[object, Specimen] = WeakKeyDictionary()
         self._more: Specimen | None = None
-        self._preparing: dict[tuple[str, object], Preparation] = {}
+        self._preparing: WeakKeyDictionary[object, Preparation] = WeakKeyDictionary()
         self._tokenizer: tuple[str, PreTrainedTokenizerBase] | None = None
         self._logits: OrderedDict[str, Logits] = OrderedDict()
 
@@ -102,7 +102,12 @@ class Scope:
         """PyTorch on X-ray's thread, once. An app whose engine is llama.cpp has not loaded it before."""
         if not self._awake:
             yield Step("Starting PyTorch")
-            await self.run(_one_thread)
+            await self.run(self._wake)
+
+    def _wake(self) -> None:
+        """On X-ray's thread, where whoever asked at the same moment comes second."""
+        if not self._awake:
+            _one_thread()
             self._awake = True
 
     def tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
@@ -188,7 +193,8 @@ class Scope:
 
     async def _prepare(self, name: str, engine: object) -> AsyncIterator[Step | Specimen]:
         """Build the specimen on X-ray's thread and report how far it is. Who asks meanwhile, as the next view does, waits for the same."""
-        told, building = self._preparing.get((name, engine)) or self._begin(name, engine)
+        known = None if engine is None else self._preparing.get(engine)
+        told, building = known or self._begin(name, engine)
         shown = told[-1]
         yield shown
         while not building.done():
@@ -199,26 +205,23 @@ class Scope:
         yield building.result()
 
     def _begin(self, name: str, engine: object) -> Preparation:
+        """With the settings of now: by the time it is this build's turn, another model may be resident."""
         told = [Step(f"Preparing {name} for X-ray")]
-        self._preparing[name, engine] = begun = told, asyncio.ensure_future(self.run(self._build, name, engine, told))
+        building = asyncio.ensure_future(self.run(self._build, name, engine, self.resident.settings, told))
+        if engine is not None:
+            self._preparing[engine] = told, building
+            building.add_done_callback(lambda _: self._preparing.pop(engine, None))
+        return told, building
 
-        def over(building: asyncio.Future) -> None:
-            del self._preparing[name, engine]
-            if not building.cancelled():
-                building.exception()  # who asked may have left: then nobody else reads it
-
-        begun[1].add_done_callback(over)
-        return begun
-
-    def _build(self, name: str, engine: object, told: list[Step]) -> Specimen:
+    def _build(self, name: str, engine: object, settings: Settings, told: list[Step]) -> Specimen:
         from chatapp.xray import module
 
         if shareable(engine):
-            model, tokenizer, note = module.twin(engine.model), engine.tokenizer, f"the resident {self.resident.card.dtype} weights"
+            model, tokenizer, note = module.twin(engine.model), engine.tokenizer, f"the resident {engine.card.dtype} weights"
         else:
             if engine is None:
                 self._more = None  # freed before the next one comes
-            loaded = self._load(name, engine, told)
+            loaded = self._load(name, engine, settings, told)
             model, tokenizer, note = module.twin(loaded.model), loaded.tokenizer, "recomputed in float32"
         made = Specimen(name, model, tokenizer, " · ".join([note, *module.remarks(model)]))
         if engine is None:
@@ -227,11 +230,10 @@ class Scope:
             self._own[engine] = made
         return made
 
-    def _load(self, name: str, engine: object, told: list[Step]):
+    def _load(self, name: str, engine: object, settings: Settings, told: list[Step]):
         """The weights in float32 on the CPU: of the resident's own file, or of any other model by name."""
         from chatapp.models.loading import load
 
-        settings = self.resident.settings
         if engine is None:
             settings = settings.model_copy(update={"model": name, "revision": ""})
         settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
