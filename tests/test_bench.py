@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chatapp.bench.matrix import Plan, Results
-from chatapp.bench.measure import Crowd
+from chatapp.bench.matrix import WAKING, Plan, Results, Stage, _crowds
+from chatapp.bench.measure import Crowd, Run
 from chatapp.bench.processes import Tree
 from chatapp.bench.report import ratios
 from chatapp.settings import Settings
@@ -37,6 +37,29 @@ def test_the_better_of_the_two_serves_is_compared() -> None:
     for name, rate in (("engine", 160), ("serve", 13), ("serve_batching", 40)):
         results.crowds[name] = {8: [crowd(8, rate)]}
     assert ratios(Plan(Settings(), 1, 8, 8, (8,), True), results)["eight_vs_serve"] == pytest.approx([4.0])
+
+
+class Sleeper:
+    """A way that says at once what it was asked."""
+
+    trees = ()
+
+    def __init__(self, name: str, heard: list[tuple[str, int]]) -> None:
+        self.name, self.heard = name, heard
+
+    async def reply(self, messages, sampling) -> Run:
+        self.heard.append((self.name, sampling.max_tokens))
+        return Run(1, 0.1, 0.1)
+
+
+async def test_everybody_is_woken_first_and_the_quick_take_turns_at_the_beginning() -> None:
+    heard: list[tuple[str, int]] = []
+    plan = Plan(Settings(), 2, 99, 9, (1, 8), True)
+    results = Results()
+    await _crowds(plan, Stage([Sleeper(name, heard) for name in ("engine", "api", "serve", "naive")]), 1, results)
+    asked = ["engine", "api", "serve", "naive", "api", "engine", "naive"]
+    assert heard == [ask for name in asked for ask in ((name, WAKING.max_tokens), (name, 99))]
+    assert {name: len(by_people[1]) for name, by_people in results.crowds.items()} == {"engine": 2, "api": 2, "serve": 1, "naive": 2}
 
 
 def test_a_paused_tree_takes_no_processor_time_and_goes_on_afterwards() -> None:

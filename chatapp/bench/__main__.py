@@ -21,6 +21,7 @@ from chatapp.errors import ChatError
 from chatapp.models.convert import convert_gguf
 from chatapp.models.sources import Source, resolve
 from chatapp.settings import Settings, add_flags, from_namespace
+from chatapp.turn import Sampling
 
 PEOPLE, CONTEXT = 8, 1024
 """Slots, and tokens in each, unless --people and --context say otherwise: the same for the engine, the app and llama.cpp's server."""
@@ -29,7 +30,7 @@ PEOPLE, CONTEXT = 8, 1024
 def main(argv: list[str] | None = None) -> int:
     parser = add_flags(argparse.ArgumentParser(prog="python -m chatapp.bench", description=__doc__))
     parser.add_argument("--repeats", type=int, default=5, help="Interleaved runs of each way; the table shows medians")
-    parser.add_argument("--tokens", type=int, default=256, help="Tokens of a reply to one person")
+    parser.add_argument("--tokens", type=int, default=Sampling().max_tokens, help="Tokens of a reply to one person")
     parser.add_argument("--crowd-tokens", type=int, default=64, help="Tokens of a reply to one of many")
     parser.add_argument("--crowds", type=int, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")

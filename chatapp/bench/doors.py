@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
+import sqlalchemy as sa
 
 from chatapp.bench import measure
 from chatapp.bench.measure import Run
@@ -18,6 +19,7 @@ from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.settings import Settings, flag
+from chatapp.store.schema import turns
 from chatapp.turn import Message, Sampling
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -42,15 +44,28 @@ class EngineWay:
 
 
 @contextmanager
-def app(settings: Settings) -> Iterator[tuple[str, Tree]]:
-    """The app on a free port with a data folder of its own: (base URL, its processes) once the model is ready."""
+def app(settings: Settings) -> Iterator[tuple[str, Tree, "Records"]]:
+    """The app on a free port with a data folder of its own: (base URL, its processes, what it wrote down) once the model is ready."""
     port = free_port()
     flags = [word for name in SAME if (value := getattr(settings, name)) != "" for word in (flag(name), str(value))]
     with tempfile.TemporaryDirectory() as data:
-        environment = {"CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": data}
+        environment = {"CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": data, "CHATAPP_DATABASE_URL": ""}
         command = [sys.executable, str(APP), "--port", str(port), *flags]
         with server(command, environment, f"http://127.0.0.1:{port}/healthz") as process:
-            yield f"http://127.0.0.1:{port}", Tree(process.pid)
+            yield f"http://127.0.0.1:{port}", Tree(process.pid), Records(Path(data))
+
+
+class Records:
+    """The replies in the app's database."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = sa.create_engine(f"sqlite:///file:{folder}/chat.db?mode=ro&uri=true")
+
+    def reply_tokens(self, question: str) -> int:
+        """Tokens of the newest reply to `question`."""
+        newest = sa.select(turns.c.reply_ids).where(turns.c.user == question).order_by(turns.c.seq.desc()).limit(1)
+        with self._database.connect() as connection:
+            return len(connection.execute(newest).scalar_one())
 
 
 class ApiWay:
@@ -97,19 +112,19 @@ class GradioWay:
 
     name = "gradio_client"
 
-    def __init__(self, url: str, tree: Tree, tokenizer) -> None:
+    def __init__(self, url: str, tree: Tree, records: Records) -> None:
         from gradio_client import Client
 
         self.trees = (tree,)
         # http:// has no certificates, yet gradio_client loads them anew for each message unless told not to: 25 to 80 ms
         self._client = Client(url, verbose=False, ssl_verify=False)
-        self._tokenizer = tokenizer
+        self._records = records
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
         return await asyncio.to_thread(self._reply, messages[-1].content, sampling)
 
     def _reply(self, question: str, sampling: Sampling) -> Run:
-        """Its tokens are counted by the model's own tokenizer, as the door carries text only."""
+        """The door carries text only, and text cut into tokens again gives fewer than were drawn: the app knows how many."""
         started = time.perf_counter()
         values = {k: v for k, v in asdict(sampling).items() if k != "stop"}
         job = self._client.submit(question, **values, api_name="/chat")
@@ -119,4 +134,4 @@ class GradioWay:
         if error := job.future.exception():  # sleeps until it is over
             raise ChatError(f"gradio_client: {error}") from error
         text, total = job.outputs()[-1], time.perf_counter() - started
-        return Run(len(self._tokenizer(text, add_special_tokens=False)["input_ids"]), first, total, text=text)
+        return Run(self._records.reply_tokens(question), first, total, text=text)

@@ -1,10 +1,13 @@
-"""Who is measured when: every way in turn, alone on the machine, again and again, so that a busy moment of the machine hits all alike."""
+"""Who is measured when: every way in turn, alone on the machine, again and again, so that a busy moment of the machine hits all alike.
+
+Who came right after the naive way lost 7 %, whoever it was: so each is woken by a short reply, and another begins each time.
+"""
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatapp.bench import doors, peers
@@ -18,6 +21,10 @@ from chatapp.turn import Sampling
 
 SLOW = ("naive", "serve", "serve_batching")
 """Tens of seconds each time many people ask."""
+
+WAKING_NUMBER = 10_000
+WAKING = Sampling(temperature=0.0, max_tokens=16)
+"""Brings a way's memory back into the processor's caches, and the first time its libraries into memory."""
 
 TURNS, TURN_TOKENS = 10, 32
 
@@ -66,11 +73,19 @@ class Stage:
         for way in ways:
             _each(way, "pause")
 
-    @contextmanager
-    def alone(self, name: str) -> Iterator[Way]:
+    def in_turn(self, repeat: int) -> list[str]:
+        """Names of those compared in the order of this repeat: the quick ones take turns at the beginning, the slow ones stay the last."""
+        quick = [name for name in self.compared if name not in SLOW]
+        first = repeat % len(quick)
+        return [*quick[first:], *quick[:first], *(name for name in self.compared if name in SLOW)]
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[Way]:
+        """The way, woken up, while all others sleep."""
         way = self.ways[name]
         _each(way, "resume")
         try:
+            await crowd(way, 1, WAKING, WAKING_NUMBER)
             yield way
         finally:
             _each(way, "pause")
@@ -95,8 +110,8 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
             stack.callback(tree.resume)
         ways.append(way)
 
-    url, tree = stack.enter_context(doors.app(plan.settings))
-    door = await asyncio.to_thread(doors.GradioWay, url, tree, engine.tokenizer)
+    url, tree, records = stack.enter_context(doors.app(plan.settings))
+    door = await asyncio.to_thread(doors.GradioWay, url, tree, records)
     ways.append(doors.ApiWay(url, tree))
     add(door)
     if plan.peers:
@@ -118,9 +133,6 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
 
 async def measure(plan: Plan, stage: Stage) -> Results:
     results = Results()
-    for name in stage.ways:  # the first reply of each loads libraries and fills caches
-        with stage.alone(name) as way:
-            await crowd(way, 1, replace(plan.sampling(1), max_tokens=4), 10_000)
     for people in plan.crowds:
         await _crowds(plan, stage, people, results)
     for repeat in range(plan.repeats):
@@ -133,14 +145,13 @@ async def measure(plan: Plan, stage: Stage) -> Results:
 
 
 async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> None:
-    """Ways that wait for minutes run once where their ratio is not reported."""
+    """Ways that wait for minutes run once where no ratio of theirs is reported."""
     for repeat in range(plan.repeats):
-        for name in stage.compared:
-            once = people not in (1, plan.compared) or (people > 1 and name == "naive")
-            if repeat and name in SLOW and once:
+        for name in stage.in_turn(repeat):
+            if repeat and name in SLOW and people != (1 if name == "naive" else plan.compared):
                 continue
             try:
-                with stage.alone(name) as way:
+                async with stage.alone(name) as way:
                     run = await crowd(way, people, plan.sampling(people), 1000 * people + repeat)
             except ChatError as error:  # a peer's failure is a result, not the end of the benchmark
                 print(f"{people} people: {error}", file=sys.stderr, flush=True)
@@ -150,11 +161,11 @@ async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> No
 
 async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results) -> None:
     """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt. gradio_client sends no history."""
-    for name in stage.compared:
+    for name in stage.in_turn(repeat):
         if name == "gradio_client" or (repeat and name in SLOW):
             continue
         try:
-            with stage.alone(name) as way:
+            async with stage.alone(name) as way:
                 turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
                 shared = await shared_system_prompt(way, Sampling(temperature=0.0, max_tokens=4), repeat)
         except ChatError as error:
@@ -165,7 +176,8 @@ async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results)
 
 
 async def _copies(stage: Stage, repeat: int, results: Results) -> None:
-    for name in (name for name in COPYISTS if name in stage.ways):
-        with stage.alone(name) as way:
+    names = [name for name in COPYISTS if name in stage.ways]
+    for name in names[:: (1, -1)[repeat % 2]]:
+        async with stage.alone(name) as way:
             rate = await copying(way, Sampling(temperature=0.0, max_tokens=COPY_TOKENS), repeat)
         results.copies.setdefault(name, []).append(rate)

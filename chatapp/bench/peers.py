@@ -14,6 +14,7 @@ import httpx2
 from chatapp.bench.doors import openai_client, openai_stream
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
+from chatapp.engines.llamacpp import ORDER
 from chatapp.engines.llamacpp_http import events
 from chatapp.engines.llamacpp_server import Address, NativeServer
 from chatapp.errors import ChatError
@@ -25,7 +26,10 @@ PAGE = 32
 
 
 class LlamaWay:
-    """llama.cpp's /completion, asked with ids by the quickest client we have, with its own samplers and nothing else of ours."""
+    """llama.cpp's /completion, asked with ids by the quickest client we have, and with nothing else of ours but the samplers' order.
+
+    So it draws the same tokens as the engine, and as many.
+    """
 
     def __init__(self, name: str, address: Address, tree: Tree, tokenizer, context: int) -> None:
         self.name, self.trees = name, (tree,)
@@ -35,7 +39,11 @@ class LlamaWay:
         started, first, tokens, text = time.perf_counter(), 0.0, 0, []
         prompt = render(messages, self._tokenizer, context=self._context, max_tokens=sampling.max_tokens)
         names = ("temperature", "top_k", "top_p", "min_p", "seed")
-        body = {name: getattr(sampling, name) for name in names} | {"prompt": list(prompt.ids), "n_predict": sampling.max_tokens}
+        body = {name: getattr(sampling, name) for name in names} | {
+            "prompt": list(prompt.ids),
+            "n_predict": sampling.max_tokens,
+            "samplers": ORDER,
+        }
         async for answer in events(self._address, "/completion", body | {"stream": True, "cache_prompt": True, "return_tokens": True}):
             if answer["stop"]:
                 break

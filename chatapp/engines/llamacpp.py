@@ -40,8 +40,8 @@ LARGEST_PROMPT_CACHE = 2**31
 RANDOM_SEED = 2**32 - 1
 """The seed that means 'draw one' to llama.cpp."""
 
-ORDER = ("penalties", "temperature", "top_k", "top_p", "min_p")
-"""Transformers' order of logits processors, which is not llama.cpp's."""
+ORDER = ("penalties", "top_k", "temperature", "top_p", "min_p")
+"""Transformers' order of logits processors, which is not llama.cpp's; top-k first, as it finds the same tokens at any temperature."""
 
 OFF = {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
 OFF |= {"presence_penalty": 0.0, "frequency_penalty": 0.0, "min_keep": 0, "ignore_eos": False, "n_keep": 0}
