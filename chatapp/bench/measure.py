@@ -117,8 +117,8 @@ async def copying(way: Way, sampling: Sampling, number: int) -> float:
 
 
 async def conversation(way: Way, turns: int, sampling: Sampling, number: int) -> list[Run]:
-    """A conversation of `turns` questions, each reply going into the next prompt."""
-    messages: list[Message] = []
+    """A conversation of `turns` questions, each reply going into the next prompt. Its system prompt makes it cold: no cache knows a word."""
+    messages = [Message("system", f"You are assistant number {number} and answer in a few sentences.")]
     runs = []
     for turn in range(turns):
         messages.append(Message("user", f"({number}) {QUESTIONS[turn % len(QUESTIONS)]}"))
