@@ -117,7 +117,7 @@ async def copying(way: Way, sampling: Sampling, number: int) -> float:
 
 
 async def conversation(way: Way, turns: int, sampling: Sampling, number: int) -> list[Run]:
-    """A conversation of `turns` questions, each reply going into the next prompt. Its system prompt makes it cold: no cache knows a word."""
+    """A conversation of `turns` questions, each reply going into the next prompt. It begins cold: no cache knows its system prompt."""
     messages = [Message("system", f"You are assistant number {number} and answer in a few sentences.")]
     runs = []
     for turn in range(turns):
