@@ -1,6 +1,6 @@
 """Who is measured when: every way in turn, alone on the machine, again and again, so that a busy moment of the machine hits all alike.
 
-Who came right after the naive way lost 7 %, whoever it was: so each is woken by a short reply, and another begins each time.
+The engine, always right after the naive way, lost 7 %: so each is woken by a short reply, and another begins each time.
 """
 
 import asyncio
