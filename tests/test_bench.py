@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chatapp.bench.__main__ import main
 from chatapp.bench.matrix import WAKING, Plan, Results, Stage, _crowds
 from chatapp.bench.measure import Crowd, Run
 from chatapp.bench.processes import Tree
@@ -60,6 +61,24 @@ async def test_everybody_is_woken_first_and_the_quick_take_turns_at_the_beginnin
     asked = ["engine", "api", "serve", "naive", "api", "engine", "naive"]
     assert heard == [ask for name in asked for ask in ((name, WAKING.max_tokens), (name, 99))]
     assert {name: len(by_people[1]) for name, by_people in results.crowds.items()} == {"engine": 2, "api": 2, "serve": 1, "naive": 2}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("--repeats 0", "--repeats: '0' is not a whole number from 1 up"),
+        ("--crowds 1 -2", "--crowds: '-2' is not a whole number"),
+        ("--tokens many", "--tokens: 'many' is not"),
+        ("--tokens 99999", "--tokens 99999 and a question of up to 200 tokens do not fit into a context of 1024"),
+        ("--context 512", "--context 512 is too little: the longest conversation measured takes up to 1024 tokens"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_words(flags: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        assert main(flags.split()) == 1
+    except SystemExit as exit:
+        assert exit.code == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_paused_tree_takes_no_processor_time_and_goes_on_afterwards() -> None:

@@ -45,3 +45,10 @@ def test_from_the_second_start_on_the_embedded_model_replies_without_torch(smol_
     ended = subprocess.run([sys.executable, "-c", REPLY, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == ""
+
+
+def test_more_threads_than_cores_are_advised_against() -> None:
+    from chatapp.ui.start import crowded
+
+    assert crowded(0, 2) == crowded(2, 2) == ""
+    assert "--threads is 99, and 2 cores can be used" in crowded(99, 2)

@@ -27,12 +27,16 @@ PEOPLE, CONTEXT = 8, 1024
 """Slots, and tokens in each, unless --people and --context say otherwise: the same for the engine, the app and llama.cpp's server."""
 
 
+QUESTION = 200
+"""Tokens that the longest question and its template take, at most; that of the copyists is the longest."""
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = add_flags(argparse.ArgumentParser(prog="python -m chatapp.bench", description=__doc__))
-    parser.add_argument("--repeats", type=int, default=5, help="Interleaved runs of each way; the table shows medians")
-    parser.add_argument("--tokens", type=int, default=Sampling().max_tokens, help="Tokens of a reply to one person")
-    parser.add_argument("--crowd-tokens", type=int, default=64, help="Tokens of a reply to one of many")
-    parser.add_argument("--crowds", type=int, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
+    parser.add_argument("--repeats", type=at_least_1, default=5, help="Interleaved runs of each way; the table shows medians")
+    parser.add_argument("--tokens", type=at_least_1, default=Sampling().max_tokens, help="Tokens of a reply to one person")
+    parser.add_argument("--crowd-tokens", type=at_least_1, default=64, help="Tokens of a reply to one of many")
+    parser.add_argument("--crowds", type=at_least_1, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
@@ -54,6 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return page.main(settings, arguments.repeats)
         settings = settings.model_copy(update={"people": getattr(arguments, "people", PEOPLE), "context": settings.context or CONTEXT})
+        refuse_tokens(arguments.tokens, settings.context)
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
         plan = Plan(settings, arguments.repeats, *tokens, tuple(arguments.crowds), arguments.peers)
         asyncio.run(engines(plan))
@@ -61,6 +66,24 @@ def main(argv: list[str] | None = None) -> int:
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def at_least_1(text: str) -> int:
+    """For argparse, which says which flag it was."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def refuse_tokens(tokens: int, context: int) -> None:
+    """Raises ChatError where the longest conversation, or a reply of that many tokens beside a question, does not fit."""
+    if context < CONTEXT:
+        raise ChatError(f"--context {context} is too little: the longest conversation measured takes up to {CONTEXT} tokens.")
+    if tokens > context - QUESTION:
+        raise ChatError(
+            f"--tokens {tokens} and a question of up to {QUESTION} tokens do not fit into a context of {context}. "
+            f"Take at most {context - QUESTION} tokens, or --context {tokens + QUESTION}."
+        )
 
 
 async def engines(plan: Plan) -> None:

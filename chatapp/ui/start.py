@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chatapp.engines.cores import usable_cores
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.settings import Settings
@@ -47,7 +48,15 @@ def announce(url: str, settings: Settings, store: Store, resident: Resident) -> 
 def begin_card(url: str, settings: Settings, store: Store) -> str:
     """Printed as soon as the page answers."""
     api = "on, at /v1" if settings.api_key.get_secret_value() else "off; CHATAPP_API_KEY turns it on"
-    return rows({"Page": url, "Chats": store.where, "API": api, "Model": f"{settings.model} (loading; the page answers meanwhile)"})
+    facts = {"Page": url, "Chats": store.where, "API": api, "Model": f"{settings.model} (loading; the page answers meanwhile)"}
+    return rows(facts | ({"Slower": slow} if (slow := crowded(settings.threads, usable_cores())) else {}))
+
+
+def crowded(threads: int, cores: int) -> str:
+    """What to do about more threads than there are cores for them; '' where they fit."""
+    if threads <= cores:
+        return ""
+    return f"--threads is {threads}, and {cores} cores can be used: more threads than cores wait for each other. Leave it out for all cores"
 
 
 def model_card(resident: Resident) -> str:
