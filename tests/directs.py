@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from chatapp.engines.direct import DirectEngine
+from chatapp.engines.kvcache import cache_argument
 from chatapp.models import loading
 from chatapp.models.loading import Loaded
 from chatapp.models.sources import resolve
@@ -34,14 +35,14 @@ class Watched(torch.nn.Module):
     def num_parameters(self) -> int:
         return self.inner.num_parameters()
 
-    def forward(self, input_ids, past_key_values, use_cache, logits_to_keep):
+    def forward(self, input_ids, cache, use_cache, logits_to_keep):
         self.lengths.append(input_ids.shape[1])
         self.entered.set()
         time.sleep(self.pause)
         if self.failure:
             failure, self.failure = self.failure, None
             raise failure
-        return self.inner(input_ids=input_ids, past_key_values=past_key_values, use_cache=use_cache, logits_to_keep=logits_to_keep)
+        return self.inner(input_ids=input_ids, use_cache=use_cache, logits_to_keep=logits_to_keep, **{cache_argument(self.inner): cache})
 
 
 def load(folder: Path, dtype: str = "float32") -> Loaded:

@@ -14,6 +14,7 @@ from chatapp.errors import ChatError
 from chatapp.models.loading import Loaded
 from chatapp.turn import Finish, Prefilled, Sampling, Token
 from tests.directs import GREEDY, LONG, SHORT, by_generate, drawn, endless, ids_of, load, run
+from tests.tiny import make_tiny
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,18 @@ def engine(make_direct, llama: Loaded) -> DirectEngine:
 async def test_greedy_ids_are_those_of_generate(request, make_direct, kind: str, ids: list[int]) -> None:
     loaded = endless(request.getfixturevalue(kind))
     assert await drawn(make_direct(loaded), ids, GREEDY) == by_generate(loaded.model, ids, do_sample=False)
+
+
+@pytest.mark.parametrize("kind", ["mamba", "qwen3", "mistral", "gemma3_text"])
+async def test_whatever_keeps_a_cache_is_served(make_direct, tmp_path: Path, kind: str) -> None:
+    """Keys and values, sliding windows, or the states of recurrent layers: what counts is that one token leaves something behind."""
+    loaded = endless(make_tiny(kind, tmp_path, chat_template=None))
+    assert await drawn(make_direct(loaded), SHORT, GREEDY) == by_generate(loaded.model, SHORT, do_sample=False)
+
+
+def test_a_model_that_keeps_no_cache_is_refused(make_direct, tmp_path: Path) -> None:
+    with pytest.raises(ChatError, match="type openai-gpt keep no key-value cache"):
+        make_direct(load(make_tiny("openai-gpt", tmp_path, chat_template=None)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.kvcache import CHUNK, GrowingLayer, KVCaches, bytes_per_token, new_cache, why_not_reusable
+from chatapp.engines.kvcache import CHUNK, GrowingLayer, KVCaches, bytes_per_token, cache_argument, filled, new_cache, why_not_reusable
 from chatapp.engines.lookup import Lookup
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
 from chatapp.engines.sampling import draw, logprob, processors, random_source
@@ -42,7 +42,7 @@ class DirectEngine:
         self.model = loaded.model.eval()
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
         self._few_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
-        _refuse_unfit(self.model)
+        self._cache_argument = cache_argument(self.model)
         self._closed = False
         self._steps = on_zerogpu(self.steps)
         self._worker = Worker("direct engine")
@@ -84,10 +84,12 @@ class DirectEngine:
         return context, str(Forecast(weights, per_token, 1, context, free + weights))
 
     def _warm_up(self, threads: int) -> int:
-        """Set the worker's threads, run one token, and return the bytes of KV cache that a token takes."""
+        """Set the worker's threads, run one token, and return the bytes of KV cache a token takes. Raises ChatError if it keeps none."""
         torch.set_num_threads(threads)  # PyTorch keeps this number per calling thread
         cache = new_cache(self.model.config)
         self._forward([next(iter(self._ends), 0)], cache)
+        if not filled(cache):
+            raise ChatError(f"Models of type {self.model.config.model_type} keep no key-value cache, so they cannot be served here.")
         return bytes_per_token(cache)
 
     def steps(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Generator[Event | None]:
@@ -138,10 +140,11 @@ class DirectEngine:
         process = processors(sampling)
         source = None if sampling.greedy else random_source(sampling, logits.device)
         text = TextStream(self.tokenizer, sampling.stop, prior=ids)
-        lookup, ahead = Lookup(ids, self._draft), [logits]
+        lookup, ahead, guess = Lookup(ids, self._draft), [logits], []
         for n in range(sampling.max_tokens):
             if not ahead:
-                _cut(cache, len(ids) - 1)
+                if guess:
+                    _cut(cache, len(ids) - 1)
                 guess = lookup.guess(sampling.max_tokens - n - 1)
                 ahead = list(self._forward([ids[-1], *guess], cache, rows=len(guess) + 1).split(1))
             # Only the repetition penalty looks at the ids so far.
@@ -164,7 +167,7 @@ class DirectEngine:
         """Append `ids` to the cache; returns the logits after each of the last `rows` ids, float32 (rows, vocabulary)."""
         batch = torch.tensor([ids], device=self.model.device)
         few = {"logits_to_keep": rows} if self._few_logits else {}
-        out = self.model(input_ids=batch, past_key_values=cache, use_cache=True, **few)
+        out = self.model(input_ids=batch, use_cache=True, **{self._cache_argument: cache}, **few)
         return out.logits[0, -rows:].to(dtype=torch.float32)
 
     @torch.inference_mode()
@@ -203,11 +206,6 @@ def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
     import spaces  # only there, where it is preinstalled
 
     return spaces.GPU(steps)
-
-
-def _refuse_unfit(model: torch.nn.Module) -> None:
-    if "past_key_values" not in inspect.signature(model.forward).parameters:
-        raise ChatError(f"Models of type {model.config.model_type} keep no key-value cache, so they cannot be served here.")
 
 
 def _cut(cache: "DynamicCache", tokens: int) -> None:

@@ -5,11 +5,12 @@ so only what was read in whole CHUNKs counted from the start is kept: any other 
 left in the cache one by one is not kept; the next turn reads them in chunks, and from then on they are reused.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import DynamicCache, PreTrainedConfig
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 CHUNK = 128
@@ -17,6 +18,9 @@ CHUNK = 128
 
 BLOCK = 256
 """Tokens by which a layer's memory grows."""
+
+CACHE_ARGUMENTS = ("cache", "past_key_values", "cache_params")
+"""The first is the name since transformers 5.24; before it attention's caches had the second and recurrent states the third."""
 
 
 class GrowingLayer(DynamicLayer):
@@ -55,6 +59,22 @@ def new_cache(config: PreTrainedConfig) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def cache_argument(model: PreTrainedModel) -> str:
+    """The name under which `model.forward` takes a cache. Whether it uses what it is given only a run of it can tell: see filled()."""
+    names = inspect.signature(model.forward).parameters
+    return next((name for name in CACHE_ARGUMENTS if name in names), CACHE_ARGUMENTS[0])
+
+
+def filled(cache: DynamicCache) -> bool:
+    """Whether the model left something in it to go on from: keys and values, or the states of recurrent layers."""
+    return any(
+        getattr(layer, "is_initialized", False)
+        or any(getattr(layer, "is_conv_states_initialized", {}).values())
+        or any(getattr(layer, "is_recurrent_states_initialized", {}).values())
+        for layer in cache.layers
+    )
 
 
 def why_not_reusable(config: PreTrainedConfig) -> str:
@@ -110,8 +130,10 @@ class KVCaches:
 
     def keep(self, ids: Sequence[int], cache: DynamicCache) -> None:
         """Remember the whole chunks of the prompt `ids` that `cache` holds. Drops what they supersede, then the oldest over the limits."""
+        if not self._number:
+            return
         held = tuple(ids[: whole_chunks(min(len(ids), cache.get_seq_length()))])
-        if not held or not self._number:
+        if not held:
             return
         cache = self._copy(cache, len(held))
         self.kept = [kept for kept in self.kept if common(kept.ids, held) < len(kept.ids)]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from chatapp.engines.kvcache import cache_argument
 from chatapp.engines.sampling import processors
 from chatapp.errors import ChatError
 from chatapp.turn import Sampling
@@ -49,13 +50,13 @@ def read(model: PreTrainedModel, prompt_ids: Sequence[int], reply_ids: Sequence[
     """
     ids, start = (*prompt_ids, *reply_ids), len(prompt_ids)
     refuse_too_large(len(reply_ids), model.config.get_text_config().vocab_size)
-    cache, rows = DynamicCache(config=model.config), []
+    cache, name, rows = DynamicCache(config=model.config), cache_argument(model), []
     for first in range(0, len(ids) - 1, CHUNK):
         part = ids[first : min(first + CHUNK, len(ids) - 1)]
         wanted = min(len(part), max(0, first + len(part) - (start - 1)))
         with torch.inference_mode():
             tensor = torch.tensor([part], device=model.device)
-            logits = model(tensor, past_key_values=cache, use_cache=True, logits_to_keep=max(1, wanted)).logits[0]
+            logits = model(tensor, use_cache=True, logits_to_keep=max(1, wanted), **{name: cache}).logits[0]
         if wanted:
             rows.append(logits[-wanted:].float().cpu())
         yield (first + len(part)) / (len(ids) - 1)
