@@ -159,7 +159,7 @@
     new: () => app.fresh(),
     temporary: () => app.fresh(!app.temporary),
     "menu-all": (button) => app.menu(button, [...exports(), { text: "Import a file…", run: () => app.$("#import-file").click() },
-      { text: "Delete everything of mine…", danger: true, run: () => app.ask("Delete all your conversations, with their drafts? This cannot be undone.", [{ text: "Delete everything", danger: true, run: () => app.manage("erase") }]) }]),
+      { text: "Delete everything of mine…", danger: true, run: () => app.ask("Delete all your conversations, temporary ones too, with their drafts? This cannot be undone.", [{ text: "Delete everything", danger: true, run: () => app.manage("erase") }]) }]),
     "menu-one": (button) => {
       const row = (app.side.rows || []).find((one) => one.id === app.rail.conversation);
       app.menu(button, row ? [...exports(row.id), { text: "Rename", run: () => { app.fold("left", false); begin(row); } }, { text: "Delete", danger: true, run: () => remove(row) }] : [{ text: "Nothing is kept here yet", run: null }]);

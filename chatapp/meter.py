@@ -17,11 +17,9 @@ DEFAULTS = Sampling()
 FRESH = 1.0
 """Seconds that a conversation is shown as it was: the meter asks at every key press."""
 
-KEPT = 100
-
 
 class Meter:
-    """Reads conversations by `path(owner, conversation_id)`, and the last KEPT of them from memory."""
+    """Reads conversations by `path(owner, conversation_id)`, and those of the last moment from memory."""
 
     def __init__(self, resident: "Resident", path: Callable[[str, str], Awaitable[list[Turn]]]) -> None:
         self.resident = resident
@@ -38,10 +36,13 @@ class Meter:
         context, room = engine.capabilities.context, sampling.max_tokens
         return await asyncio.to_thread(forecast, messages, engine.tokenizer, context=context, max_tokens=room)
 
+    def forget(self, owner: str) -> None:
+        """Hold nothing of what this owner said."""
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] != owner}
+
     async def _turns(self, owner: str, conversation_id: str) -> list[Turn]:
-        read, path = self._seen.get((owner, conversation_id), (-FRESH, []))
-        if time.monotonic() - read > FRESH:
+        self._seen = {key: seen for key, seen in self._seen.items() if time.monotonic() - seen[0] <= FRESH}
+        if (owner, conversation_id) not in self._seen:
             path = await self._path(owner, conversation_id)
-            self._seen = dict(list(self._seen.items())[1 - KEPT :])
             self._seen[owner, conversation_id] = time.monotonic(), path
-        return path
+        return self._seen[owner, conversation_id][1]

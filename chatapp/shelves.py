@@ -35,6 +35,11 @@ class Shelves:
                 return self.temporary, await asyncio.to_thread(read, self.temporary)
         return self.kept, await asyncio.to_thread(read, self.kept)
 
+    async def erase(self, owner: str) -> None:
+        """Everything of this owner, for good; what was temporary first: it goes also where the database cannot be written."""
+        for store in filter(None, (self.temporary, self.kept)):
+            await asyncio.to_thread(store.delete_all, owner)
+
     def close(self) -> None:
         """Drop what was temporary; the database belongs to whoever opened it."""
         if self.temporary is not None:

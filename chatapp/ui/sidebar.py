@@ -83,12 +83,14 @@ class Sidebar:
         return {"restored": ask.get("id", "")}
 
     async def erase(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
+        """Everything of this visitor, temporary chats too."""
         await self.chat.stop_all(owner)
-        await asyncio.to_thread(self.store.delete_all, owner)
+        await self.chat.shelves.erase(owner)
+        self.chat.meter.forget(owner)
         return {"erased": True}
 
     async def export(self, owner: str, ask: dict[str, str]) -> dict[str, Any]:
-        """A file for the browser to save: one conversation, or all without an id."""
+        """A file for the browser to save: one conversation, or all of the list without an id; a temporary chat is in no file."""
         name, text = await asyncio.to_thread(exported, self.store, owner, ask.get("id") or None, ask.get("format", ""))
         return {"download": {"name": name, "text": text}}
 
