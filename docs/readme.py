@@ -9,8 +9,9 @@ from chatapp.settings import Settings, env, flag
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 OTHERS = {
-    "Makefile": "run, native, test, test-slow, bench, gpu-check, lint, format",
+    "Makefile": "run, native, test, test-slow, test-oldest, upgrade, bench, gpu-check, lint, format",
     "Spacefile": "the settings a host may set",
+    "constraints.txt": "the exact versions that were tested",
     "requirements.txt": "runtime",
     "requirements-dev.txt": "tests and lint",
     "requirements-bench.txt": "peers of the benchmark",

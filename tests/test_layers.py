@@ -10,6 +10,7 @@ FILES = [*sorted((ROOT / "chatapp").rglob("*.py")), ROOT / "app.py"]
 FLOORS = {
     "errors": 0,
     "signals": 0,
+    "versions": 0,
     "turn": 1,
     "settings": 1,
     "prompt": 2,

@@ -13,6 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui import view
+from chatapp.versions import untested
 
 
 class Loop:
@@ -49,7 +50,8 @@ def begin_card(url: str, settings: Settings, store: Store) -> str:
     """Printed as soon as the page answers."""
     api = "on, at /v1" if settings.api_key.get_secret_value() else "off; CHATAPP_API_KEY turns it on"
     facts = {"Page": url, "Chats": store.where, "API": api, "Model": f"{settings.model} (loading; the page answers meanwhile)"}
-    return rows(facts | ({"Slower": slow} if (slow := crowded(settings.threads, usable_cores())) else {}))
+    advice = {"Slower": crowded(settings.threads, usable_cores()), "Untested": untested()}
+    return rows(facts | {name: words for name, words in advice.items() if words})
 
 
 def crowded(threads: int, cores: int) -> str:

@@ -1,0 +1,187 @@
+"""Every name that a library does not promise and that the app leans on. When one is gone, its line says what of the app stood on it.
+
+A name that is imported from an inner module, or begins with an underscore, and is not in the list makes a test fail: add it here, with the
+reason.
+"""
+
+import ast
+import importlib
+from importlib import metadata
+from operator import attrgetter
+from typing import Any
+
+import pytest
+
+from tests.test_layers import FILES, ROOT
+
+BATCHING = "transformers.generation.continuous_batching"
+CHILD_SETS = [
+    f"CommonParams().{name}"
+    for name in [
+        "model.path",
+        "n_parallel",
+        "n_ctx",
+        "n_batch",
+        "n_ubatch",
+        "cpuparams.n_threads",
+        "cpuparams_batch.n_threads",
+        "cache_ram_mib",
+        "fit_params",
+        "api_keys",
+        "hostnames",
+        "port",
+        "ui",
+        "cors_origins",
+        "cors_methods",
+        "cors_headers",
+        "cors_credentials",
+        "verbosity",
+        "speculative.types",
+        "speculative.ngram_simple.size_n",
+        "speculative.ngram_simple.size_m",
+    ]
+]
+
+LEANED_ON = {
+    "gradio.queueing": {
+        "Queue.start_processing": "ui/blocks.py puts a calmer queue in its place",
+    },
+    "gradio": {
+        "Blocks()._queue.sleep_when_free": "ui/blocks.py makes the queue look for events less often",
+        "Blocks()._queue.progress_update_sleep_when_free": "ui/blocks.py makes the queue look for progress less often",
+        "EventData(None, {})._data": "ui/chat_page.py and ui/sidebar.py read what the page's script sent",
+    },
+    "gradio.routes": {
+        "App().tokens": "web/xray_stream.py finds who is logged in",
+        "App().cookie_id": "web/xray_stream.py finds the cookie of the login",
+    },
+    "gradio.themes.utils": {
+        "colors.Color": "ui/theme.py defines the page's colours",
+    },
+    "transformers.cache_utils": {
+        "DynamicLayer.lazy_initialization": "engines/kvcache.py makes a layer that grows in place",
+        "DynamicLayer().is_initialized": "engines/kvcache.py asks whether a model kept anything",
+    },
+    "transformers.generation.logits_process": {
+        "LogitsProcessorList": "engines/sampling.py draws with transformers' own processors",
+        "RepetitionPenaltyLogitsProcessor": "engines/sampling.py",
+        "TemperatureLogitsWarper": "engines/sampling.py and engines/paged.py",
+        "TopKLogitsWarper": "engines/sampling.py and engines/paged.py",
+        "TopPLogitsWarper": "engines/sampling.py and engines/paged.py",
+        "MinPLogitsWarper": "engines/sampling.py",
+    },
+    f"{BATCHING}.cb_logits_processors": {
+        "ContinuousBatchingLogitsProcessor.prepare_tensor_args": "engines/paged.py: min-p for each person",
+        "ContinuousBatchingLogitsProcessor.fill_defaults": "engines/paged.py: min-p for each person",
+        "ContinuousBatchingLogitsProcessorList": "engines/paged.py lists its own processors",
+        "ContinuousBatchingTemperatureLogitsWarper": "engines/paged.py: exact argmax at temperature 0",
+        "ContinuousBatchingTopKLogitsWarper": "engines/paged.py: top-k without sorting",
+        "ContinuousBatchingTopPLogitsWarper": "engines/paged.py: top-p without sorting",
+    },
+    f"{BATCHING}.requests": {
+        "RequestState.position_offset": "engines/paged.py counts the reused tokens",
+        "RequestStatus.FINISHED": "engines/paged.py marks cancelled requests",
+        "RequestStatus.FAILED": "engines/batched.py tells a failed request",
+        "FutureRequestState": "engines/paged.py: the type of what min-p is given",
+        "GenerationOutput.is_finished": "engines/batched.py reads the growing outputs",
+    },
+    f"{BATCHING}.scheduler": {
+        "SCHEDULER_MAPPING": "engines/paged.py registers its scheduler",
+        "FIFOScheduler._infer_request_tokens": "engines/paged.py counts the reused tokens",
+        "FIFOScheduler.clear_cancelled_requests": "engines/paged.py finishes cancelled requests",
+        "FIFOScheduler.reset": "engines/paged.py forgets what it counted",
+    },
+    f"{BATCHING}.utils": {
+        "find_head_dim": "engines/paged.py: bytes of a token's keys and values",
+        "find_num_key_value_heads": "engines/paged.py: bytes of a token's keys and values",
+        "drain_queue": "engines/batched.py throws late steps away",
+    },
+    f"{BATCHING}.cache": {
+        "PagedAttentionCache": "engines/batched.py reads the number of pages",
+    },
+    BATCHING: {
+        "ContinuousBatchingManager.warmup": "engines/batched.py makes the cache where its failure can be told",
+        "ContinuousBatchingManager.register_result_handler": "engines/batched.py is told of each step",
+        "ContinuousBatchingManager.cancel_request": "engines/batched.py frees the pages of who left",
+    },
+    "transformers": {
+        "PreTrainedModel._supports_attention_backend": "engines/paged.py and xray/module.py refuse what would ignore it",
+        "PretrainedConfig()._attn_implementation": "engines/batched.py, engines/paged.py and xray/ read the attention in use",
+    },
+    "transformers.integrations.sdpa_attention": {
+        "sdpa_attention_forward": "models/attention.py computes what sdpa computes",
+    },
+    "transformers.masking_utils": {
+        "sdpa_mask": "models/attention.py gives X-ray's attention sdpa's mask",
+    },
+    "transformers.models.auto.modeling_auto": {
+        "MODEL_FOR_CAUSAL_LM_MAPPING": "models/loading.py tells chat models from others",
+    },
+    "tokenizers.decoders": {
+        "ByteLevel": "engines/text.py looks whole tokens up instead of decoding them",
+    },
+    "xllamacpp": {
+        **dict.fromkeys(CHILD_SETS, "engines/llamacpp_child.py sets it"),
+        "Server.listening_address": "engines/llamacpp_child.py says where it listens",
+        "get_system_info": "engines/llamacpp_child.py says what the code was compiled for",
+        "common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE": "engines/llamacpp_child.py guesses ahead",
+    },
+}
+"""Module → name in it → what of the app stands on it. A call in front makes an object, whose attribute is meant."""
+
+INNER = ("gradio.queueing", "gradio.routes", "gradio.themes", BATCHING, "transformers.cache_utils", "transformers.generation",
+         "transformers.integrations", "transformers.masking_utils", "transformers.models", "tokenizers.decoders")  # fmt: skip
+"""Modules whose names their makers move as they like."""
+
+
+def found(module: str, name: str) -> Any:
+    """The thing itself. AttributeError or ImportError when it has moved."""
+    made, _, rest = name.partition(").")
+    thing = importlib.import_module(module)
+    if not rest:
+        return attrgetter(name)(thing) if not annotated(thing, name) else True
+    function, _, arguments = made.partition("(")
+    return attrgetter(rest)(attrgetter(function)(thing)(*ast.literal_eval(f"({arguments},)" if arguments else "()")))
+
+
+def annotated(module: Any, name: str) -> bool:
+    """A field of a dataclass without a default, which the class does not have as an attribute."""
+    owner, _, field = name.rpartition(".")
+    return bool(owner) and field in getattr(attrgetter(owner)(module), "__annotations__", {})
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in LEANED_ON.items() for name in names])
+def test_what_the_app_leans_on_is_there(module: str, name: str) -> None:
+    package = module.partition(".")[0]
+    if package == "xllamacpp":  # only for Linux on x86-64
+        pytest.importorskip(package)
+    try:
+        found(module, name)
+    except (ImportError, AttributeError) as error:
+        pytest.fail(f"{package} {metadata.version(package)} has moved {module} {name} ({error}): {LEANED_ON[module][name]}.")
+
+
+def leaned_on() -> list[tuple[str, str]]:
+    """(file, name) of each import from an inner module, and of each underscored attribute of somebody else's object."""
+    seen = []
+    for path in FILES:
+        if "bench" in path.parts:
+            continue
+        tree = ast.parse(path.read_text())
+        own = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+        own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(INNER):
+                seen += [(str(path.relative_to(ROOT)), alias.name) for alias in node.names]
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__") and node.attr not in own:
+                seen.append((str(path.relative_to(ROOT)), node.attr))
+    return seen
+
+
+OURS = {"_exit"}
+"""Underscored names that are promised: os._exit."""
+
+
+def test_nothing_else_is_leaned_on() -> None:
+    listed = OURS | {part for names in LEANED_ON.values() for name in names for part in name.replace("()", "").split(".")}
+    assert [place for place in leaned_on() if place[1] not in listed] == []
