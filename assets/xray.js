@@ -28,7 +28,7 @@
   xray.ask = async (view, params = {}) => {
     asking[view]?.abort();
     const { signal } = asking[view] = new AbortController();
-    const question = { view, turn: xray.turn, session: app.status.tab, ...params };
+    const question = { view, turn: xray.turn, session: app.status.tab, temporary: app.temporary ? app.rail.conversation : null, ...params };
     let data = null;
     const tell = (answer) => {
       data = answer.data || data;

@@ -1,22 +1,29 @@
 """The two places of chats: the store that keeps them, and memory for those that are kept nowhere."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from chatapp.errors import NotFound
+from chatapp.errors import ChatError, NotFound
 from chatapp.store import Store
+from chatapp.store.temporary import BYTES, CHATS, HOURS, TemporaryStore
 
 T = TypeVar("T")
 
+GONE = (
+    f"This temporary chat is not in the server's memory any more. Temporary chats go after {HOURS} hours without a message, when there are "
+    f'more than {CHATS} of them or they take more than {BYTES >> 20} MiB, with "Delete everything of mine", and when the server ends. '
+    "Begin a new one."
+)
+
 
 class Shelves:
-    """`kept` is the database; `temporary` is in memory, gone with the process, and None until the first temporary chat."""
+    """`kept` is the database; `temporary` is in memory, bounded, gone with the process, and None until the first temporary chat."""
 
     def __init__(self, kept: Store) -> None:
         self.kept = kept
-        self.temporary: Store | None = None
+        self.temporary: TemporaryStore | None = None
         self._opening = asyncio.Lock()
 
     async def open(self, keep: bool) -> Store:
@@ -25,7 +32,7 @@ class Shelves:
             return self.kept
         async with self._opening:
             if self.temporary is None:
-                self.temporary = await asyncio.to_thread(Store, "sqlite://")
+                self.temporary = await asyncio.to_thread(TemporaryStore)
         return self.temporary
 
     async def look(self, read: Callable[[Store], T]) -> tuple[Store, T]:
@@ -34,6 +41,24 @@ class Shelves:
             with suppress(NotFound):
                 return self.temporary, await asyncio.to_thread(read, self.temporary)
         return self.kept, await asyncio.to_thread(read, self.kept)
+
+    @asynccontextmanager
+    async def explained(self, owner: str, temporary_id: str | None) -> AsyncIterator[None]:
+        """What is not found because it was in a temporary chat that has gone says so; `temporary_id` is None for other chats."""
+        try:
+            yield
+        except NotFound as error:
+            if temporary_id is None or await self._holds(owner, temporary_id):
+                raise
+            raise ChatError(GONE, status=404) from error
+
+    async def _holds(self, owner: str, conversation_id: str) -> bool:
+        return self.temporary is not None and bool(await asyncio.to_thread(self.temporary.sizes, owner, [conversation_id]))
+
+    async def forget(self, owner: str, conversation_id: str) -> None:
+        """Erase a temporary chat that nobody will ask for again."""
+        if self.temporary is not None:
+            await asyncio.to_thread(self.temporary.forget, owner, conversation_id)
 
     async def erase(self, owner: str) -> None:
         """Everything of this owner, for good; what was temporary first: it goes also where the database cannot be written."""

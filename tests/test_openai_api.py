@@ -133,6 +133,41 @@ def test_store_false_keeps_the_reply_out_of_the_database(client: openai.OpenAI, 
     assert answer.choices[0].message.content == "".join(WORDS) and len(turns(site)) == before
 
 
+def test_replies_with_store_false_leave_no_memory_behind(engine: Scripted) -> None:
+    body = {"messages": [{"role": "user", "content": "word " * 300}], "store": False}
+    with serve(engine, api_key=KEY) as site:
+        for n in range(60):
+            assert post(site, body | {"stream": n % 2 == 0}).status_code == 200
+            if n == 10:
+                early = pages(site)
+        assert until(lambda: rows(site) == 0)
+        assert pages(site) < early + 100
+
+
+def test_hanging_up_forgets_a_reply_with_store_false(scripted: Scripted) -> None:
+    scripted.words, scripted.delay = ["x"] * 1000, 0.01
+    with serve(scripted, api_key=KEY) as site, client_of(site) as client:
+        stream = client.chat.completions.create(model="scripted", messages=HI, stream=True, store=False)
+        next(stream)
+        assert rows(site) == 1
+        stream.close()
+        with pytest.raises(httpx2.ReadTimeout):
+            headers = {"authorization": f"Bearer {KEY}"}
+            httpx2.post(f"{site.url}/v1/chat/completions", json={"messages": HI, "store": False}, headers=headers, timeout=0.5)
+        assert until(lambda: rows(site) == 0)
+
+
+def pages(site: Site) -> int:
+    """Pages of 4 KiB that temporary chats take."""
+    with site.chat.shelves.temporary.database.read() as connection:
+        return connection.exec_driver_sql("PRAGMA page_count").scalar()
+
+
+def rows(site: Site) -> int:
+    with site.chat.shelves.temporary.database.read() as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM turns").scalar()
+
+
 def test_a_wrong_or_missing_key_is_refused_everywhere(site: Site) -> None:
     with pytest.raises(openai.AuthenticationError, match="missing or wrong"), client_of(site, "wrong") as client:
         client.models.list()

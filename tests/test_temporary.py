@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from chatapp.chat import Chat
-from chatapp.errors import NotFound
+from chatapp.errors import ChatError, NotFound
 from chatapp.store import Store
+from chatapp.store.temporary import TemporaryStore, used
+from chatapp.turn import Turn
 from chatapp.ui.sidebar import Sidebar
+from chatapp.xray.looks import Looks
 from tests.chats import ME, YOU, Residence, ended, until
 
 
@@ -44,3 +47,64 @@ async def test_an_export_of_everything_leaves_temporary_chats_out(chat: Chat) ->
     await ended(chat, await chat.send(ME, "Temporary", keep=False))
     done = await Sidebar(chat).do(ME, {"do": "export", "format": "json"})
     assert "Kept" in done["download"]["text"] and "Temporary" not in done["download"]["text"]
+
+
+def filled(store: TemporaryStore, name: str, *, text: str = "Hi", ends: bool = True) -> None:
+    """One conversation of one turn."""
+    turn = Turn(ME, name, text, prompt_text=text)
+    store.begin(turn)
+    if ends:
+        turn.stop_reason = "end"
+        store.finish(turn)
+
+
+def size(store: TemporaryStore) -> int:
+    with store.database.read() as connection:
+        return used(connection)
+
+
+def test_the_oldest_chats_go_when_there_are_too_many_but_never_one_that_is_written() -> None:
+    store = TemporaryStore(chats=3)
+    filled(store, "running", ends=False)
+    for n in range(5):
+        filled(store, f"c{n}")
+    assert store.ids(ME) == ["running", "c3", "c4"]
+
+
+def test_the_oldest_chats_go_when_they_take_too_many_bytes_and_the_memory_comes_back() -> None:
+    store = TemporaryStore(size=2**21)
+    for n in range(60):
+        filled(store, f"c{n}", text=" ".join(f"{n}x{i}" for i in range(10_000)))
+        assert size(store) < 2**21 + 2**19
+    left = store.ids(ME)
+    assert left == [f"c{n}" for n in range(60 - len(left), 60)] and len(left) >= 3
+    with store.database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA page_count").scalar() * 4096 < 2**22
+
+
+def test_a_chat_that_was_left_alone_goes_with_the_hours() -> None:
+    store = TemporaryStore(hours=24)
+    filled(store, "old")
+    now = store.summary(ME, "old").updated
+    assert store.prune(now + 23 * 3600) == 0 and store.ids(ME) == ["old"]
+    assert store.prune(now + 25 * 3600) == 1 and store.ids(ME) == []
+
+
+async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat) -> None:
+    turn = await ended(chat, await chat.send(ME, "Temporary", keep=False))
+    kept = await ended(chat, await chat.send(ME, "Kept"))
+    shelves = chat.shelves
+    with pytest.raises(NotFound):
+        async with shelves.explained(ME, turn.conversation_id):
+            await chat.turn(ME, "a message that was removed")
+    await shelves.forget(ME, turn.conversation_id)
+    with pytest.raises(ChatError, match=r"not in the server's memory any more.*24 hours.*500.*Begin a new one"):
+        async with shelves.explained(ME, turn.conversation_id):
+            await chat.send(ME, "More", conversation_id=turn.conversation_id, keep=False)
+    looks = Looks(chat, chat.resident)
+    asked = {"view": "prompt", "turn": turn.id}
+    assert [a["error"] async for a in looks.look(asked, ME)] == ["The message was not found."]
+    [answer] = [a async for a in looks.look({**asked, "temporary": turn.conversation_id}, ME)]
+    assert "not in the server's memory any more" in answer["error"]
+    await shelves.forget(ME, kept.conversation_id)
+    assert await chat.path(ME, kept.conversation_id) == [kept]

@@ -62,7 +62,7 @@ def purge(database: Database, before: float) -> int:
     count = 0
     while _some(database, before):
         with database.write() as connection:
-            count += _erase_where(connection, conversations.c.deleted < before)
+            count += conversations_where(connection, conversations.c.deleted < before)
     if count:
         scrub(database)
     return count
@@ -73,7 +73,8 @@ def _some(database: Database, before: float) -> bool:
         return connection.execute(sa.select(conversations.c.seq).where(conversations.c.deleted < before).limit(1)).first() is not None
 
 
-def _erase_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
+def conversations_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
+    """Erase BATCH of the conversations for which this holds, and say how many that were."""
     rows = connection.execute(sa.select(conversations.c.seq, conversations.c.id).where(condition).limit(BATCH)).all()
     ids = [row.id for row in rows]
     search.remove_conversations(connection, [row.seq for row in rows])

@@ -193,7 +193,8 @@ class ChatPage:
         """Run the asked action. Returns the ask with the conversation to show."""
         if ask.do not in self.doing:
             raise ChatError(f"The page asked for {ask.do!r}, which this version does not know. Reload the page.")
-        conversation = await self.doing[ask.do](ask)
+        async with self.chat.shelves.explained(ask.owner, ask.conversation if ask.temporary else None):
+            conversation = await self.doing[ask.do](ask)
         return Ask(**{**ask.__dict__, "conversation": conversation})
 
     async def load(self, ask: Ask, conversation: str | None, *, ok: bool) -> Shown:

@@ -1,7 +1,8 @@
 """/v1/models and /v1/chat/completions: an OpenAI client talks to the same queue, engine and store as the page.
 
 Off without an API key, bearer key only with one; a login of the page (--auth) neither opens nor closes it. Every reply is a turn owned by
-the key; `store: false` keeps it out of the database. Where a request names no sampling settings, ours hold, not OpenAI's.
+the key; `store: false` keeps it out of the database, and in memory only until it is answered. Where a request names no sampling settings,
+ours hold, not OpenAI's.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,13 +77,13 @@ class Reply:
     turn: Turn
     model: str
 
-    async def stop_if_running(self) -> None:
-        """The reader is gone: nobody needs the rest. NotFound: the turn was deleted meanwhile."""
+    async def close(self) -> None:
+        """It was read, or the reader is gone: nobody needs the rest, and what `store: false` keeps nowhere is forgotten."""
         if self.turn.running:
-            try:
+            with suppress(NotFound):  # the turn was deleted meanwhile
                 await self.chat.stop(self.turn.owner, self.turn.id)
-            except NotFound:
-                return
+        if not self.ask.keep:
+            await self.chat.shelves.forget(self.turn.owner, self.turn.conversation_id)
 
     def body(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         head = {"id": f"chatcmpl-{self.turn.id}", "object": kind, "created": int(self.turn.created), "model": self.model}
@@ -162,13 +163,13 @@ async def whole(reply: Reply, request: Request) -> Response:
     gone = asyncio.create_task(disconnected(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise ClientDisconnect
+        turn = reading.result()
     finally:
         gone.cancel()
-    if not reading.done():
         reading.cancel()
-        await reply.stop_if_running()
-        raise ClientDisconnect
-    turn = reading.result()
+        await reply.close()
     if error := failure(turn):
         raise error
     choice = {"index": 0, "message": {"role": "assistant", "content": turn.reply_text}, "finish_reason": FINISH[turn.stop_reason]}
@@ -198,7 +199,7 @@ def streamed(reply: Reply) -> Response:
 
 async def stop_after(reply: Reply, turns: AsyncGenerator[Turn | None]) -> None:
     await turns.aclose()
-    await reply.stop_if_running()
+    await reply.close()
 
 
 async def events(reply: Reply, turns: AsyncIterator[Turn | None]) -> AsyncIterator[str]:

@@ -86,7 +86,8 @@ class Looks:
         look = Look(owner, str(loose.get("view")), loose=loose)
         if look.view not in self.views:
             raise ChatError(f"There is no X-ray view named {look.view!r}. Reload the page.")
-        turn = await self.chat.turn(owner, look.text("turn"))
+        async with self.chat.shelves.explained(owner, look.text("temporary") or None):
+            turn = await self.chat.turn(owner, look.text("turn"))
         if turn.running:
             raise ChatError("This reply is still being written. X-ray shows it when it is done, or after Stop.")
         return replace(look, turn=turn)

@@ -1,6 +1,7 @@
 """The list of conversations: rename, delete with undo, pin, search, deep links, Back and Forward, temporary chats, export and import."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def test_a_temporary_chat_is_listed_nowhere_and_gone_after_a_reload(page: Page) 
     page.reload()
     expect(page.locator("#welcome")).to_be_visible()
     expect(page.locator("#conversations")).not_to_contain_text("record")
+
+
+def test_a_temporary_chat_that_the_server_gave_up_says_why_and_keeps_what_was_typed(page: Page, site: Site) -> None:
+    page.locator('[data-do="temporary"]').click()
+    expect(page.locator("#temporary-mark")).to_be_visible()
+    send(page, "off the record")
+    expect(page.locator("#bot .bot-row")).to_contain_text("Hello world")
+    settled(page)
+    assert site.chat.shelves.temporary.prune(time.time() + 25 * 3600) >= 1
+    send(page, "too late")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("not in the server's memory any more")
+    expect(page.locator("#message")).to_have_value("too late")
 
 
 def test_deleting_an_exchange_asks_about_what_follows(page: Page) -> None:
