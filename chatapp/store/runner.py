@@ -1,6 +1,8 @@
 """Which process generates a reply, and is it still alive: a lock that the system frees when the process dies, however it dies."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,14 +25,18 @@ class Runner:
         self._file: int | None = None
         self._connection: sa.Connection | None = None
         if database.path is not None and fcntl is not None:
-            self._file = os.open(self._path(self.id), os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+            self._file = _held(self._path(self.id))
         elif not database.sqlite:
             self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._connection.execute(sa.select(sa.func.pg_advisory_lock(_key(self.id))))
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether alive() is certain of other processes."""
+        return fcntl is not None or not self.database.sqlite
+
     def alive(self, connection: sa.Connection, runner: str) -> bool:
-        """Is that runner's process there? Inside a write transaction."""
+        """Is that runner's process there? Inside a transaction."""
         if runner == self.id:
             return True
         if not self.database.sqlite:
@@ -43,8 +49,7 @@ class Runner:
         """Remove the lock files that dead processes left."""
         if self.database.path is not None and fcntl is not None:
             for path in self.database.path.parent.glob(f"{self.database.path.name}.run-*"):
-                if not _locked(path):
-                    path.unlink(missing_ok=True)
+                _sweep(path)
 
     def close(self) -> None:
         if self._file is not None:
@@ -64,15 +69,49 @@ def _key(runner: str) -> int:
     return int(runner[:15] or "0", 16)  # 60 bits: fits PostgreSQL's bigint
 
 
+def _held(path: Path) -> int:
+    """The file, open and locked. It is made anew if somebody swept it away between its creation and its lock."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if _is_at(file, path):
+            return file
+        os.close(file)
+
+
 def _locked(path: Path) -> bool:
+    with suppress(FileNotFoundError), _taken(path) as file:
+        return file is None
+    return False
+
+
+def _sweep(path: Path) -> None:
+    """Remove a file that nobody has locked, under a lock: who is about to lock it waits, and sees that it is gone."""
+    with suppress(FileNotFoundError), _taken(path) as file:
+        if file is not None and _is_at(file, path):
+            path.unlink()
+
+
+@contextmanager
+def _taken(path: Path) -> Iterator[int | None]:
+    """The file, locked for this block alone; None when somebody else has locked it."""
+    file = os.open(path, os.O_RDWR)
     try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
+        yield file if _lockable(file) else None
+    finally:
+        os.close(file)
+
+
+def _lockable(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
+        return False
+    return True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
