@@ -17,11 +17,19 @@ log = logging.getLogger("chatapp")
 SAVE_EVERY = 0.3
 """Seconds between the end of one write of a running reply and the next: with the write itself, what a killed process can lose."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks into the store at a turn of which there is nothing new to write: it waits, or the model reads its prompt."""
+
 
 class Saves(Protocol):
-    """The part of a store that a job writes to. Both raise ChatError when they cannot, NotFound when the turn was deleted."""
+    """The part of a store that a job writes to. All raise ChatError when they cannot, NotFound when the turn was deleted.
 
-    def progress(self, turn: Turn) -> None: ...
+    `progress`, and `reason` without writing, say why somebody else has ended the turn, '' when nobody has.
+    """
+
+    def progress(self, turn: Turn) -> StopReason: ...
+
+    def reason(self, turn: Turn) -> StopReason: ...
 
     def finish(self, turn: Turn) -> None: ...
 
@@ -136,26 +144,28 @@ class Job:
 
     async def _save_regularly(self) -> None:
         """One write at a time, of a copy, in a thread: tokens never wait for the disk."""
-        final = False
+        final, looked = False, time.monotonic()
         try:
             while not final:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SAVE_EVERY):
                         await self._ended.wait()
                 final = not self.turn.running
-                if final or self._written != self._version:
+                if final or self._written != self._version or time.monotonic() - looked > LOOK_EVERY:
                     await self.save()
+                    looked = time.monotonic()
         finally:
             self.saved.set()
 
     async def save(self) -> None:
-        """Write the turn as it is now; `unsaved` says how it went."""
+        """Write the turn as it is now; `unsaved` says how it went. One that was deleted or stopped in the store ends here, too."""
         version, copy = self._version, self.turn.snapshot()
-        write = self.store.progress if copy.running else self.store.finish
-        (result,) = await asyncio.gather(asyncio.to_thread(write, copy), return_exceptions=True)
-        if isinstance(result, NotFound):
-            self.stop()  # deleted while it was being written: there is nothing to keep
-        before, self.unsaved = self.unsaved, "" if isinstance(result, NotFound | None) else sentence(result, "saving")
+        running = self.store.reason if version == self._written else self.store.progress
+        (result,) = await asyncio.gather(asyncio.to_thread(running if copy.running else self.store.finish, copy), return_exceptions=True)
+        gone = isinstance(result, NotFound)  # then there is nothing to keep
+        if copy.running and (gone or result == "stopped"):
+            self.stop()
+        before, self.unsaved = self.unsaved, sentence(result, "saving") if isinstance(result, BaseException) and not gone else ""
         if self.unsaved != before:
             self.notify()
         if not self.unsaved:

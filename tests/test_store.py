@@ -247,8 +247,9 @@ def test_delete_can_be_undone_and_a_running_reply_goes_on_meanwhile(store: Store
 def test_a_reply_does_not_bring_back_what_was_erased(store: Store) -> None:
     turn = asked(store, "one", reply=None)
     store.delete_all(ME)
-    store.progress(turn)
-    store.finish(replace(turn, reply_text="ghost", stop_reason="end"))
+    for write, ended in ((store.progress, ""), (store.reason, ""), (store.finish, "end")):
+        with pytest.raises(NotFound):
+            write(replace(turn, reply_text="ghost", stop_reason=ended))
     with pytest.raises(NotFound):
         store.turn(ME, turn.id)
     assert store.conversations(ME) == [] and store.conversations(ME, "ghost") == []
@@ -336,8 +337,9 @@ def test_a_strangers_ids_are_not_found_and_nothing_changes(store: Store, what: s
 
 def test_a_stranger_cannot_write_a_reply_and_finds_nothing(store: Store) -> None:
     turn = asked(store, "mine", reply=None)
-    store.progress(replace(turn, owner=YOU, reply_text="forged"))
-    store.finish(replace(turn, owner=YOU, reply_text="forged", stop_reason="end"))
+    for write, ended in ((store.progress, ""), (store.reason, ""), (store.finish, "end")):
+        with pytest.raises(NotFound):
+            write(replace(turn, owner=YOU, reply_text="forged", stop_reason=ended))
     assert store.turn(ME, turn.id) == turn
     assert store.conversations(YOU) == [] and store.conversations(YOU, "mine") == []
     assert store.export(YOU)["conversations"] == []

@@ -17,9 +17,10 @@ from chatapp.store.errors import StoreError
 from chatapp.store.listing import Summary
 from chatapp.store.record import MAX_TITLE, Conversation, document, read_document
 from chatapp.store.runner import Runner
+from chatapp.store.running import Running
 from chatapp.store.schema import WHOLE, conversations, drafts, turn_from, turns
 from chatapp.store.tree import newest_leaf, path_to, subtree
-from chatapp.turn import Turn
+from chatapp.turn import StopReason, Turn
 
 if TYPE_CHECKING:
     from chatapp.settings import Settings
@@ -41,6 +42,7 @@ class Store:
         migrate.migrate(self.database)
         with self.database.told():
             self.runner = Runner(self.database)
+        self.running = Running(self.database, self.runner)
         self._prompts: dict[str, tuple[Any, ...]] = {}  # of running turns: what is already on disk
         erase.purge(self.database, time.time() - DELETED_DAYS * 86400)
 
@@ -68,26 +70,32 @@ class Store:
             write.begin(connection, turn, self.runner.id)
         self._prompts[turn.id] = write.prompt_state(turn)
 
-    def progress(self, turn: Turn) -> None:
-        """Put the reply so far on disk. Does nothing when the turn was deleted or is finished."""
+    def progress(self, turn: Turn) -> StopReason:
+        """Put the reply so far on disk. Returns '', or why somebody else has ended the turn: then nothing is written.
+
+        Raises NotFound when it was deleted.
+        """
         state = write.prompt_state(turn)
         whole = self._prompts.get(turn.id) != state
         with self.database.write() as connection:
-            write.progress(connection, turn, whole)
+            reason = write.progress(connection, turn, whole)
         self._prompts[turn.id] = state
+        return reason
+
+    def reason(self, turn: Turn) -> StopReason:
+        """What progress() would return, without writing."""
+        with self.database.read() as connection:
+            return write.reason(connection, turn)
 
     def finish(self, turn: Turn) -> None:
-        """Put the final state on disk. Does nothing when the turn was deleted."""
+        """Put the final state on disk. Raises NotFound when the turn was deleted."""
+        self._prompts.pop(turn.id, None)
         with self.database.write() as connection:
             write.finish(connection, turn)
-        self._prompts.pop(turn.id, None)
 
     def interrupt_running(self) -> int:
         """Mark what dead processes left running as interrupted, and say how many. Replies of living processes go on."""
-        with self.database.write() as connection:
-            count = write.interrupt(connection, lambda runner: self.runner.alive(connection, runner))
-        self.runner.sweep()
-        return count
+        return self.running.interrupt_dead()
 
     # reading
 

@@ -24,7 +24,7 @@ from chatapp.store.schema import (
     turns,
 )
 from chatapp.store.tree import Node
-from chatapp.turn import Turn
+from chatapp.turn import StopReason, Turn
 
 CHUNK = 500
 """Ids in one IN (…)."""
@@ -39,6 +39,7 @@ OWN = turns.update().where(turns.c.id == sa.bindparam("this"), turns.c.conversat
 """This turn, in this conversation of this owner; a deleted conversation still takes the rest of its reply, in case of undo."""
 
 RUNNING = OWN.where(turns.c.stop_reason == "")
+REASON = sa.select(turns.c.stop_reason).where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
 PROMPT = prompts.update().where(prompts.c.turn_id == sa.bindparam("this"))
 
 
@@ -103,7 +104,7 @@ def begin(connection: sa.Connection, turn: Turn, runner: str) -> None:
     connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner, "seq": number})
     connection.execute(prompts.insert(), turn_row(turn, PROMPT_FIELDS) | {"turn_id": turn.id})
     connection.execute(conversations.update().where(conversations.c.seq == seq).values(leaf=turn.id, updated=now))
-    _index(connection, [turn.id])
+    index(connection, [turn.id])
     if is_new:
         search.put_titles(connection, [seq])
 
@@ -122,29 +123,39 @@ def prompt_state(turn: Turn) -> tuple[Any, ...]:
     )
 
 
-def progress(connection: sa.Connection, turn: Turn, whole: bool) -> None:
-    """The reply so far, unless the turn is finished or gone."""
+def progress(connection: sa.Connection, turn: Turn, whole: bool) -> StopReason:
+    """The reply so far, unless somebody else has ended the turn: then why. Raises NotFound when it is gone."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")  # at most 0.6 s lost, and only if the server itself dies
     names = [name for name in (MUTABLE if whole else REPLY_FIELDS) if name != "stop_reason"]
     done = connection.execute(RUNNING, turn_row(turn, names) | _whose(turn)).rowcount
     if whole and done:
         connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
+    return "" if done else reason(connection, turn)
+
+
+def reason(connection: sa.Connection, turn: Turn) -> StopReason:
+    """Why the stored turn has ended, '' while it runs. Raises NotFound when it is gone."""
+    found = connection.execute(REASON, _whose(turn)).scalar()
+    if found is None:
+        raise NotFound("The message")
+    return found
 
 
 def finish(connection: sa.Connection, turn: Turn) -> None:
-    """The final state, searchable."""
-    if connection.execute(OWN, turn_row(turn, MUTABLE) | _whose(turn)).rowcount:
-        connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
-        connection.execute(conversations.update().where(conversations.c.id == turn.conversation_id).values(updated=time.time()))
-        _index(connection, [turn.id])
+    """The final state, searchable; from now on nobody writes it. Raises NotFound when it is gone."""
+    if not connection.execute(OWN, turn_row(turn, MUTABLE) | {"runner": ""} | _whose(turn)).rowcount:
+        raise NotFound("The message")
+    connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
+    connection.execute(conversations.update().where(conversations.c.id == turn.conversation_id).values(updated=time.time()))
+    index(connection, [turn.id])
 
 
 def _whose(turn: Turn) -> dict[str, str]:
     return {"this": turn.id, "in_conversation": turn.conversation_id, "of": turn.owner}
 
 
-def _index(connection: sa.Connection, ids: Sequence[str]) -> None:
+def index(connection: sa.Connection, ids: Sequence[str]) -> None:
     for start in range(0, len(ids), CHUNK):
         seqs = connection.execute(sa.select(turns.c.seq).where(turns.c.id.in_(ids[start : start + CHUNK]))).scalars().all()
         search.index_turns(connection, seqs)
@@ -158,7 +169,7 @@ def interrupt(connection: sa.Connection, alive: Callable[[str], bool]) -> int:
     for start in range(0, len(ids), CHUNK):
         some = turns.c.id.in_(ids[start : start + CHUNK])
         connection.execute(turns.update().where(some).values(stop_reason="interrupted"))
-    _index(connection, ids)
+    index(connection, ids)
     return len(ids)
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError, NotFound
+from chatapp.removing import remove
 from chatapp.store import Store
 from chatapp.turn import Sampling, Turn
 from chatapp.ui import panel, view
@@ -216,9 +217,10 @@ class ChatPage:
         yield self.picture(shown, await self.rows(shown), self.system_of(shown))
         while (running := shown.running) is not None:
             step = max(STEP, STEP_PER_MESSAGE * 2 * len(shown.turns))
-            async for turn in coalesced(self.chat.follow(shown.ask.owner, shown.turns[running].id), step, drawing.wake):
-                shown.turns[running] = turn
-                yield self.picture(shown)
+            with suppress(NotFound):  # deleted since it was read
+                async for turn in coalesced(self.chat.follow(shown.ask.owner, shown.turns[running].id), step, drawing.wake):
+                    shown.turns[running] = turn
+                    yield self.picture(shown)
             shown = await self.load(shown.ask, shown.conversation, ok=True)
             yield self.picture(shown, await self.rows(shown))
 
@@ -280,9 +282,7 @@ class ChatPage:
         return ask.conversation
 
     async def remove(self, ask: Ask) -> str | None:
-        """Erase an exchange. What is still being written or waits stops first."""
-        await self.chat.stop(ask.owner, ask.turn)
-        await self.chat.shelves.look(lambda store: store.delete_turn(ask.owner, ask.turn, keep_children=ask.keep_children))
+        await remove(self.chat, ask.owner, ask.turn, keep_children=ask.keep_children)
         return ask.conversation
 
     async def measure(self, event: gr.EventData, request: gr.Request, system: str, *knobs: Any) -> str:
