@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from chatapp import watching
 from chatapp.admission import Admission
 from chatapp.compose import Beginning, branched, clean, compose, continued, fitted, record
 from chatapp.engines.base import Engine
@@ -96,13 +97,10 @@ class Chat:
     async def follow(self, owner: str, turn_id: str) -> AsyncIterator[Turn]:
         """The live turn, now and after each change, as fast as the reader reads; ends after the final state. Closing it ends nothing.
 
-        A turn that does not run in this process comes once, as stored.
+        A turn that has ended comes once; one that another process writes comes from the store, a little later than there.
         """
         job = await self._job_of(owner, turn_id)
-        if job is None:
-            yield (await self._find(owner, turn_id))[1]
-            return
-        async for turn in job.follow():
+        async for turn in job.follow() if job else watching.follow(self.shelves, owner, turn_id):
             yield turn
 
     async def stop(self, owner: str, turn_id: str) -> None:
@@ -112,6 +110,7 @@ class Chat:
         """
         job = await self._job_of(owner, turn_id)
         if job is None:
+            await watching.stop(self.shelves, owner, turn_id)
             return
         self._stop(job, "stopped")
         await job.saved.wait()
@@ -123,6 +122,7 @@ class Chat:
             self._stop(job, "stopped")
         for job in jobs:
             await job.saved.wait()
+        await asyncio.to_thread(self.store.running.stop_all, owner, conversation_id)  # those that other processes write
 
     def position(self, turn_id: str) -> int | None:
         """Place in the queue, 1 is next; None once it runs."""
