@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from chatapp.errors import ChatError, closest
@@ -30,6 +31,21 @@ def default_host() -> str:
 def _comma_list(value: Any) -> Any:
     """An environment variable holds one text: 'ann:a,bob:b' is two entries."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _named(value: Any) -> Any:
+    """An empty name would be the folder that the app happens to be started in."""
+    if isinstance(value, str) and not value.strip():
+        raise PydanticCustomError("folder", "a folder is needed, such as ~/chats; leave the setting out for the usual one")
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    """No shell expands ~ in an environment variable or a service's file."""
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError as error:
+        raise PydanticCustomError("folder", "there is no user of that name whose home this could be") from error
 
 
 class Settings(BaseSettings):
@@ -70,7 +86,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
         (), description="Names besides localhost under which the page may be opened, repeatable: behind a reverse proxy or a tunnel"
     )
-    data_dir: Path = Field(default_factory=default_data_dir, description="Folder for chats and converted models")
+    data_dir: Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)] = Field(
+        default_factory=default_data_dir, validate_default=True, description="Folder for chats and converted models"
+    )
     database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
     api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")
     auth: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(

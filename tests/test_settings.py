@@ -1,5 +1,7 @@
 """Settings: flag beats environment beats default; anything unknown is said, with the closest known name."""
 
+from pathlib import Path
+
 import pytest
 
 from chatapp.errors import ChatError
@@ -30,6 +32,31 @@ def test_a_misspelt_environment_variable_is_said_with_the_closest_name(monkeypat
 def test_a_value_out_of_range_names_flag_variable_and_value() -> None:
     with pytest.raises(ChatError, match=r"--port \(CHATAPP_PORT\) is '99999'"):
         parse(["--port", "99999"])
+
+
+def test_the_data_folder_is_absolute_and_its_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CHATAPP_DATA_DIR", "~/chats")
+    assert parse([]).data_dir == tmp_path / "chats"
+    monkeypatch.chdir(tmp_path)
+    assert parse(["--data-dir", "here"]).data_dir == tmp_path / "here"
+    monkeypatch.delenv("CHATAPP_DATA_DIR")
+    monkeypatch.setenv("XDG_DATA_HOME", "~/share")
+    assert parse([]).data_dir == tmp_path / "share" / "chatapp"
+
+
+@pytest.mark.parametrize("folder", ["", "  "])
+def test_an_empty_data_folder_is_refused(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ChatError, match=r"--data-dir \(CHATAPP_DATA_DIR\) is '.*': a folder is needed"):
+        parse(["--data-dir", folder])
+    monkeypatch.setenv("CHATAPP_DATA_DIR", folder)
+    with pytest.raises(ChatError, match="a folder is needed"):
+        parse([])
+
+
+def test_a_tilde_of_nobody_is_refused() -> None:
+    with pytest.raises(ChatError, match="no user of that name"):
+        parse(["--data-dir", "~nobody-of-that-name/chats"])
 
 
 def test_sharing_needs_a_login_or_public() -> None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,28 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(tmp_path: Path, conte
         Store(sqlite_url(tmp_path / "chat.db"))
     assert caught.value.kind == "corrupt"
     assert (tmp_path / "chat.db").read_bytes() == content
+
+
+@pytest.mark.parametrize("migrated", [False, True], ids=["plain", "with Alembic's table"])
+def test_the_database_of_another_program_is_told_and_left_alone(tmp_path: Path, migrated: bool) -> None:
+    path = tmp_path / "chat.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+        if migrated:
+            other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        other.commit()
+    content = path.read_bytes()
+    with pytest.raises(
+        StoreError, match=r"chat\.db is the database of another program.*recipes.*Nothing was changed.*--data-dir"
+    ) as caught:
+        Store(sqlite_url(path))
+    assert caught.value.kind == "foreign"
+    assert path.read_bytes() == content and [p.name for p in tmp_path.iterdir()] == ["chat.db"]
+
+
+def test_an_empty_file_becomes_the_database(tmp_path: Path) -> None:
+    (tmp_path / "chat.db").touch()
+    asked(Store(sqlite_url(tmp_path / "chat.db")), "one")
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:

@@ -50,8 +50,7 @@ class Store:
     def open(cls, settings: "Settings") -> "Store":
         """The store of the data folder, or of --database-url."""
         url = settings.database_url.get_secret_value()
-        path = settings.data_dir.expanduser().resolve() / "chat.db"
-        return cls(url or sa.URL.create("sqlite", database=str(path)))
+        return cls(url or sa.URL.create("sqlite", database=str(settings.data_dir / "chat.db")))
 
     @property
     def where(self) -> str:

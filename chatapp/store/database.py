@@ -18,12 +18,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from chatapp.store.errors import LOCKED, READ_ONLY, SENTENCES, StoreError, explained
+from chatapp.store.errors import FOREIGN, LOCKED, READ_ONLY, SENTENCES, StoreError, explained
 
 PATIENCE = 10.0
 """Seconds to wait for a lock that another program holds."""
 
 CONNECTIONS = 16
+
+OURS = {"alembic_version", "conversations"}
+"""Tables of every version of the schema."""
 
 
 class Database:
@@ -109,11 +112,18 @@ class Database:
             # only a new file: closing a file frees every lock that this process holds on it, also those of another Store's SQLite
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives its -wal and -shm the same mode
         except FileExistsError:
-            pass
+            self._refuse_foreign()
         except OSError as error:
             line = f"The chats cannot be kept in {path}: {error.strerror}. Change its permissions, or start with another --data-dir."
             raise StoreError(line, READ_ONLY) from error
         self._wal()
+
+    def _refuse_foreign(self) -> None:
+        """Raises StoreError for a file with the tables of another program. Only looks: even the change to WAL would write into the file."""
+        with self.bare() as connection:
+            tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
+        if tables and not tables >= OURS:
+            raise StoreError(SENTENCES[FOREIGN].format(where=self.where, tables=", ".join(sorted(tables)[:3])), FOREIGN)
 
     def _wal(self) -> None:
         deadline = time.monotonic() + self.patience

@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError
 
 from chatapp.errors import ChatError
 
-FULL, LOCKED, READ_ONLY, NEWER, CORRUPT, UNREACHABLE = "full", "locked", "read-only", "newer", "corrupt", "unreachable"
+FULL, LOCKED, READ_ONLY, NEWER, CORRUPT = "full", "locked", "read-only", "newer", "corrupt"
+UNREACHABLE, FOREIGN = "unreachable", "foreign"
 
 
 class StoreError(ChatError):
@@ -23,6 +24,8 @@ SENTENCES = {
     READ_ONLY: "The chats in {where} cannot be written: the file or its folder is read-only, or belongs to somebody else. "
     "Change its permissions, or start with another --data-dir.",
     CORRUPT: "{where} is damaged or is no chat database ({detail}). Put back a backup, or move the file away to begin with an empty one.",
+    FOREIGN: "{where} is the database of another program: it holds the tables {tables}. Nothing was changed. Move the file away, or start "
+    "with another --data-dir.",
     UNREACHABLE: "The database {where} does not answer ({detail}). Check that it runs, and --database-url.",
     "io": "The disk refused to read or write {where} ({detail}). Check its space, its limits and its health; then try again.",
     "setup": "The database {where} cannot be used ({detail}).",
