@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 
-from chatapp import __version__
+from chatapp import __version__, loose
 from chatapp.engines.base import Card, Engine
 from chatapp.engines.text import Detokenizer, end_ids
 from chatapp.errors import ChatError
@@ -65,7 +65,7 @@ def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
 
 def clean(text: str) -> str:
     """The text as it can be stored and tokenized: no NUL, no half surrogate pairs. Raises ChatError when empty or absurdly long."""
-    text = text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = loose.text(text)
     if not text.strip():
         raise ChatError("There is nothing to send: the message is empty.", status=422)
     if len(text) > MAX_CHARACTERS:
@@ -76,8 +76,9 @@ def clean(text: str) -> str:
 def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] = (), user: str = "") -> list[Message]:
     """system + the path (what came with a turn, its question, its reply) + `given` + the new question.
 
-    A question the model was never given (taken back, or refused before it ran) is left out. One that got no reply is joined
-    to the next question, because templates want a reply between two questions.
+    An import keeps half surrogate pairs as they were; no tokenizer takes them, so here they are U+FFFD. A question the model was never
+    given (taken back, or refused before it ran) is left out. One that got no reply is joined to the next question, because templates
+    want a reply between two questions.
     """
     messages = [Message("system", system)] if system.strip() else []
     for turn in path:
@@ -86,7 +87,8 @@ def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] =
             messages.append(Message("user", turn.user))
             messages += [Message("assistant", turn.reply)] if turn.reply else []
     messages += given
-    return _joined([*messages, Message("user", user)] if user else messages)
+    messages += [Message("user", user)] if user else []
+    return _joined([Message(m.role, loose.text(m.content)) for m in messages])
 
 
 def never_asked(turn: Turn) -> bool:
@@ -114,7 +116,7 @@ def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginni
         prompt, prefilled = _after(beginning), beginning.source.prefilled + len(beginning.kept)
     else:
         messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
-        ids = engine.tokenizer.encode(beginning.text, add_special_tokens=False) if beginning else ()
+        ids = engine.tokenizer.encode(loose.text(beginning.text), add_special_tokens=False) if beginning else ()
         prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
         prefilled = len(ids)
     if len(prompt.ids) >= context:
@@ -149,7 +151,7 @@ def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
 def fitted(turn: Turn, engine: Engine) -> Sampling:
     """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
     room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
-    stop = dict.fromkeys((*stop_strings(engine.tokenizer), *turn.sampling.stop))
+    stop = dict.fromkeys((*stop_strings(engine.tokenizer), *filter(None, map(loose.text, turn.sampling.stop))))
     return replace(turn.sampling, max_tokens=room, seed=turn.seed, stop=tuple(stop)[:MAX_STOP_STRINGS])
 
 

@@ -11,6 +11,7 @@ FLOORS = {
     "errors": 0,
     "signals": 0,
     "versions": 0,
+    "loose": 0,
     "turn": 1,
     "settings": 1,
     "prompt": 2,

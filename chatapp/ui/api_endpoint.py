@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
+from chatapp import loose
 from chatapp.chat import Chat
 from chatapp.errors import ChatError
 from chatapp.turn import KNOBS, Sampling, Turn
@@ -69,6 +70,7 @@ def add(chat: Chat) -> None:
         """
         system, stop, conversation_id = system or "", stop or "", conversation_id or ""
         refuse_what_is_no_text(message=message, system=system, stop=stop, conversation_id=conversation_id)
+        system, stop, conversation_id = loose.text(system), loose.text(stop), loose.text(conversation_id)
         values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
         values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
         owner = owner_of(request)

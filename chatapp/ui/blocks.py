@@ -29,11 +29,19 @@ KEEP_KNOBS = "(...values) => [values]"
 GIVE_KNOBS = "(kept) => kept"
 
 
+class Page(gr.Blocks):
+    """Blocks in which an event with too few values is answered in words; Gradio prints a traceback and answers nothing."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        if (given := len(inputs)) < (needed := len(block_fn.inputs)):
+            raise gr.Error(f"The page sent {given} values where {needed} are needed. Reload the page.", print_exception=False)
+
+
 def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
     """The whole page. Nothing here waits for the model."""
     side = Sidebar(chat)
     page = ChatPage(chat, resident, side)
-    with gr.Blocks(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
+    with Page(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
         wires = {
             "rail": widgets.wire("rail", "act", {}),
             "side": widgets.wire("side", "manage", {}),

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from chatapp import loose
 from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError, NotFound
@@ -62,11 +63,13 @@ class Ask:
     @classmethod
     def of(cls, data: Any, owner: str, system: str, knobs: Sequence[Any]) -> "Ask":
         """From the loose values a browser sent: unknown names and wrong types are left out."""
-        loose = data if isinstance(data, dict) else {}
-        texts = {n: v for n in ("do", "conversation", "turn", "leaf", "text", "query", "nonce") if isinstance(v := loose.get(n), str) and v}
-        flags = {n: loose.get(n) is True for n in ("keep_children", "temporary")}
-        numbers = {n: v for n in ("position", "token") if isinstance(v := loose.get(n), int)}
-        return cls(owner=owner, system=system or "", knobs=tuple(knobs), **{"do": "", **texts, **flags, **numbers})
+        given = data if isinstance(data, dict) else {}
+        names = ("do", "conversation", "turn", "leaf", "text", "query", "nonce")
+        texts = {n: loose.text(v) for n in names if isinstance(v := given.get(n), str) and v}
+        flags = {n: given.get(n) is True for n in ("keep_children", "temporary")}
+        numbers = {n: v for n in ("position", "token") if isinstance(v := given.get(n), int)}
+        settings = tuple(loose.text(v) if isinstance(v, str) else v for v in knobs)
+        return cls(owner=owner, system=loose.text(system or ""), knobs=settings, **{"do": "", **texts, **flags, **numbers})
 
     @property
     def order(self) -> int:
@@ -237,7 +240,7 @@ class ChatPage:
 
     def system_of(self, shown: Shown) -> str | None:
         """Opening a conversation brings its system prompt back."""
-        return shown.turns[-1].system if shown.ask.do == "open" and shown.turns else None
+        return loose.text(shown.turns[-1].system) if shown.ask.do == "open" and shown.turns else None
 
     # actions: each returns the conversation to show
 

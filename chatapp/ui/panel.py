@@ -9,7 +9,7 @@ import gradio as gr
 from chatapp.engines.base import Capabilities
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
-from chatapp.turn import KNOBS, Knob, Sampling
+from chatapp.turn import KNOBS, MAX_SEED, Knob, Sampling
 from chatapp.ui import view, widgets
 
 PRESETS = {
@@ -21,6 +21,9 @@ PRESETS = {
     "Translator": "Translate what the user writes into English. If it is English, translate it into German. Give only the translation.",
     "Editor": "Improve the user's text: clearer, shorter, same meaning and tone. Give the improved text, then list the changes.",
 }
+
+MOST_DIGITS = 40
+"""Of a seed that is read at all; Python refuses to read thousands."""
 
 HEADLINE = "What would you like to know?"
 
@@ -93,11 +96,12 @@ def whole(knob: Knob, value: Any) -> Any:
 
 def seed_of(text: str | None) -> int | None:
     """'' → None. Raises ChatError for what is no whole number."""
-    if not (text or "").strip():
+    digits = (text or "").strip()
+    if not digits:
         return None
-    if not text.strip().isdecimal():
-        raise ChatError(f"Seed is {text.strip()!r}; it must be empty or a whole number.", status=422)
-    return int(text)
+    if not digits.isdecimal() or len(digits) > MOST_DIGITS:
+        raise ChatError(f"Seed is {digits[:MOST_DIGITS]!r}; it must be empty or a whole number from 0 to {MAX_SEED}.", status=422)
+    return int(digits)
 
 
 def untouched() -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from chatapp import transfer
+from chatapp import loose, transfer
 from chatapp.chat import Chat
 from chatapp.errors import ChatError
 from chatapp.store import Store
@@ -46,7 +46,7 @@ class Sidebar:
     async def manage(self, event: gr.EventData, request: gr.Request) -> str:
         """Do one thing to the list and answer with it."""
         owner, data = owner_of(request), event._data if isinstance(event._data, dict) else {}
-        ask = {name: value for name, value in data.items() if isinstance(value, str)}
+        ask = {name: loose.text(value) for name, value in data.items() if isinstance(value, str)}
         more = await self.do(owner, ask)
         answer = {"nonce": ask.get("nonce", ""), "did": ask.get("do", ""), "ok": more is not None}
         return sent({**(await self.rows(owner, ask.get("query", ""))), **answer, **(more or {})})

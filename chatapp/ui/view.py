@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from chatapp import loose
 from chatapp.engines.base import Card
 from chatapp.turn import KNOBS, Message, Sampling, Turn
 from chatapp.ui.words import typed, written
@@ -26,8 +27,13 @@ def transcript(turns: Sequence[Turn]) -> list[dict[str, str]]:
     messages: list[dict[str, str]] = []
     for turn in turns:
         said = [*spoken(turn.given), Message("user", turn.user), Message("assistant", turn.reply)]
-        messages += [{"role": m.role, "content": (typed if m.role == "user" else written)(m.content) or NOTHING_YET} for m in said]
+        messages += [{"role": m.role, "content": markdown(m) or NOTHING_YET} for m in said]
     return messages
+
+
+def markdown(message: Message) -> str:
+    """A message's Markdown. An import may hold half surrogate pairs, which no answer can carry."""
+    return loose.text((typed if message.role == "user" else written)(message.content))
 
 
 def spoken(given: Sequence[Message]) -> list[Message]:

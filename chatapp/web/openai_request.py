@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from chatapp import loose
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError, closest
 from chatapp.turn import KNOBS, Message, Sampling
@@ -61,8 +62,8 @@ class Ask:
 def read(body: bytes) -> Ask:
     """Raises ChatError 400 for what is no JSON object, BadField 422 for a field that is wrong or that we do not have."""
     try:
-        values = json.loads(body)
-    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, brackets thousands deep
+        values = loose.parsed(body)
+    except ValueError as error:
         raise ChatError("The request body is not JSON.", status=400) from error
     if not isinstance(values, dict):
         raise ChatError("The request body must be a JSON object.", status=400)

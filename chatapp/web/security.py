@@ -196,4 +196,4 @@ def _host_names(settings: Settings) -> list[str] | None:
 
 
 def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

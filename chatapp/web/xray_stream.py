@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from chatapp import loose
 from chatapp.web.security import owner_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def question_of(request: Request) -> dict[str, Any] | None:
         if len(body) > MAX_BODY:
             return None
     try:
-        question = json.loads(body)
+        question = loose.parsed(bytes(body))
     except ValueError:
         return None
     return question if isinstance(question, dict) else None
