@@ -58,6 +58,8 @@ def test_stop_changes_nothing_of_what_has_ended(store: Store, other: Store) -> N
 @pytest.mark.parametrize(("conversation", "stopped"), [("c1", ["stopped", "", ""]), (None, ["stopped", "stopped", ""])])
 def test_stop_all_takes_one_conversation_or_all_of_the_owners(store: Store, other: Store, conversation, stopped) -> None:
     turns = [asked(store, "q", conversation=c, owner=o, reply=None) for c, o in (("c1", ME), ("c2", ME), ("c3", YOU))]
+    store.running.stop_all(ME, conversation)
+    assert [store.reason(turn) for turn in turns] == ["", "", ""], "its own are ended by their jobs"
     other.running.stop_all(ME, conversation)
     assert [store.reason(turn) for turn in turns] == stopped
 

@@ -52,12 +52,16 @@ class Running:
             _stop(connection, turns.c.id == turn_id)
 
     def stop_all(self, owner: str, conversation_id: str | None) -> None:
-        """End every running turn of one conversation, or of everything that is the owner's."""
+        """End every turn that other processes write, of one conversation or of everything that is the owner's."""
         own = sa.select(conversations.c.id).where(conversations.c.owner == owner)
         if conversation_id is not None:
             own = own.where(conversations.c.id == conversation_id)
+        elsewhere = sa.and_(turns.c.conversation_id.in_(own), turns.c.runner != self.runner.id)
+        with self.database.read() as connection:
+            if connection.execute(sa.select(turns.c.id).where(elsewhere, turns.c.stop_reason == "")).first() is None:
+                return  # no writing: the disk may be full
         with self.database.write() as connection:
-            _stop(connection, turns.c.conversation_id.in_(own))
+            _stop(connection, elsewhere)
 
     def below(self, owner: str, turn_id: str) -> list[str]:
         """Ids of a turn and of those under it that run or wait, the last begun first. Raises NotFound."""
