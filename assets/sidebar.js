@@ -29,9 +29,18 @@
   }
 
   const name = (row) => row.title || "Untitled";
-  function remove(row) {
+  const leaving = new Map();
+  const remove = (row) => leaving.set(app.manage("delete", { id: row.id }), row);
+  /* Only now: the server may have refused. An answer that got lost shows in a later list. */
+  function removed(side) {
+    for (const [asked, row] of leaving) {
+      const answered = asked === side.nonce, gone = answered ? side.ok : !side.query && !side.rows.some((one) => one.id === row.id);
+      if (answered || gone) leaving.delete(asked);
+      if (gone) told(row);
+    }
+  }
+  function told(row) {
     const open = row.id === app.rail.conversation;
-    app.manage("delete", { id: row.id });
     if (open) app.fresh();
     app.toast(`“${name(row)}” was deleted.`, { action: "Undo", ms: 8000, click: () => { app.manage("restore", { id: row.id }); if (open) app.open(row.id); } });
   }
@@ -108,6 +117,7 @@
     if (!renaming && (side.query || "") === (app.query || "")) draw();
     if (!side.nonce || side.nonce === app.answered) return;
     app.answered = side.nonce;
+    removed(side);
     if (side.download) save(side.download);
     if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp.draft.")).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
     if (side.brought) {

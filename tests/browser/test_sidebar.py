@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, replies, send, settled
@@ -90,6 +91,18 @@ def test_delete_can_be_undone(two: Page) -> None:
     two.get_by_role("button", name="Undo", exact=True).click()
     expect(entry(two, "pears")).to_be_visible()
     expect(two.locator("#bot .user-row")).to_contain_text("about pears")
+
+
+def test_nothing_is_called_deleted_that_the_server_did_not_delete(two: Page, site: Site) -> None:
+    id = two.evaluate("chatapp.rail.conversation")
+    with site.chat.store.database.read() as connection:
+        owner = connection.execute(sa.text("select owner from conversations where id = :id"), {"id": id}).scalar()
+    site.chat.store.delete(owner, id)
+    entry(two, "pears").hover()
+    two.get_by_role("button", name="Delete about pears").click()
+    expect(two.get_by_test_id("toast-body")).to_contain_text("not found")
+    two.wait_for_function("chatapp.side.did === 'delete' && chatapp.side.ok === false")
+    assert two.locator("#toasts .toast").count() == 0
 
 
 def test_pinned_stands_first(two: Page) -> None:
