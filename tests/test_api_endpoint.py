@@ -64,6 +64,22 @@ def test_a_name_goes_on_with_a_conversation_and_the_system_prompt_is_used(
     assert prompt.index("Be brief.") < prompt.index("One") < prompt.index("Hello world") < prompt.index("Two")
 
 
+def test_a_name_whose_conversation_was_deleted_begins_a_new_one(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
+    client = connect()
+    client.predict("One", conversation_id="mine", api_name="/chat")
+    (owner,) = site_owners(site)
+    (old,) = site.chat.store.conversations(owner)
+    site.chat.store.delete(owner, old.id)
+    for question in ("Two", "Three"):
+        assert client.predict(question, conversation_id="mine", api_name="/chat") == "Hello world"
+    (new,) = site.chat.store.conversations(owner)
+    assert [turn.user for turn in site.chat.store.path(owner, new.id)] == ["Two", "Three"] and "One" not in scripted.tokenizer.decode(
+        scripted.fed[-1]
+    )
+    with pytest.raises(AppError, match="not found"):
+        client.predict("Four", conversation_id=old.id, api_name="/chat")
+
+
 def test_clients_are_kept_apart(site: Site, scripted: Scripted, connect: Callable[[], Client]) -> None:
     ann, bob = connect(), connect()
     ann.predict("A secret", conversation_id="ours", api_name="/chat")

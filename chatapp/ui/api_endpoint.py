@@ -8,12 +8,13 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from typing import Any
 
 import gradio as gr
 
 from chatapp import loose
 from chatapp.chat import Chat
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, NotFound
 from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.web.security import owner_of
 
@@ -76,7 +77,7 @@ def add(chat: Chat) -> None:
         owner = owner_of(request)
         try:
             sampling, known = Sampling.of(values), names.find(owner, conversation_id)
-            turn = await chat.send(owner, message, conversation_id=known, system=system, sampling=sampling)
+            turn = await begun(chat, owner, message, known, anew=known != conversation_id, system=system, sampling=sampling)
         except ChatError as error:
             raise shown(error) from None
         names.keep(turn, conversation_id)
@@ -86,6 +87,16 @@ def add(chat: Chat) -> None:
     # Gradio reads what a stream yields from the return annotation; an iterator would count as no output at all.
     reply.__annotations__["return"] = str
     gr.api(reply, api_name="chat", concurrency_limit=None)
+
+
+async def begun(chat: Chat, owner: str, message: str, conversation: str | None, *, anew: bool, **how: Any) -> Turn:
+    """The live turn. `anew`: where the conversation has been deleted, in a new one."""
+    try:
+        return await chat.send(owner, message, conversation_id=conversation, **how)
+    except NotFound:
+        if conversation is None or not anew:
+            raise
+        return await chat.send(owner, message, **how)
 
 
 def refuse_what_is_no_text(**given: object) -> None:
