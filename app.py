@@ -32,7 +32,8 @@ def main(settings: Settings) -> None:
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)
     resident.start()
-    chat, loop = Chat(resident, store, max_waiting=settings.max_waiting), Loop()
+    chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
+    loop = Loop()
     demo = build(chat, resident, settings)
     _, url, public_url = demo.launch(
         server_name=settings.host,

@@ -1,52 +1,76 @@
 """The one queue in front of the engine: who is next, how many may wait, one reply at a time for each conversation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from heapq import heapify, heappop, heapreplace
 
 from chatapp.errors import ChatError
 
+asked_from: ContextVar[str] = ContextVar("asked_from", default="")
+"""The address that a message comes from; '' where it tells nobody apart. Set where a request comes in."""
+
 
 class Ticket:
-    """A place in the queue. `admitted` is done when the turn may run, and fails with a ChatError when it never will."""
+    """A place in the queue. `admitted` is done when the turn may run, and fails with a ChatError when it never will.
 
-    def __init__(self, key: str, lane: str) -> None:
+    Whoever is `owner` shares what one may have; so do strangers at one `address`, who could call themselves anything.
+    """
+
+    def __init__(self, key: str, lane: str, owner: str, address: str) -> None:
         self.key = key
         self.lane = lane
+        self.owner = owner
+        self.address = address
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def place(self) -> str:
+        """Who takes turns with whom: the strangers at an address, or one owner."""
+        return self.address or self.owner
 
 
 class Admission:
-    """First come, first served, with two rules: at most `slots()` run at once, and one at a time in a lane (a conversation).
+    """At most `slots()` run at once, one at a time in a lane (a conversation). Of an owner the first come is the first served;
+
+    owners take turns: whoever has least running is next, then whoever was served longest ago. So one alone may have every slot.
 
     `limit`   tickets that may wait; one more is refused
+    `each`    how many of them may be one owner's, and how many may come from one address
     `slots`   how many may run now; 0 while no engine is ready
     `ready`   returns when an engine is ready, raises ChatError when there will be none
     `moved`   is called with the keys still waiting whenever somebody's place may have changed
     """
 
     def __init__(
-        self, limit: int, *, slots: Callable[[], int], ready: Callable[[], Awaitable[None]], moved: Callable[[list[str]], None]
+        self,
+        limit: int,
+        each: int,
+        *,
+        slots: Callable[[], int],
+        ready: Callable[[], Awaitable[None]],
+        moved: Callable[[list[str]], None],
     ) -> None:
         self.limit = limit
+        self.each = each
         self._slots = slots
         self._ready = ready
         self._moved = moved
         self._waiting: list[Ticket] = []
         self._running: list[Ticket] = []
+        self._now = 0  # tickets served
+        self._served: dict[str, int] = {}  # when each owner and place that is here was served last
         self._watch: asyncio.Task[None] | None = None
 
-    def enter(self, key: str, lane: str) -> Ticket:
+    def enter(self, key: str, lane: str, owner: str, address: str = "") -> Ticket:
         """Take a place at the end, running at once when there is room. Raises ChatError 429 when too many wait already."""
-        ticket = Ticket(key, lane)
+        ticket = Ticket(key, lane, owner, address)
         self._waiting.append(ticket)
         self._admit()
-        if ticket in self._waiting and len(self._waiting) > self.limit:
+        if ticket in self._waiting and (reason := self._refusal(ticket)):
             self._waiting.remove(ticket)
-            ahead = len(self._waiting)
-            raise ChatError(
-                f"The model is busy and the queue is full: {ahead} of at most {self.limit} messages wait. Try again in a moment.",
-                status=429,
-            )
+            raise ChatError(reason, status=429)
         self._pump()
         return ticket
 
@@ -58,8 +82,8 @@ class Admission:
         self._pump()
 
     def position(self, key: str) -> int | None:
-        """Place of a waiting ticket, 1 is next; None when it is running or not here."""
-        return next((place for place, ticket in enumerate(self._waiting, 1) if ticket.key == key), None)
+        """Place of a waiting ticket, 1 is next; None when it is running or not here. Somebody new may come in before it."""
+        return next((place for place, ticket in enumerate(self._line(), 1) if ticket.key == key), None)
 
     @property
     def waiting(self) -> int:
@@ -74,28 +98,62 @@ class Admission:
         if self._watch is not None:
             self._watch.cancel()
 
+    def _refusal(self, ticket: Ticket) -> str:
+        """Why this one may not wait behind those that do, or ''."""
+        mine = sum(other.owner == ticket.owner for other in self._waiting) - 1
+        near = sum(other.address == ticket.address != "" for other in self._waiting) - 1
+        ahead = len(self._waiting) - 1
+        if mine >= self.each:
+            return f"You have {mine} messages waiting, at most {self.each}. Wait for one or stop one."
+        if near >= self.each:
+            return f"{near} messages from your address are waiting, at most {self.each}. Wait for one or stop one."
+        if ahead >= self.limit:
+            return f"The model is busy and the queue is full: {ahead} of at most {self.limit} messages wait. Try again in a moment."
+        return ""
+
     def _pump(self) -> None:
         """Admit whoever may run, tell the others, and look out for an engine if there is none."""
         self._admit()
-        self._moved([ticket.key for ticket in self._waiting])
+        here = {name for ticket in (*self._waiting, *self._running) for name in (ticket.owner, ticket.place)}
+        self._served = {name: served for name, served in self._served.items() if name in here}
+        self._moved([ticket.key for ticket in self._line()])
         if self._waiting and not self._slots() and self._watch is None:
             self._watch = asyncio.get_running_loop().create_task(self._look_out(), name="chat: waits for the engine")
 
+    def _hopeful(self) -> list[Ticket]:
+        """Those waiting, without the ones cancelled with their jobs, which are about to leave."""
+        return [ticket for ticket in self._waiting if not ticket.admitted.done()]
+
+    def _line(self) -> list[Ticket]:
+        """Those waiting in the order in which they run: places take turns, and at each place its owners."""
+        return self._in_turn(self._in_turn(self._hopeful(), lambda ticket: ticket.owner), lambda ticket: ticket.place)
+
+    def _in_turn(self, line: Sequence[Ticket], party: Callable[[Ticket], str]) -> list[Ticket]:
+        """As if nobody who runs ended: the next of whoever has least running, then of whoever was served longest ago."""
+        having, served, lines = Counter(map(party, self._running)), self._served, dict[str, deque[Ticket]]()
+        for ticket in line:
+            lines.setdefault(party(ticket), deque()).append(ticket)
+        heap = [(having[name], served.get(name, 0), place, name) for place, name in enumerate(lines)]
+        heapify(heap)
+        order: list[Ticket] = []
+        while heap:
+            count, _, place, name = heap[0]
+            order.append(lines[name].popleft())
+            if lines[name]:
+                heapreplace(heap, (count + 1, self._now + len(order), place, name))
+            else:
+                heappop(heap)
+        return order
+
     def _admit(self) -> None:
-        free = self._slots() - len(self._running)
-        busy = {ticket.lane for ticket in self._running}
-        for ticket in list(self._waiting):
-            if free <= 0:
-                return
-            if ticket.admitted.done():  # cancelled with its job, which is about to leave
-                continue
-            if ticket.lane not in busy:
-                self._waiting.remove(ticket)
-                self._running.append(ticket)
-                ticket.admitted.set_result(None)
-                free -= 1
-            # Admitted or not, it is ahead of every later ticket of its lane.
-            busy.add(ticket.lane)
+        free = max(0, self._slots() - len(self._running))
+        first = {ticket.lane: ticket for ticket in reversed((*self._running, *self._hopeful()))}
+        for ticket in [ticket for ticket in self._line() if first[ticket.lane] is ticket][:free]:
+            self._waiting.remove(ticket)
+            self._running.append(ticket)
+            self._now += 1
+            self._served |= {ticket.owner: self._now, ticket.place: self._now}
+            ticket.admitted.set_result(None)
 
     async def _look_out(self) -> None:
         try:

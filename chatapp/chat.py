@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from chatapp import watching
-from chatapp.admission import Admission
+from chatapp.admission import Admission, asked_from
 from chatapp.compose import Beginning, branched, clean, compose, continued, fitted, record
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError, NotFound
@@ -34,11 +34,11 @@ class Chat:
     `shelves.temporary` holds the chats that are kept nowhere, in memory.
     """
 
-    def __init__(self, resident: "Resident", store: Store, *, max_waiting: int = 64) -> None:
+    def __init__(self, resident: "Resident", store: Store, *, max_waiting: int = 64, max_waiting_each: int = 32) -> None:
         self.resident = resident
         self.store = store
         self.shelves = Shelves(store)
-        self.queue = Admission(max_waiting, slots=self._slots, ready=self._engine_ready, moved=self._moved)
+        self.queue = Admission(max_waiting, max_waiting_each, slots=self._slots, ready=self._engine_ready, moved=self._moved)
         self.meter = Meter(resident, self.path)
         self._jobs = Jobs()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -216,7 +216,7 @@ class Chat:
         engine = await self._render(turn, beginning) if now else None
         ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine)
         with ExitStack() as undo:
-            ticket = self.queue.enter(turn.id, turn.conversation_id)
+            ticket = self.queue.enter(turn.id, turn.conversation_id, turn.owner, asked_from.get())
             undo.callback(self.queue.leave, ticket)
             await asyncio.to_thread(store.begin, turn.snapshot())
             undo.pop_all()

@@ -16,6 +16,7 @@ from chatapp.errors import ChatError, closest
 ENV_PREFIX = "CHATAPP_"
 EMBEDDED_MODEL = "smollm2"
 SMALLEST_CONTEXT = 128
+STRANGERS_WAIT = 8
 
 
 def default_data_dir() -> Path:
@@ -23,9 +24,20 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "chatapp"
 
 
+def on_space() -> bool:
+    """Does this run as a Hugging Face Space?"""
+    return bool(os.environ.get("SPACE_ID"))
+
+
 def default_host() -> str:
     """This machine only; a Space is reached through its proxy."""
-    return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    return "0.0.0.0" if on_space() else "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Is this address, or name, reached from this machine only?"""
+    bare = host.strip("[]").lower()
+    return bare in ("localhost", "::1") or bare.startswith("127.")
 
 
 def _comma_list(value: Any) -> Any:
@@ -80,7 +92,13 @@ class Settings(BaseSettings):
     )
     kv_caches: int = Field(8, ge=0, description="Conversations whose KV cache the direct engine keeps between turns; 0 keeps none")
     kv_bytes: int = Field(2**30, ge=0, description="Bytes of memory that these KV caches may take together")
-    max_waiting: int = Field(64, ge=0, description="People who may wait in the queue before a new message is refused")
+    max_waiting: int = Field(64, ge=0, description="Messages that may wait in the queue before a new one is refused")
+    max_waiting_each: int = Field(
+        0,
+        ge=0,
+        description="How many of these one person may have, and all strangers at one address; 0 takes half of them where only this machine "
+        f"can open the page, and {STRANGERS_WAIT} with --share, --public, --allowed-hosts, another --host or on a Space",
+    )
     host: str = Field(default_factory=default_host, description="Address to listen on; on a Space every one")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
@@ -96,6 +114,16 @@ class Settings(BaseSettings):
     )
     share: bool = Field(False, description="Open a public Gradio link; needs --auth or --public")
     public: bool = Field(False, description="Allow a public link without a login: visitors are kept apart by cookie")
+
+    @property
+    def local_only(self) -> bool:
+        """Whoever asks sits at this machine. The one place that says so; a login alone does not."""
+        return is_loopback(self.host) and not (self.share or self.public or self.allowed_hosts or on_space())
+
+    @property
+    def waiting_each(self) -> int:
+        """--max-waiting-each as it holds."""
+        return self.max_waiting_each or (max(1, self.max_waiting // 2) if self.local_only else STRANGERS_WAIT)
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:

@@ -49,7 +49,7 @@ def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident:
     """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks."""
     settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
     store = Store("sqlite://")
-    chat = Chat(resident, store, max_waiting=settings.max_waiting)
+    chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The queue alone: order, position, limit, one at a time per conversation, waiting for an engine."""
+"""The queue alone: order, position, limits, turns, one at a time per conversation, waiting for an engine."""
 
 import asyncio
 
@@ -6,6 +6,21 @@ import pytest
 
 from chatapp.admission import Admission, Ticket
 from chatapp.errors import ChatError
+
+
+class Line(Admission):
+    """A queue in which everything is one owner's unless a test names another."""
+
+    def enter(self, key: str, lane: str, owner: str = "me", address: str = "") -> Ticket:
+        return super().enter(key, lane, owner, address)
+
+    def run(self) -> list[str]:
+        """The keys in the order in which they run, each leaving as soon as it is admitted."""
+        order: list[str] = []
+        while self._running:
+            order.append(self._running[0].key)
+            self.leave(self._running[0])
+        return order
 
 
 class Gate:
@@ -22,8 +37,8 @@ class Gate:
         if self.failure is not None:
             raise self.failure
 
-    def queue(self, limit: int = 10) -> Admission:
-        return Admission(limit, slots=lambda: self.slots, ready=self.ready, moved=self.seen.append)
+    def queue(self, limit: int = 10, each: int = 10) -> Line:
+        return Line(limit, each, slots=lambda: self.slots, ready=self.ready, moved=self.seen.append)
 
 
 def admitted(*tickets: Ticket) -> list[bool]:
@@ -120,3 +135,81 @@ async def test_closing_ends_the_look_out() -> None:
     await asyncio.sleep(0.01)
     assert not ticket.admitted.done()
     assert [task for task in asyncio.all_tasks() if "engine" in task.get_name()] == []
+
+
+async def test_one_owner_cannot_fill_the_queue() -> None:
+    queue = Gate(1).queue(limit=10, each=2)
+    tickets = [queue.enter(f"mine {n}", f"lane {n}") for n in range(3)]
+    with pytest.raises(ChatError, match=r"You have 2 messages waiting, at most 2\. Wait for one or stop one\.") as refused:
+        queue.enter("mine 3", "lane 3")
+    assert (refused.value.status, queue.waiting) == (429, 2)
+    assert not queue.enter("yours", "elsewhere", "you").admitted.done()
+    queue.leave(tickets[2])
+    queue.enter("mine 4", "lane 4")
+
+
+async def test_strangers_who_drop_their_cookies_share_what_one_may_have_at_their_address() -> None:
+    queue = Gate(1).queue(limit=10, each=2)
+    for n in range(3):
+        queue.enter(str(n), str(n), f"stranger {n}", "1.2.3.4")
+    with pytest.raises(ChatError, match="2 messages from your address are waiting, at most 2"):
+        queue.enter("3", "3", "stranger 3", "1.2.3.4")
+    queue.enter("4", "4", "stranger 4", "5.6.7.8")
+    for n in range(5, 8):
+        queue.enter(str(n), str(n), f"login {n}")
+    assert queue.waiting == 6, "without an address nobody shares anything"
+
+
+async def test_owners_take_turns_and_each_is_served_in_its_order() -> None:
+    queue = Gate(1).queue()
+    for owner, count in (("a", 4), ("b", 2), ("c", 1)):
+        for n in range(count):
+            queue.enter(f"{owner}{n}", f"{owner}{n}", owner)
+    assert [queue.position(key) for key in ("b0", "c0", "a1", "b1", "a2", "a3")] == [1, 2, 3, 4, 5, 6]
+    assert queue.run() == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
+
+
+async def test_whoever_comes_later_is_not_put_behind_a_long_line_of_another() -> None:
+    queue = Gate(1).queue()
+    tickets = [queue.enter(f"a{n}", f"a{n}", "a") for n in range(4)]
+    queue.leave(tickets[0])
+    queue.enter("b0", "b0", "b")
+    assert queue.position("b0") == 1 and queue.run() == ["a1", "b0", "a2", "a3"]
+
+
+async def test_one_owner_alone_has_every_slot_and_gives_them_up_to_those_who_wait() -> None:
+    queue = Gate(4).queue()
+    mine = [queue.enter(f"mine {n}", f"mine {n}") for n in range(8)]
+    assert admitted(*mine) == [True] * 4 + [False] * 4
+    yours = [queue.enter(f"yours {n}", f"yours {n}", "you") for n in range(3)]
+    for ticket in mine[:2]:
+        queue.leave(ticket)
+    assert (admitted(*yours), admitted(*mine[4:])) == ([True, True, False], [False] * 4)
+    queue.leave(mine[2])
+    assert not yours[2].admitted.done() and mine[4].admitted.done(), "two of four slots are its share while another waits"
+
+
+async def test_many_names_at_one_address_do_not_take_more_turns_than_one() -> None:
+    queue = Gate(1).queue()
+    for n in range(4):
+        queue.enter(f"x{n}", f"x{n}", f"stranger {n}", "1.2.3.4")
+    queue.enter("y0", "y0", "other", "5.6.7.8")
+    queue.enter("y1", "y1", "other", "5.6.7.8")
+    assert queue.run() == ["x0", "y0", "x1", "y1", "x2", "x3"]
+
+
+async def test_a_conversation_keeps_its_order_when_its_owner_moves_to_another_address() -> None:
+    queue = Gate(1).queue()
+    for n in range(2):
+        queue.enter(f"x{n}", f"x{n}", f"stranger {n}", "1.2.3.4")
+    queue.enter("first", "talk", "ann", "1.2.3.4")
+    queue.enter("second", "talk", "ann", "5.6.7.8")
+    order = queue.run()
+    assert order.index("first") < order.index("second") and len(order) == 4
+
+
+async def test_nothing_is_remembered_of_those_who_left() -> None:
+    queue = Gate(1).queue()
+    for n in range(50):
+        queue.leave(queue.enter(str(n), str(n), f"stranger {n}", "1.2.3.4"))
+    assert queue._served == {}

@@ -153,6 +153,31 @@ def test_owners_differ_by_login_then_cookie_then_session_and_hold_no_secret() ->
     assert security.owner_of(request_with()) != security.owner_of(request_with())
 
 
+@pytest.mark.parametrize(
+    ("host", "owner", "address"),
+    [
+        ("1.2.3.4", "visitor:a", "1.2.3.4"),
+        ("1.2.3.4", "session:a", "1.2.3.4"),
+        ("::ffff:1.2.3.4", "visitor:a", "1.2.3.4"),
+        ("2001:db8::1", "visitor:a", "2001:db8::/64"),
+        ("2001:db8::ffff:2", "visitor:b", "2001:db8::/64"),
+        ("1.2.3.4", "user:ann", ""),
+        ("127.0.0.1", "visitor:a", ""),
+        ("127.0.0.1", "session:a", "127.0.0.1"),
+        ("", "visitor:a", ""),
+    ],
+)
+def test_an_address_stands_for_strangers_only(host: str, owner: str, address: str) -> None:
+    request = Request({"type": "http", "headers": [], "client": (host, 5) if host else None})
+    assert security.address_of(request, owner) == address
+
+
+def test_all_visitors_of_a_space_come_from_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ann/chat")
+    request = Request({"type": "http", "headers": [], "client": ("10.16.1.1", 5)})
+    assert (security.address_of(request, "visitor:a"), security.address_of(request, "session:a")) == ("", "10.16.1.1")
+
+
 @pytest.mark.parametrize("cookie", [f"{security.COOKIE}=short", f"{security.COOKIE}=", "=;;=", f"{security.COOKIE}={'x' * 23}", "\x00"])
 def test_a_cookie_we_did_not_make_names_nobody(cookie: str) -> None:
     assert security.visitor_token(cookie) is None

@@ -94,3 +94,22 @@ def test_a_context_in_which_nothing_fits_is_refused() -> None:
     with pytest.raises(ChatError, match="--context 10 leaves no room"):
         parse(["--context", "10"])
     assert parse(["--context", "128"]).context == 128
+
+
+@pytest.mark.parametrize(
+    "given", [{"host": "0.0.0.0"}, {"host": "192.168.1.2"}, {"share": True}, {"public": True}, {"allowed_hosts": ("chat.example.org",)}]
+)
+def test_only_loopback_under_no_other_name_is_this_machine_alone(given: dict) -> None:
+    assert not Settings(**given).local_only and Settings(**given).waiting_each == 8
+    assert not Settings(**given, auth=("ann:pw",)).local_only, "a login is given to others, too"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "[::1]"])
+def test_at_home_one_may_wait_with_half_of_the_queue(host: str) -> None:
+    assert Settings(host=host).local_only and Settings(host=host).waiting_each == 32
+    assert (Settings(max_waiting=1).waiting_each, Settings(max_waiting_each=5, public=True).waiting_each) == (1, 5)
+
+
+def test_a_space_is_open_to_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "ann/chat")
+    assert not Settings(host="127.0.0.1").local_only

@@ -4,19 +4,23 @@ client = gradio_client.Client("http://127.0.0.1:7860")
 for text in client.submit("Hello", api_name="/chat"): print(text)      # the whole reply so far, each time
 """
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
 from chatapp import loose
+from chatapp.admission import asked_from
 from chatapp.chat import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.turn import KNOBS, Sampling, Turn
-from chatapp.web.security import owner_of
+from chatapp.ui.reader import Reader
+from chatapp.web.security import address_of, owner_of
 
 STEP_SECONDS = 0.1
 """Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""
@@ -74,14 +78,15 @@ def add(chat: Chat) -> None:
         system, stop, conversation_id = loose.text(system), loose.text(stop), loose.text(conversation_id)
         values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
         values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
-        owner = owner_of(request)
+        owner, reader = owner_of(request), Reader()
+        asked_from.set(address_of(request, owner))
         try:
             sampling, known = Sampling.of(values), names.find(owner, conversation_id)
             turn = await begun(chat, owner, message, known, anew=known != conversation_id, system=system, sampling=sampling)
         except ChatError as error:
             raise shown(error) from None
         names.keep(turn, conversation_id)
-        async for text in texts(chat, turn):
+        async for text in texts(chat, turn, reader):
             yield text
 
     # Gradio reads what a stream yields from the return annotation; an iterator would count as no output at all.
@@ -104,21 +109,33 @@ def refuse_what_is_no_text(**given: object) -> None:
         raise shown(ChatError(f"{' and '.join(wrong)} must be text.", status=422))
 
 
-async def texts(chat: Chat, turn: Turn) -> AsyncIterator[str]:
-    """The reply so far, at most every STEP_SECONDS, and whole at the end. Closing it stops the reply: a client has no other way back."""
+async def texts(chat: Chat, turn: Turn, reader: Reader) -> AsyncIterator[str]:
+    """The reply so far, at most every STEP_SECONDS and as fast as it is read, and whole at the end.
+
+    Closing it stops the reply, and so does a reader who is gone: a client has no other way back.
+    """
     shown_at, last = 0.0, ""
+    leaving = asyncio.create_task(stop_unread(chat, turn, reader), name=f"reader of {turn.id}")
     try:
         async for live in chat.follow(turn.owner, turn.id):
-            if live.reply != last and (not live.running or time.monotonic() - shown_at >= STEP_SECONDS):
+            due = time.monotonic() - shown_at >= STEP_SECONDS and not reader.behind
+            if live.reply != last and (due or not live.running):
                 shown_at, last = time.monotonic(), live.reply
                 yield last
     finally:
+        leaving.cancel()
         if turn.running:
             await chat.stop(turn.owner, turn.id)
     if turn.stop_reason in ("error", "interrupted"):
         raise shown(ChatError(turn.error or "The server is shutting down; the reply was interrupted."))
     if not last:
         yield ""  # a model may end at once: a client that got nothing at all would report a failure
+
+
+async def stop_unread(chat: Chat, turn: Turn, reader: Reader) -> None:
+    await reader.gone()
+    with suppress(NotFound):  # deleted meanwhile
+        await chat.stop(turn.owner, turn.id)
 
 
 def shown(error: ChatError) -> gr.Error:

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from chatapp import loose
+from chatapp.admission import asked_from
 from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError, NotFound
@@ -21,7 +22,7 @@ from chatapp.ui.drawing import HEARTBEAT, Drawing, coalesced
 from chatapp.ui.polite import polite
 from chatapp.ui.sidebar import Sidebar
 from chatapp.ui.widgets import sent
-from chatapp.web.security import owner_of
+from chatapp.web.security import address_of, owner_of
 
 STEP = 0.05
 STEP_PER_MESSAGE = 0.003
@@ -156,6 +157,7 @@ class ChatPage:
         """Do one thing, then show the conversation until nothing runs in it. Yields (rail, transcript, sidebar, system prompt)."""
         ask = Ask.of(event._data, owner_of(request), system, knobs)
         drawing, tab = Drawing(ask.order), self.tab(request)
+        asked_from.set(address_of(request, ask.owner))
         try:
             done = await self.do(ask)
             await self.take_over(tab, drawing)

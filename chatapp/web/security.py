@@ -7,7 +7,7 @@ when the host is not localhost, so a foreign origin is refused here, on the requ
 """
 
 import hashlib
-import os
+import ipaddress
 import re
 import secrets
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatapp.settings import Settings
+from chatapp.settings import Settings, is_loopback, on_space
 from chatapp.web.login_limit import LoginLimit, Tries
 
 COOKIE = "chatapp_visitor"
@@ -55,6 +55,22 @@ def owner_of(request: Any) -> str:
     return f"session:{_hashed(getattr(request, 'session_hash', None) or secrets.token_hex())}"
 
 
+def address_of(request: Any, owner: str) -> str:
+    """Where a stranger asks from: who drops a cookie is still there. An IPv6 network is one place, as it has 2**64 addresses.
+
+    '' for a login, and for cookies that come through one proxy, which tells nobody apart: this machine's, or a Space's.
+    """
+    host = request.client.host if request.client else ""
+    if owner.startswith("user:") or (owner.startswith("visitor:") and (on_space() or is_loopback(host))):
+        return ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a socket in the file system has none
+        return host
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+
+
 def visitor_token(cookie_header: str) -> str | None:
     """The visitor's secret from a Cookie header, if it is one that we could have made."""
     try:
@@ -83,11 +99,6 @@ def content_security_policy(space: bool) -> str:
             f"frame-ancestors 'self' {SPACE_FRAMES}" if space else "frame-ancestors 'self'",
         )
     )
-
-
-def on_space() -> bool:
-    """Does this run as a Hugging Face Space?"""
-    return bool(os.environ.get("SPACE_ID"))
 
 
 class SecureHeaders:
@@ -189,8 +200,7 @@ def host_name(host: str) -> str:
 def _host_names(settings: Settings) -> list[str] | None:
     """The names under which the page may be asked for, or None for any: only a server bound to loopback knows its names."""
     bound = settings.host.strip("[]").lower()
-    loopback = bound in LOOPBACK_NAMES or bound.startswith("127.")
-    if settings.share or on_space() or not loopback:
+    if settings.share or on_space() or not is_loopback(bound):
         return None
     return [*LOOPBACK_NAMES, bound, *(name.lower() for name in settings.allowed_hosts)]
 

@@ -14,7 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chatapp import loose
-from chatapp.web.security import owner_of
+from chatapp.admission import asked_from
+from chatapp.web.security import address_of, owner_of
 
 if TYPE_CHECKING:
     from chatapp.xray.looks import Looks
@@ -37,7 +38,9 @@ def routes(looks: "Looks") -> list[Route]:
             return refused(f"X-ray takes a question of at most {MAX_BODY:,} bytes of JSON.", 400)
         if (asker := asker_of(request, question)) is None:
             return refused("You are not logged in any more. Reload the page.", 401)
-        return StreamingResponse(lines(looks, question, owner_of(asker)), media_type=LINES, headers=HEADERS)
+        owner = owner_of(asker)
+        asked_from.set(address_of(request, owner))
+        return StreamingResponse(lines(looks, question, owner), media_type=LINES, headers=HEADERS)
 
     return [Route(PATH, look, methods=["POST"], include_in_schema=False)]
 
