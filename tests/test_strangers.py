@@ -1,7 +1,8 @@
-"""What somebody without a name may do to the others: fill the queue, the slots, or have replies written that nobody reads."""
+"""What somebody without a name may do to the others: fill the queue, the slots, the disk, or have replies written that nobody reads."""
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -99,3 +100,18 @@ def test_a_key_does_not_keep_all_slots_while_others_wait(scripted: Scripted) -> 
             client.close()
             for stream in streams:
                 stream.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    "path", ["upload", "upload/", "process_recording", "component_server", "component_server/", "stream/x", "run/chat", "api/chat/"]
+)
+def test_gradios_other_doors_are_closed(open_site: Site, scripted: Scripted, tmp_path: Path, path: str) -> None:
+    files = {"files": ("a.txt", b"x" * 1000)}
+    answer = httpx2.post(f"{open_site.url}/gradio_api/{path}", files=files, follow_redirects=True)
+    assert answer.status_code == 403 and answer.json()["detail"].endswith(".")
+    answer = httpx2.post(f"{open_site.url}/gradio_api/{path}", json=HELLO, follow_redirects=True)
+    assert answer.status_code == 403 and scripted.fed == []
+
+
+def test_nothing_is_written_through_a_deep_link(open_site: Site) -> None:
+    assert httpx2.get(f"{open_site.url}/gradio_api/deep_link?session_hash=a").status_code == 403
