@@ -1,7 +1,8 @@
 """What somebody without a name may do to the others: fill the queue, the slots, the disk, or have replies written that nobody reads."""
 
-import time
+import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -38,17 +39,20 @@ def busy(site: Site) -> int:
     return site.chat.queue.running + site.chat.queue.waiting
 
 
-def test_one_without_a_cookie_cannot_fill_the_queue(open_site: Site, scripted: Scripted) -> None:
-    scripted.words, scripted.delay = ["x"] * 20, 0.05
+def test_one_without_a_cookie_cannot_fill_the_queue(open_site: Site, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LOOK_SECONDS", 60)
+    scripted.hold = asyncio.Event()
     calls = [call(open_site) for _ in range(70)]
     assert until(lambda: open_site.chat.queue.waiting == 8) and open_site.chat.queue.running == 1
-    client = Client(open_site.url, verbose=False)
-    began = time.monotonic()
-    assert client.predict("Hello", api_name="/chat") == "x" * 20
-    assert time.monotonic() - began < 5, "it waits for one of theirs, not for all"
-    client.close()
     refusal = httpx2.get(f"{open_site.url}{CALL}/{calls[-1]}", timeout=10).text
     assert "8 messages from your address are waiting, at most 8" in refusal
+    client = Client(open_site.url, verbose=False)
+    job = client.submit("Let me in", api_name="/chat")
+    assert until(lambda: open_site.chat.queue.waiting == 9)
+    open_site.loop.call_soon_threadsafe(scripted.hold.set)
+    assert job.result(timeout=20) == "Hello world"
+    assert "Let me in" in scripted.tokenizer.decode(scripted.fed[1]), "it is served after one of theirs, not after all"
+    client.close()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -83,23 +87,21 @@ def test_whoever_reads_waits_as_long_as_it_takes(open_site: Site, scripted: Scri
 
 
 def test_a_key_does_not_keep_all_slots_while_others_wait(scripted: Scripted) -> None:
-    scripted.capabilities = type(scripted.capabilities)(context=2048, concurrency=2)
-    scripted.words, scripted.delay = ["x"] * 100, 0.01
-    with serve(scripted, build=api_endpoint.add, api_key="k") as site:
-        body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
-        headers = {"authorization": "Bearer k"}
-        with httpx2.Client(timeout=20) as http:
-            streams = [http.stream("POST", f"{site.url}/v1/chat/completions", json=body, headers=headers) for _ in range(8)]
-            for stream in streams:
-                stream.__enter__()
-            assert until(lambda: (site.chat.queue.running, site.chat.queue.waiting) == (2, 6))
-            client = Client(site.url, verbose=False)
-            began = time.monotonic()
-            client.predict("Hello", api_name="/chat")
-            assert time.monotonic() - began < 3.5, "the first free slot is the other's: one reply takes a second"
-            client.close()
-            for stream in streams:
-                stream.__exit__(None, None, None)
+    engine = Scripted(scripted.tokenizer, concurrency=2)
+    engine.hold = asyncio.Event()
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    with serve(engine, build=api_endpoint.add, api_key="k") as site, ExitStack() as open_streams, httpx2.Client(timeout=20) as http:
+        for _ in range(8):
+            asked = http.stream("POST", f"{site.url}/v1/chat/completions", json=body, headers={"authorization": "Bearer k"})
+            open_streams.enter_context(asked)
+        assert until(lambda: (site.chat.queue.running, site.chat.queue.waiting) == (2, 6))
+        client = Client(site.url, verbose=False)
+        job = client.submit("Let me in", api_name="/chat")
+        assert until(lambda: site.chat.queue.waiting == 7)
+        site.loop.call_soon_threadsafe(engine.hold.set)
+        assert job.result(timeout=20) == "Hello world"
+        assert "Let me in" in engine.tokenizer.decode(engine.fed[2]), "the first slot that gets free is the other's"
+        client.close()
 
 
 @pytest.mark.parametrize(
