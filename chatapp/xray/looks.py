@@ -5,12 +5,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chatapp.admission import asked_from
 from chatapp.chat import Chat
 from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
-from chatapp.turn import KNOBS, Sampling, Turn
+from chatapp.turn import KNOBS, Sampling, Turn, new_id
 from chatapp.xray import inside, pasted, views
+from chatapp.xray import replay as replays
 from chatapp.xray.scope import Scope, Step
 
 
@@ -62,7 +64,7 @@ class Looks:
             "pasted": lambda look: pasted.probabilities(self.scope, look.turn.model, look.text("text")),
             "card": lambda look: views.reproduce(look.turn, self.engine()),
             "measure": lambda look: views.measure(self.scope, look.turn),
-            "replay": lambda look: views.replay(look.turn, self.resident.engine),
+            "replay": self.replay,
             "load": lambda look: views.load(self.scope, look.model("model") or look.turn.model),
             "branch": self.branch,
         }
@@ -115,6 +117,20 @@ class Looks:
         sampling = Sampling.of(own | given)
         async for item in views.draw(self.scope, look.turn, look.number("position"), sampling):
             yield item if isinstance(item, Step) else item | {"knobs": own | given}
+
+    async def replay(self, look: Look) -> views.View:
+        """In its turn: it takes a place in the queue of the messages, one at a time for each owner, and leaves it with its viewer."""
+        replays.refuse(look.turn, self.resident.engine)
+        queue = self.chat.queue
+        ticket = queue.enter(new_id(), f"replays of {look.owner}", look.owner, asked_from.get())
+        try:
+            async for step in replays.in_line(queue, ticket):
+                yield step
+            async with aclosing(views.replay(look.turn, self.resident.engine)) as items:
+                async for item in items:
+                    yield item
+        finally:
+            queue.leave(ticket)
 
     async def branch(self, look: Look) -> views.View:
         """Go on from an alternative token; the page then opens the conversation."""

@@ -1,13 +1,19 @@
 """Reproduce a reply: the card of everything that made it, and running it again to find the first token that differs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from chatapp.admission import Admission, Ticket
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.turn import Token, Turn
+from chatapp.xray.scope import Step
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a replay's place in the queue."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,26 @@ def why_not(turn: Turn, engine: Engine) -> str:
     return ""
 
 
+def refuse(turn: Turn, engine: Engine) -> None:
+    """Raises ChatError where this turn cannot be replayed."""
+    if reason := why_not(turn, engine):
+        raise ChatError(reason)
+
+
+async def in_line(queue: Admission, ticket: Ticket) -> AsyncIterator[Step]:
+    """How many are ahead, whenever that changes, until the replay may begin. Raises ChatError when it never may."""
+    told = None
+    while not ticket.admitted.done():
+        if (place := queue.position(ticket.key)) not in (told, None):
+            told = place
+            yield Step(f"Waiting for the model: {f'{place - 1} ahead' if place > 1 else 'next in line'}")
+        await asyncio.wait({ticket.admitted}, timeout=LOOK_EVERY)
+    ticket.admitted.result()
+
+
 async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
     """Generate again from the recorded prompt ids and compare id by id; ends at the first difference or after the last token."""
-    reason = why_not(turn, engine)
-    if reason:
-        raise ChatError(reason)
+    refuse(turn, engine)
     of, seen, text = len(turn.reply_ids), 0, ""
     sampling = replace(turn.sampling, max_tokens=of, seed=turn.seed)
     async with aclosing(engine.generate(turn.prompt_ids, sampling)) as events:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
@@ -92,8 +93,9 @@ async def measure(scope: Scope, turn: Turn) -> View:
 
 async def replay(turn: Turn, engine: "Engine") -> View:
     """Generate again and compare; the last dict says where the first difference is."""
-    async for state in replays.replay(turn, engine):
-        yield {"replay": state.__dict__}
+    async with aclosing(replays.replay(turn, engine)) as states:
+        async for state in states:
+            yield {"replay": state.__dict__}
 
 
 async def load(scope: Scope, name: str) -> View:

@@ -1,0 +1,113 @@
+"""Replays wait in the one queue of the model: never more at once than the engine has places, in words, and gone with their viewer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from chatapp.chat import Chat
+from chatapp.engines.resident import Resident
+from chatapp.store import Store
+from chatapp.turn import Event, Sampling, Turn
+from chatapp.xray.looks import Looks
+from tests.chats import ME, YOU, ended, until
+from tests.conftest import Scripted
+
+
+class Counting(Scripted):
+    """Remembers how many generations it had at once, at most."""
+
+    now = most = 0
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            async with aclosing(super().generate(prompt_ids, sampling)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self.now -= 1
+
+
+@pytest.fixture
+def engine(scripted: Scripted) -> Counting:
+    return Counting(scripted.tokenizer)
+
+
+@pytest.fixture
+async def chat(engine: Counting) -> AsyncGenerator[Chat]:
+    chat = Chat(Resident.of(engine), Store("sqlite://"))
+    yield chat
+    assert (chat.queue.running, chat.queue.waiting, engine.now) == (0, 0, 0)
+    await chat.shutdown()
+
+
+@pytest.fixture
+async def looks(chat: Chat) -> AsyncGenerator[Looks]:
+    looks = Looks(chat, chat.resident)
+    yield looks
+    looks.scope.close()
+
+
+async def seen(looks: Looks, turn: Turn, into: list[dict]) -> None:
+    async with aclosing(looks.look({"view": "replay", "turn": turn.id}, turn.owner)) as answers:
+        async for answer in answers:
+            into.append(answer)
+
+
+async def told(chat: Chat, owner: str) -> Turn:
+    return await ended(chat, await chat.send(owner, "Hi", sampling=Sampling(temperature=0)))
+
+
+async def test_replays_and_messages_share_the_engines_places(chat: Chat, looks: Looks, engine: Counting) -> None:
+    mine, yours = await told(chat, ME), await told(chat, YOU)
+    engine.delay = 0.02
+    seens: list[list[dict]] = [[] for _ in range(6)]
+    watching = [asyncio.create_task(seen(looks, turn, into)) for turn, into in zip([mine, yours] * 3, seens, strict=True)]
+    message = await chat.send(ME, "And a message")
+    assert (await ended(chat, message)).reply == "Hello world"
+    await asyncio.gather(*watching)
+    assert engine.most == 1
+    assert all(into[-1] == {"done": True} and into[-2]["data"]["replay"]["tokens"] == 3 for into in seens)
+
+
+async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(chat: Chat, looks: Looks, engine: Counting) -> None:
+    turn, engine.hold = await told(chat, ME), asyncio.Event()
+    running, waiting = await chat.send(YOU, "One"), await chat.send("owner-third", "Two")
+    said: list[dict] = []
+    watching = asyncio.create_task(seen(looks, turn, said))
+    await until(lambda: bool(said))
+    assert said[0]["words"] in ("Waiting for the model: 1 ahead", "Waiting for the model: next in line") and chat.queue.waiting == 2
+    await chat.stop("owner-third", waiting.id)
+    await until(lambda: said[-1]["words"] == "Waiting for the model: next in line")
+    watching.cancel()
+    await asyncio.wait({watching})
+    assert chat.queue.waiting == 0
+    engine.hold.set()
+    assert (await ended(chat, running)).stop_reason == "end" and len(engine.fed) == 2
+
+
+async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, looks: Looks, engine: Counting) -> None:
+    turn, engine.hold, said = await told(chat, ME), asyncio.Event(), []
+    watching = asyncio.create_task(seen(looks, turn, said))
+    await until(lambda: engine.now == 1)
+    message = await chat.send(ME, "Another tab's message")
+    assert chat.position(message.id) == 1
+    watching.cancel()
+    await asyncio.wait({watching})
+    engine.hold.set()
+    assert (await ended(chat, message)).stop_reason == "end" and engine.most == 1
+
+
+async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, looks: Looks, engine: Counting) -> None:
+    turn = await told(chat, ME)
+    engine.hold, said = asyncio.Event(), []
+    running = await chat.send(YOU, "One")
+    engine.card = replace(engine.card, model="another")
+    await seen(looks, turn, said)
+    assert "Load scripted to replay it" in said[0]["error"] and chat.queue.waiting == 0
+    engine.hold.set()
+    await ended(chat, running)
