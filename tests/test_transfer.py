@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from chatapp import transfer
 from chatapp.errors import ChatError, NotFound
 from chatapp.store import Conversation, Store, record
 from chatapp.transfer import export, import_file, read
-from chatapp.turn import Message, new_id
+from chatapp.turn import Message, Span, new_id
 from tests.turns import ME, YOU, asked, turns
 
 SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -177,6 +178,18 @@ BROKEN = {
     "conversations.0.id": ("../../etc", r"id: '../../etc' is no id"),
     "conversations.1.id": ("c1", r"id c1 occurs twice"),
     "conversations.0": ([], r"Conversation 1: is list, not an object"),
+    "conversations.0.created": (math.inf, r"Conversation 1 \('Trees'\), created: is inf; it must be from 0 to 32503680000"),
+    "conversations.0.updated": (-1, r"Conversation 1 \('Trees'\), updated: is -1\.0; it must be from 0 to"),
+    "conversations.0.turns.0.created": (1e300, r"turn 1, created: is 1e\+300; it must be from 0 to 32503680000"),
+    "conversations.0.turns.1.created": (math.nan, r"turn 2, created: is nan"),
+    "conversations.0.turns.1.timings.started": (math.inf, r"turn 2, timings, started: is inf"),
+    "conversations.0.turns.1.seed": (2**64, r"turn 2, seed: is 18446744073709551616; it must be from 0 to 4294967295"),
+    "conversations.0.turns.1.dropped": (10**30, r"turn 2, dropped: is 10+; it must be from 0 to 2147483647"),
+    "conversations.0.turns.1.prefilled": (-(10**30), r"turn 2, prefilled: is -10+; it must"),
+    "conversations.0.turns.1.reused": (2**31, r"turn 2, reused: is 2147483648; it must"),
+    "conversations.0.turns.1.spans": ([Span(-1, 2, "content", None, None).__dict__], r"turn 2, spans\.0, start: is -1; it must"),
+    "conversations.0.turns.1.logprobs": ([-0.5, 1000.0], r"turn 2, logprobs\.1: is 1000\.0; it must be from -inf to 0.01"),
+    "conversations.0.turns.1.continues": ("\0\ud800", r"turn 2, continues: '.*' is no id"),
     "version": (2, r"version 2; this program reads version 1"),
     "format": ("other", r"holds no conversations that can be imported"),
 }
@@ -392,6 +405,10 @@ PEERS_BROKEN = [
     (CHATGPT, "mapping.a1.message.content.parts", 7, r""),
     (CHATGPT, "mapping.u1.parent", "a1", r"make a loop"),
     (CHATGPT, "mapping.u1.message.create_time", "noon", r"mapping\.u1, create_time: is 'noon', which is no time"),
+    (CHATGPT, "create_time", math.inf, r"Conversation 2 \('Plants'\), create_time: is inf; it must be from 0 to 32503680000"),
+    (CHATGPT, "mapping.u1.message.create_time", 10**400, r"mapping\.u1, create_time: is 10+; it must be from 0 to"),
+    (OPEN_WEBUI, "updated_at", math.nan, r"Conversation 2 \('Plants'\), updated_at: is nan; it must be from 0 to"),
+    (OPEN_WEBUI, "chat.history.messages.u1.timestamp", 4e10, r"messages\.u1, timestamp: is 40000000000\.0; it must be from 0 to"),
     (CHATGPT, "mapping", [], r"Conversation 2 \('Plants'\), mapping: is list; it must be dict"),
     (CHATGPT, "mapping.u1", 7, r"mapping\.u1: is int, not an object"),
     (OPEN_WEBUI, "chat.history.messages.u1.role", ..., r"chat\.history\.messages\.u1, role: is missing"),

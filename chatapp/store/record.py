@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from chatapp.errors import ChatError, closest
+from chatapp.store.limits import LOGPROB, mended, outside, wrong
 from chatapp.turn import Turn, new_id
 
 FORMAT, VERSION = "chatapp", 1
@@ -59,11 +60,11 @@ def _renamed(turn: Turn, conversation_id: str, new: Mapping[str | None, str]) ->
 
 
 def _turn_dict(turn: Turn) -> dict[str, Any]:
-    values = turn.as_dict()
+    values = mended(turn.as_dict())
     del values["owner"], values["conversation_id"]
     values["stop_reason"] = turn.stop_reason or "interrupted"
     # JSON has no infinity; a log-probability of a forced token can be one
-    values["logprobs"] = [str(v) if v is not None and math.isinf(v) else v for v in turn.logprobs]
+    values["logprobs"] = [str(v) if v is not None and math.isinf(v) else v for v in values["logprobs"]]
     return values
 
 
@@ -118,6 +119,7 @@ def _conversation(values: Any, owner: str, n: int) -> Conversation:
         raise fault(f"{where}, turns", "must be a list")
     head = _validated(_head_type(), {k: v for k, v in values.items() if k != "turns"}, where)
     _check_id(head.id, f"{where}, id")
+    _check_numbers(head, where)
     if not head.title or len(head.title) > MAX_TITLE:
         raise fault(f"{where}, title", f"has {len(head.title)} characters; 1 to {MAX_TITLE} are allowed")
     turns = [_turn(row, owner, head.id, f"{where}, turn {i}") for i, row in enumerate(rows, 1)]
@@ -132,6 +134,9 @@ def _turn(values: Any, owner: str, conversation_id: str, where: str) -> Turn:
         raise fault(where, "has no id or no user field")
     turn = _validated(_turn_type(), values | {"owner": owner, "conversation_id": conversation_id}, where)
     _check_id(turn.id, f"{where}, id")
+    if turn.continues is not None:
+        _check_id(turn.continues, f"{where}, continues")
+    _check_turn_numbers(turn, where)
     for name in ("prompt_ids", "reply_ids"):
         ids = getattr(turn, name)
         if ids and not (min(ids) in INT32 and max(ids) in INT32):
@@ -140,6 +145,21 @@ def _turn(values: Any, owner: str, conversation_id: str, where: str) -> Turn:
         if len(getattr(turn, name)) > MAX_TEXT:
             raise fault(f"{where}, {name}", f"has {len(getattr(turn, name))} characters; at most {MAX_TEXT} are allowed")
     return replace(turn, stop_reason=turn.stop_reason or "interrupted")
+
+
+def _check_turn_numbers(turn: Turn, where: str) -> None:
+    _check_numbers(turn, where)
+    _check_numbers(turn.timings, f"{where}, timings")
+    for n, span in enumerate(turn.spans):
+        _check_numbers(span, f"{where}, spans.{n}")
+    for n, logprob in enumerate(turn.logprobs):
+        if said := wrong(logprob, LOGPROB):
+            raise fault(f"{where}, logprobs.{n}", said)
+
+
+def _check_numbers(value: Any, where: str) -> None:
+    for name, said in outside(value):
+        raise fault(f"{where}, {name}", said)
 
 
 def tree_checked(conversation: Conversation, where: str) -> Conversation:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table
 from sqlalchemy.types import TypeDecorator
 
+from chatapp.store.limits import TIME, within
 from chatapp.turn import Message, Sampling, Span, Timings, Turn
 
 HEAD = "0003"
@@ -53,6 +54,16 @@ def _array(kind: str, data: bytes) -> array:
     if sys.byteorder == "big":
         values.byteswap()
     return values
+
+
+class Time(TypeDecorator):
+    """Unix seconds. An older program imported any number as a time, even infinity: such a one comes back as the nearest allowed."""
+
+    impl = sa.Double
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: sa.Dialect) -> float:
+        return within(value, TIME)
 
 
 class Ids(TypeDecorator):
@@ -119,7 +130,7 @@ def _sampling(values: dict[str, Any]) -> Sampling:
 
 
 def _timings(values: dict[str, Any]) -> Timings:
-    return Timings(**values)
+    return Timings(**{name: None if name == "first_token" and value is None else within(value, TIME) for name, value in values.items()})
 
 
 metadata = MetaData()
@@ -132,8 +143,8 @@ conversations = Table(
     Column("id", sa.Text, nullable=False, unique=True),
     Column("owner", Text, nullable=False),
     Column("title", Text, nullable=False),
-    Column("created", sa.Double, nullable=False),
-    Column("updated", sa.Double, nullable=False),
+    Column("created", Time, nullable=False),
+    Column("updated", Time, nullable=False),
     Column("pinned", sa.Boolean, nullable=False),
     Column("deleted", sa.Double),  # Unix time of the soft delete
     Column("leaf", sa.Text),
@@ -153,7 +164,7 @@ turns = Table(
     Column("parent_id", sa.Text, ForeignKey("turns.id")),
     Column("stop_reason", sa.Text, nullable=False),
     Column("runner", sa.Text, nullable=False),  # which process generates it, see store/runner.py
-    Column("created", sa.Double, nullable=False),
+    Column("created", Time, nullable=False),
     Column("user", Text, nullable=False),
     Column("system", Text, nullable=False),
     Column("given", Json(_rows, _messages), nullable=False),

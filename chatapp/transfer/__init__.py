@@ -12,6 +12,7 @@ from typing import Any
 
 from chatapp.errors import ChatError, closest
 from chatapp.store import Store
+from chatapp.store.limits import TIME
 from chatapp.store.record import FORMAT, VERSION, Conversation, read_document
 from chatapp.transfer.peers import chatgpt, open_webui, read_all
 from chatapp.turn import Turn
@@ -53,7 +54,13 @@ def import_file(store: Store, owner: str, data: bytes) -> Imported:
 
 def read(data: bytes, owner: str) -> tuple[str, list[Conversation]]:
     """The kind of a file and its conversations, without a store."""
-    content = _parsed(data)
+    try:
+        return _read(_parsed(data), owner)
+    except RecursionError as error:  # brackets just deep enough to be read, and too deep to be written again
+        raise ChatError("The file's brackets are nested too deep. Nothing was imported.") from error
+
+
+def _read(content: Any, owner: str) -> tuple[str, list[Conversation]]:
     if isinstance(content, dict) and content.get("format") == FORMAT:
         return "chatapp", read_document(content, owner)
     items = content if isinstance(content, list) else [content]
@@ -113,7 +120,8 @@ def _markdown(found: Iterator[Conversation]) -> Iterator[str]:
     for n, conversation in enumerate(found):
         if n:
             yield "\n---\n\n"
-        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(conversation.created))
+        known = TIME[0] < conversation.created < TIME[1]
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(conversation.created)) if known else "at a time that is not known"
         yield _clean(f"# {conversation.title}\n\n{day}\n")
         path = conversation.path()
         if path and path[0].system:

@@ -1,13 +1,16 @@
 """The exports of ChatGPT (conversations.json) and open-webui, read strictly: an error names the conversation and the field."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chatapp.store.limits import TIME, wrong
 from chatapp.store.record import ID, MAX_TITLE, Conversation, checked, fault
 from chatapp.transfer.tree import Node, conversation
 from chatapp.turn import new_id
+
+MILLISECONDS = 1e11
+"""A larger number counts them: as seconds it would be past the year 5000."""
 
 Reader = Callable[[Mapping[str, Any], str, str], Conversation]
 
@@ -153,6 +156,9 @@ def _time(item: Mapping[str, Any], name: str, where: str) -> float:
     found = item.get(name)
     if found is None:
         return 0.0
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found) or found < 0:
-        raise fault(f"{where}, {name}", f"is {found!r}, which is no time")
-    return float(found / 1000 if found > 1e11 else found)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise fault(f"{where}, {name}", f"is {found!r:.80}, which is no time")
+    seconds = found / 1000 if MILLISECONDS < found <= 1000 * TIME[1] else found
+    if said := wrong(seconds, TIME):
+        raise fault(f"{where}, {name}", f"{said} to be a time in seconds")
+    return float(seconds)

@@ -140,4 +140,4 @@ async def stop_unread(chat: Chat, turn: Turn, reader: Reader) -> None:
 
 def shown(error: ChatError) -> gr.Error:
     """The sentence for the client; without a traceback in the log."""
-    return gr.Error(str(error), print_exception=False)
+    return gr.Error(loose.text(str(error)), print_exception=False)

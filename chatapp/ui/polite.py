@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import gradio as gr
 
+from chatapp import loose
 from chatapp.errors import ChatError
 
 P = ParamSpec("P")
@@ -21,7 +22,7 @@ def polite(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R | None
         try:
             return await handler(*args, **kwargs)
         except ChatError as error:
-            gr.Warning(html.escape(str(error)), title="Not done")
+            gr.Warning(html.escape(loose.text(str(error))), title="Not done")
             return None
 
     return answered
