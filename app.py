@@ -27,7 +27,7 @@ def main(settings: Settings) -> None:
     from chatapp.ui.blocks import build, launch_options
     from chatapp.ui.start import Loop, announce, refuse_address
     from chatapp.web import auth, login_limit, security
-    from chatapp.web.routes import routes
+    from chatapp.web.routes import handlers, routes
 
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)
@@ -42,7 +42,12 @@ def main(settings: Settings) -> None:
         auth=auth.checker(settings.auth),
         auth_message=login_limit.NOTE,
         prevent_thread_lock=True,
-        app_kwargs={"routes": routes(chat, resident, settings), "middleware": security.middleware(settings), "lifespan": loop.lifespan},
+        app_kwargs={
+            "routes": routes(chat, resident, settings),
+            "middleware": security.middleware(settings),
+            "exception_handlers": handlers(),
+            "lifespan": loop.lifespan,
+        },
         **launch_options(settings),
     )
     announce(public_url or url, settings, store, resident)

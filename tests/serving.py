@@ -19,7 +19,7 @@ from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.web import auth, security
-from chatapp.web.routes import routes
+from chatapp.web.routes import handlers, routes
 
 T = TypeVar("T")
 
@@ -71,7 +71,12 @@ def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident:
         run_history=False,
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
-        app_kwargs={"routes": routes(chat, resident, settings), "middleware": security.middleware(settings), "lifespan": lifespan},
+        app_kwargs={
+            "routes": routes(chat, resident, settings),
+            "middleware": security.middleware(settings),
+            "exception_handlers": handlers(),
+            "lifespan": lifespan,
+        },
     )
     try:
         yield Site(f"http://127.0.0.1:{settings.port}", chat, resident, settings, loops[0])

@@ -81,6 +81,18 @@ def test_another_sites_page_cannot_read_the_login_token(site: Site) -> None:
         assert get(site, path, sec_fetch_site="cross-site", sec_fetch_mode="cors").status_code == 403
 
 
+BODIES = [b"--x\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n\xf7\xff\r\n--x--", b"\xff", b"", b"[NaN]", b"1", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body[:5]))
+def test_a_body_that_gradio_cannot_read_is_refused_in_a_sentence(site: Site, body: bytes, kind: str) -> None:
+    for path in (JOIN, "/gradio_api/queue/join", "/gradio_api/reset", "/gradio_api/cancel"):
+        answer = httpx2.post(site.url + path, content=body, headers={"content-type": kind})
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.json()["detail"].endswith((".", "parsing the body")), answer.text
+
+
 def test_the_page_itself_programs_and_links_are_let_in(site: Site) -> None:
     assert join(site) == 200
     assert join(site, origin=site.url) == 200

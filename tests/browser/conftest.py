@@ -18,7 +18,7 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options
 from chatapp.web import auth, security
-from chatapp.web.routes import routes
+from chatapp.web.routes import handlers, routes
 from tests.conftest import Scripted
 
 FLAGS = (
@@ -75,7 +75,11 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
         server_port=settings.port,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={"routes": routes(chat, resident, settings), "middleware": security.middleware(settings)},
+        app_kwargs={
+            "routes": routes(chat, resident, settings),
+            "middleware": security.middleware(settings),
+            "exception_handlers": handlers(),
+        },
         **launch_options(settings),
     )
     yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store)
