@@ -12,6 +12,7 @@ if __name__ == "__main__":
 import asyncio
 import logging
 import sys
+from functools import partial
 
 from chatapp import cli
 from chatapp.errors import ChatError
@@ -23,6 +24,7 @@ def main(settings: Settings) -> None:
     # Seconds of imports: here, so that a wrong flag is refused before them.
     from chatapp.chat import Chat
     from chatapp.engines.resident import Resident
+    from chatapp.housekeeping import Clock, keep_house
     from chatapp.store import Store
     from chatapp.ui.blocks import build, launch_options
     from chatapp.ui.start import Loop, announce, refuse_address
@@ -33,7 +35,7 @@ def main(settings: Settings) -> None:
     store, resident = Store.open(settings), Resident(settings)
     resident.start()
     chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
-    loop = Loop()
+    loop = Loop(partial(keep_house, chat.shelves, Clock()))
     demo = build(chat, resident, settings)
     _, url, public_url = demo.launch(
         server_name=settings.host,

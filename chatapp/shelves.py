@@ -60,6 +60,12 @@ class Shelves:
         if self.temporary is not None:
             await asyncio.to_thread(self.temporary.forget, owner, conversation_id)
 
+    async def purge(self, now: float) -> None:
+        """Erase what was deleted long ago, and the temporary chats that were left alone, as of this Unix time."""
+        if self.temporary is not None:
+            await asyncio.to_thread(self.temporary.prune, now)
+        await asyncio.to_thread(self.kept.purge, now)
+
     async def erase(self, owner: str) -> None:
         """Everything of this owner, for good; what was temporary first: it goes also where the database cannot be written."""
         for store in filter(None, (self.temporary, self.kept)):

@@ -24,6 +24,7 @@ FLOORS = {
     "compose": 4,
     "meter": 4,
     "shelves": 4,
+    "housekeeping": 5,
     "watching": 4,
     "job": 4,
     "chat": 5,

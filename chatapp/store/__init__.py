@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["DELETED_DAYS", "Conversation", "Store", "StoreError", "Summary"]
 
 DELETED_DAYS = 30
+DAY = 86400.0
 MAX_DRAFT = 1_000_000  # characters
 
 
@@ -44,7 +45,7 @@ class Store:
             self.runner = Runner(self.database)
         self.running = Running(self.database, self.runner)
         self._prompts: dict[str, tuple[Any, ...]] = {}  # of running turns: what is already on disk
-        erase.purge(self.database, time.time() - DELETED_DAYS * 86400)
+        erase.purge(self.database, time.time() - DELETED_DAYS * DAY)
 
     @classmethod
     def open(cls, settings: "Settings") -> "Store":
@@ -174,6 +175,13 @@ class Store:
         with self.database.write() as connection:
             seq = write.change(connection, owner, conversation_id, with_deleted=True, deleted=None)
             search.index_conversation(connection, seq)
+
+    def purge(self, now: float) -> int:
+        """Erase what was deleted DELETED_DAYS before this Unix time, and say how many conversations that were.
+
+        A file keeps its size: the next start, or delete_all(), makes it smaller.
+        """
+        return erase.purge(self.database, now - DELETED_DAYS * DAY, shrink=False)
 
     def delete_all(self, owner: str) -> int:
         """Erase everything of this owner for good, drafts too, and say how many conversations that were."""

@@ -17,8 +17,14 @@ from chatapp.store.write import head, place, tree
 LONG_AGO = 0.0
 """As the time of a soft delete: nobody may restore it, the purge takes it."""
 
-BATCH = 100
+BATCH = 25
 """Conversations erased in one transaction."""
+
+PAUSE = 0.005
+"""Seconds between two of them, without which Python gives the lock back to the thread that had it."""
+
+MERGED = 500
+"""Pages of the search index merged in one transaction: a tenth of a second."""
 
 WORTH_VACUUM = 0.25
 """Share of free pages above which the file is rewritten smaller."""
@@ -47,7 +53,7 @@ def _erase_turns(connection: sa.Connection, seqs: list[int]) -> None:
 def everything(database: Database, owner: str) -> int:
     """All conversations and drafts of one owner, also those deleted before: out of sight at once, then erased.
 
-    Should the process die in between, the next start's purge goes on.
+    Should the process die in between, the next purge goes on.
     """
     with database.write() as connection:
         connection.execute(drafts.delete().where(drafts.c.owner == owner))
@@ -57,14 +63,15 @@ def everything(database: Database, owner: str) -> int:
     return count
 
 
-def purge(database: Database, before: float) -> int:
+def purge(database: Database, before: float, *, shrink: bool = True) -> int:
     """Erase the conversations that were deleted before this Unix time; a few at a time, so that others can write in between."""
     count = 0
     while _some(database, before):
         with database.write() as connection:
             count += conversations_where(connection, conversations.c.deleted < before)
+        time.sleep(PAUSE)
     if count:
-        scrub(database)
+        scrub(database, shrink=shrink)
     return count
 
 
@@ -83,17 +90,30 @@ def conversations_where(connection: sa.Connection, condition: sa.ColumnElement[b
     return len(rows)
 
 
-def scrub(database: Database) -> None:
-    """After erasing: leave nothing of it in the files."""
-    with database.bare() as connection:
-        if not database.sqlite:
+def scrub(database: Database, *, shrink: bool = True) -> None:
+    """After erasing: leave nothing of it in the files. `shrink` rewrites a file that is mostly empty, which holds every writer up."""
+    if not database.sqlite:
+        with database.bare() as connection:
             connection.exec_driver_sql("VACUUM conversations, turns, prompts, drafts, search")
-            return
-        connection.exec_driver_sql("INSERT INTO search(search) VALUES ('optimize')")
+        return
+    _merge_index(database)
+    with database.bare() as connection:
         free = connection.exec_driver_sql("PRAGMA freelist_count").scalar()
-        if free > WORTH_VACUUM * connection.exec_driver_sql("PRAGMA page_count").scalar():
+        if shrink and free > WORTH_VACUUM * connection.exec_driver_sql("PRAGMA page_count").scalar():
             connection.exec_driver_sql("VACUUM")
         _empty_log(connection, time.monotonic() + database.patience)
+
+
+def _merge_index(database: Database) -> None:
+    """What FTS5's 'optimize' does, in steps; the negative number begins it, and fewer than two changes end it (its manual, 6.8)."""
+    pages, changes = -MERGED, 2
+    while changes >= 2:
+        with database.write() as connection:
+            before = connection.exec_driver_sql("SELECT total_changes()").scalar()
+            connection.exec_driver_sql(f"INSERT INTO search(search, rank) VALUES ('merge', {pages})")
+            changes = connection.exec_driver_sql("SELECT total_changes()").scalar() - before
+        pages = MERGED
+        time.sleep(PAUSE)
 
 
 def _empty_log(connection: sa.Connection, deadline: float) -> None:

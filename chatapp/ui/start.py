@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,14 +17,19 @@ from chatapp.versions import untested
 
 
 class Loop:
-    """Remembers the event loop of the server, which runs in a thread of its own."""
+    """Remembers the event loop of the server, which runs in a thread of its own; `beside` goes on there beside the requests."""
 
     running: asyncio.AbstractEventLoop
+
+    def __init__(self, beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.beside = beside
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         self.running = asyncio.get_running_loop()
+        task = self.running.create_task(self.beside(), name="beside the requests")
         yield
+        task.cancel()
 
 
 def refuse_address(host: str, port: int) -> None:
