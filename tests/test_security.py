@@ -81,7 +81,14 @@ def test_another_sites_page_cannot_read_the_login_token(site: Site) -> None:
         assert get(site, path, sec_fetch_site="cross-site", sec_fetch_mode="cors").status_code == 403
 
 
-BODIES = [b"--x\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n\xf7\xff\r\n--x--", b"\xff", b"", b"[NaN]", b"1", b"[" * 100_000]
+BODIES = [
+    b"--x\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n\xf7\xff\r\n--x--",
+    b"\xff",
+    b"",
+    b"[NaN]",
+    b"1",
+    b"[" * 100_000,
+]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
