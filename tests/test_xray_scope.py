@@ -123,13 +123,45 @@ async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scr
     scope.close()
 
 
-async def test_strangers_cannot_have_models_loaded(chat: Chat, scope: Scope, tiny_gpt2: Path) -> None:
-    chat.resident.settings = Settings(host="0.0.0.0", public=True)
+OPEN = [
+    {"host": "0.0.0.0", "public": True},
+    {"share": True, "public": True},
+    {"allowed_hosts": ("chat.example.org",)},
+    {"host": "0.0.0.0", "auth": ("ann:pw",)},
+]
+
+
+@pytest.mark.parametrize("given", OPEN, ids=str)
+async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_servers_folders(
+    chat: Chat, scope: Scope, tiny_gpt2: Path, tmp_path: Path, given: dict
+) -> None:
+    chat.resident.settings = Settings(**given)
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
         await loaded(scope, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
         await last(pasted.tokenizer(scope, chat.resident.card.model, "hi", str(tiny_gpt2)))
-    assert why_not_load(Settings()) == "" and why_not_load(Settings(host="0.0.0.0", auth=("a:b",))) == ""
+    said = set()
+    for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
+        for asking in (loaded(scope, name), scope.any_tokenizer(name)):
+            with pytest.raises(ChatError) as refused:
+                await asking
+            said.add(str(refused.value))
+    assert len(said) == 1, "the same sentence whatever lies there"
+
+
+async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, scope: Scope) -> None:
+    turn = await told(chat)
+    turn.model = "/etc"
+    chat.resident.settings = Settings(public=True)
+    shown = await last(views.prompt(scope, turn))
+    assert shown["offer"] == "" and "not open to everyone" in shown["why"] and shown["text"] == turn.prompt_text
+    with pytest.raises(NotLoaded) as refused:
+        await last(views.probabilities(scope, turn))
+    assert refused.value.offer == ""
+
+
+def test_the_person_at_this_machine_may_load_models() -> None:
+    assert why_not_load(Settings()) == why_not_load(Settings(auth=("a:b",))) == ""
 
 
 async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, scope: Scope) -> None:

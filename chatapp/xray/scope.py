@@ -27,13 +27,12 @@ T = TypeVar("T")
 
 
 class NotLoaded(ChatError):
-    """The reply's model is not loaded; `offer` is its name, for a button that loads it."""
+    """The reply's model is not loaded; `offer` is its name, for a button that loads it, '' where `why_not` says why nobody may."""
 
-    def __init__(self, name: str, now: str) -> None:
-        super().__init__(
-            f"This reply was made by {name}; {now} is loaded. Load {name} for X-ray to see more than what was recorded.", status=409
-        )
-        self.offer = name
+    def __init__(self, name: str, now: str, why_not: str) -> None:
+        cure = why_not or f"Load {name} for X-ray to see more than what was recorded."
+        super().__init__(f"This reply was made by {name}; {now} is loaded. {cure}", status=409)
+        self.offer = "" if why_not else name
 
 
 MAX_LOGITS_BYTES = 2**30
@@ -41,7 +40,6 @@ ROOMS = ("architecture", "attention", "lens", "module", "sampling")
 """X-ray's modules that need PyTorch: imported on its own thread, because a first import takes seconds."""
 
 ZEROGPU = "SPACES_ZERO_GPU"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -251,14 +249,18 @@ class Scope:
         return self.resident.state == "ready" and self.resident.card.model == name
 
     def _not_loaded(self, name: str) -> NotLoaded:
-        return NotLoaded(name, self.resident.card.model if self.resident.state == "ready" else "no model")
+        now = self.resident.card.model if self.resident.state == "ready" else "no model"
+        return NotLoaded(name, now, why_not_load(self.resident.settings))
 
 
 def why_not_load(settings: Settings) -> str:
     """Why nobody may have further models loaded here, in words: strangers must not fill the machine's memory or read its folders."""
-    if settings.auth or (settings.host in LOOPBACK and not settings.share):
+    if settings.local_only:
         return ""
-    return "Further models are loaded only where the app is not open to everyone: on this machine alone, or behind --auth."
+    return (
+        "Further models are loaded only where the app is not open to everyone: by the person at this machine, "
+        "with --host on it and without --share, --public or --allowed-hosts."
+    )
 
 
 def shareable(engine: object) -> bool:

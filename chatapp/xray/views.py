@@ -9,7 +9,7 @@ from chatapp.errors import ChatError
 from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray.scope import NotLoaded, Scope, Step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,8 +23,8 @@ async def prompt(scope: Scope, turn: Turn) -> View:
     """Text, ids and roles the model received. Without the model's tokenizer the recorded text stands alone, with the reason."""
     try:
         tokenizer = scope.tokenizer(turn.model)
-    except ChatError as error:
-        yield {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error), "offer": turn.model}
+    except NotLoaded as error:
+        yield {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error), "offer": error.offer}
         return
     yield await scope.run(tokens.prompt_view, turn, tokenizer)
 
