@@ -205,7 +205,7 @@ class Chat:
         return await self._own(self._start(turn, store, beginning=beginning))
 
     async def _begin(self, turn: Turn, store: Store, beginning: Beginning | None) -> Turn:
-        """Check, render if that is possible yet, take a place in the queue, write the question down, run."""
+        """Check, take a place in the queue, render if that is possible yet, write the question down, run."""
         if self._closed:
             raise ChatError("The server is shutting down. Send again when it is back.", status=503)
         if reason := await self._jobs.save_unsaved():
@@ -213,11 +213,13 @@ class Chat:
         if self.resident.state == "failed":
             self.resident.engine  # noqa: B018  raises the reason
         now = self.resident.state == "ready" and not self._jobs.running(turn.owner, turn.conversation_id)
-        engine = await self._render(turn, beginning) if now else None
-        ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine)
         with ExitStack() as undo:
             ticket = self.queue.enter(turn.id, turn.conversation_id, turn.owner, asked_from.get())
             undo.callback(self.queue.leave, ticket)
+            at_once = ticket.admitted.done()
+            # One that waits is rendered for the check of its length alone: what is before it may be gone when its time comes.
+            engine = await self._render(turn if at_once else turn.snapshot(), beginning) if now else None
+            ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine if at_once else None)
             await asyncio.to_thread(store.begin, turn.snapshot())
             undo.pop_all()
         job = Job(turn, store, ticket, ask)
@@ -233,7 +235,7 @@ class Chat:
         return engine
 
     async def _ask(self, turn: Turn, *, store: Store, beginning: Beginning | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
-        """Its time has come: render what waited for an earlier reply or an engine, and hand the very ids to the engine."""
+        """Its time has come: render what waited for anything, and hand the very ids to the engine."""
         engine = self.resident.engine
         if rendered_for is not engine:
             turn.parent_id = (await asyncio.to_thread(store.turn, turn.owner, turn.id)).parent_id  # an earlier turn may be gone

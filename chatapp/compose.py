@@ -112,10 +112,10 @@ def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginni
     Raises ChatError with both numbers when it cannot fit.
     """
     context = engine.capabilities.context
-    if beginning is not None and beginning.fits(engine.card):
+    messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
+    if beginning is not None and beginning.fits(engine.card) and quotes_only(beginning.source, messages):
         prompt, prefilled = _after(beginning), beginning.source.prefilled + len(beginning.kept)
     else:
-        messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
         ids = engine.tokenizer.encode(loose.text(beginning.text), add_special_tokens=False) if beginning else ()
         prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
         prefilled = len(ids)
@@ -123,6 +123,12 @@ def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginni
         full = f"This chat fills the context: {len(prompt.ids)} tokens, and the model holds {context}, reply included."
         raise ChatError(f"{full} Shorten it, or start a new chat.", status=413)
     return prompt, prefilled
+
+
+def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
+    """Is everything that was said in a turn's prompt still in the chat? An exchange before it may have been deleted since."""
+    said = {source.prompt_text[span.start : span.end] for span in source.spans if span.kind == "content"}
+    return all(any(words in message.content for message in messages) for words in said)
 
 
 def _after(beginning: Beginning) -> Prompt:

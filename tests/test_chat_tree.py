@@ -174,6 +174,50 @@ async def test_a_deleted_earlier_turn_does_not_break_what_waits_behind_it(chat: 
     assert (done.stop_reason, done.parent_id) == ("end", None) and "One" not in done.prompt_text
 
 
+async def test_what_is_deleted_while_a_message_waits_behind_another_conversation_never_reaches_the_model(chat: Chat, scripted) -> None:
+    told = await ended(chat, await chat.send(ME, "SECRETWORD"))
+    scripted.hold = asyncio.Event()
+    elsewhere = await chat.send(ME, "Something else")
+    waiting = await chat.send(ME, "And now?", conversation_id=told.conversation_id)
+    assert chat.position(waiting.id) == 1
+    chat.store.delete_turn(ME, told.id, keep_children=True)
+    scripted.hold.set()
+    await ended(chat, elsewhere)
+    done = await ended(chat, waiting)
+    assert "SECRETWORD" not in scripted.tokenizer.decode(scripted.fed[-1]) and done.prompt_ids == scripted.fed[-1]
+    stored = chat.store.turn(ME, waiting.id)
+    assert stored.prompt_ids == scripted.fed[-1] and "SECRETWORD" not in stored.prompt_text
+
+
+async def test_a_message_taken_back_keeps_nothing_of_what_was_deleted_while_it_waited(chat: Chat, scripted) -> None:
+    told = await ended(chat, await chat.send(ME, "SECRETWORD"))
+    scripted.hold = asyncio.Event()
+    await chat.send(ME, "Something else")
+    waiting = await chat.send(ME, "And now?", conversation_id=told.conversation_id)
+    chat.store.delete_turn(ME, told.id, keep_children=True)
+    await chat.stop(ME, waiting.id)
+    assert chat.store.turn(ME, waiting.id).prompt_text == ""
+
+
+async def test_what_is_too_long_is_refused_at_once_also_where_it_would_wait(chat: Chat, scripted) -> None:
+    scripted.hold = asyncio.Event()
+    await chat.send(ME, "One")
+    with pytest.raises(ChatError, match=r"[0-9,]+ tokens.*2,048"):
+        await chat.send(ME, "many words " * 3000)
+    assert (chat.queue.running, chat.queue.waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("go_on", ["resume", "branch"])
+async def test_a_reply_goes_on_without_what_was_deleted_before_it(chat: Chat, scripted, go_on: str) -> None:
+    told = await ended(chat, await chat.send(ME, "SECRETWORD"))
+    cut = await ended(chat, await chat.send(ME, "And now?", conversation_id=told.conversation_id, sampling=CUT))
+    chat.store.delete_turn(ME, told.id, keep_children=True)
+    turn = await (chat.resume(ME, cut.id) if go_on == "resume" else chat.branch(ME, cut.id, 1, cut.reply_ids[1]))
+    done = await ended(chat, turn)
+    prompt = scripted.tokenizer.decode(scripted.fed[-1])
+    assert "SECRETWORD" not in prompt and prompt.endswith(cut.reply) and done.prefill_text == cut.reply
+
+
 class FullDisk(Store):
     """A store whose disk can be filled."""
 
