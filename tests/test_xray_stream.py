@@ -3,21 +3,28 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chatapp.store import Conversation
 from chatapp.turn import Sampling, Turn
 from chatapp.web import security
 from chatapp.web.xray_stream import MAX_BODY, Asker
 from chatapp.xray import looks as looks_module
-from chatapp.xray.scope import Step
+from chatapp.xray.looks import Looks
+from chatapp.xray.scope import Scope, Step
 from tests.chats import ended
 from tests.directs import endless
 from tests.serving import Site, serve, until
+from tests.test_loose import JSON, NUMBER, TEXT
 
 
 @pytest.fixture
@@ -48,6 +55,13 @@ def told(site: Site, whose: str) -> Turn:
     return site.on_loop(ask())
 
 
+@pytest.fixture
+def asker(site: Site) -> Iterator[tuple[httpx2.Client, Turn]]:
+    """A visitor and a reply of theirs."""
+    with visitor(site) as me:
+        yield me, told(site, owner(me))
+
+
 def answers(response: httpx2.Response) -> list[dict]:
     return [json.loads(line) for line in response.text.splitlines()]
 
@@ -70,7 +84,15 @@ def test_another_visitor_is_told_there_is_no_such_turn(site: Site) -> None:
     assert "error" in answer and answer == nobody
 
 
-NO_QUESTION = {"empty": b"", "list": b"[]", "half": b"{", "text": b'"view"', "bytes": b"\xff", "long": b" " * (MAX_BODY + 1)}
+NO_QUESTION = {
+    "empty": b"",
+    "list": b"[]",
+    "half": b"{",
+    "text": b'"view"',
+    "bytes": b"\xff",
+    "long": b" " * (MAX_BODY + 1),
+    "deep": b"[" * 100_000,
+}
 
 
 @pytest.mark.parametrize("body", NO_QUESTION.values(), ids=NO_QUESTION)
@@ -95,6 +117,63 @@ def test_behind_a_login_everybody_sees_their_own_turns_only(tiny_llama: Path, ma
         assert "error" in answers(bob.post("/xray/look", json=question))[0]
         refused = nobody.post("/xray/look", json=question)
         assert refused.status_code == 401 and "logged in" in answers(refused)[0]["error"]
+
+
+async def broken(scope: Scope, turn: Turn) -> AsyncIterator[Step]:
+    """A view with a mistake in it."""
+    yield Step("Working")
+    raise ZeroDivisionError(len(turn.reply_ids))
+
+
+def test_a_view_that_fails_in_a_way_nobody_foresaw_ends_with_a_sentence(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with visitor(site) as me:
+        turn = told(site, owner(me))
+        looks = Looks(site.chat, site.resident)
+        looks.views["prompt"] = lambda look: broken(looks.scope, look.turn)
+
+        async def ask() -> list[dict]:
+            return [answer async for answer in looks.look({"view": "prompt", "turn": turn.id}, turn.owner)]
+
+        working, end = site.on_loop(ask())
+        looks.scope.close()
+    assert working["words"] == "Working" and "(ZeroDivisionError). The log of the app" in end["error"]
+    assert "in broken" in caplog.text, "the traceback is in the log"
+
+
+def test_a_reply_without_recorded_prompt_cannot_be_measured_and_says_why(site: Site) -> None:
+    with visitor(site) as me:
+        old = replace(told(site, owner(me)), id="imported", conversation_id="imported", parent_id=None, prompt_ids=(), logprobs=[-1.0] * 8)
+        site.chat.store.add(old.owner, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
+        (end,) = answers(me.post("/xray/look", json={"view": "measure", "turn": old.id}))
+    assert "no recorded prompt tokens" in end["error"]
+
+
+TEXTS = ("layers", "other", "text", "query", "kind")
+NUMBERS = ("first", "last", "count", "token", "position")
+VIEWS = (
+    "prompt",
+    "probabilities",
+    "draw",
+    "attention",
+    "tutorial",
+    "layers",
+    "model",
+    "neighbours",
+    "tokenizer",
+    "search",
+    "pasted",
+    "measure",
+)
+LOOSE = st.fixed_dictionaries({}, optional=dict.fromkeys(TEXTS, TEXT | JSON) | dict.fromkeys(NUMBERS, NUMBER | JSON) | {"knobs": JSON})
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(view=st.sampled_from(VIEWS), loose=LOOSE)
+def test_any_question_is_answered_to_its_end(asker: tuple[httpx2.Client, Turn], view: str, loose: dict[str, Any]) -> None:
+    me, turn = asker
+    response = me.post("/xray/look", content=json.dumps({**loose, "turn": turn.id, "view": view}).encode())
+    end = answers(response)[-1]
+    assert "done" in end or ("error" in end and "unexpected" not in end["error"])
 
 
 def test_who_stops_reading_ends_the_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """What the page may ask X-ray: one question comes in with the name of a view, its progress and its data go out."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -14,6 +16,8 @@ from chatapp.turn import KNOBS, Sampling, Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays
 from chatapp.xray.scope import Scope, Step
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,21 @@ class Looks:
 
     async def look(self, loose: dict[str, Any], owner: str) -> AsyncIterator[dict[str, Any]]:
         """Answer one question: {"words", "share"} while working, {"data"} as it comes, {"done"} or {"error", "offer"} at the end."""
-        try:
-            look = await self.asked(loose, owner)
-            async with aclosing(self.views[look.view](look)) as items:
-                async for item in items:
-                    yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item}
-            yield {"done": True}
-        except ChatError as error:
-            yield {"error": str(error), "offer": getattr(error, "offer", "")}
+        async with aclosing(self.answers(loose, owner)) as answers:
+            going = True
+            while going:
+                # A failure of any kind comes as a value: a stream that only broke off would tell the reader nothing.
+                (answer,) = await asyncio.gather(anext(answers, {"done": True}), return_exceptions=True)
+                answer = answer if isinstance(answer, dict) else failure(answer)
+                going = not answer.keys() & {"done", "error"}
+                yield answer
+
+    async def answers(self, loose: dict[str, Any], owner: str) -> AsyncIterator[dict[str, Any]]:
+        """The answers without the last."""
+        look = await self.asked(loose, owner)
+        async with aclosing(self.views[look.view](look)) as items:
+            async for item in items:
+                yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item}
 
     async def asked(self, loose: dict[str, Any], owner: str) -> Look:
         """The question with its turn, which must be the asker's own."""
@@ -136,3 +147,12 @@ class Looks:
         """Go on from an alternative token; the page then opens the conversation."""
         turn = await self.chat.branch(look.owner, look.turn.id, look.number("position"), look.number("token"))
         yield {"conversation": turn.conversation_id}
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """The last answer to a question that failed. What nobody foresaw is in the log."""
+    if isinstance(error, ChatError):
+        return {"error": str(error), "offer": getattr(error, "offer", "")}
+    log.error("A view of X-ray failed", exc_info=error)
+    sentence = f"X-ray cannot show this: something unexpected went wrong ({type(error).__name__}). The log of the app has the details."
+    return {"error": sentence, "offer": ""}

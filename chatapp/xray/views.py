@@ -81,6 +81,7 @@ async def measure(scope: Scope, turn: Turn) -> View:
     """The engine's own record of the reply's probabilities against those recomputed here."""
     if all(logprob is None for logprob in turn.logprobs):
         raise ChatError("The engine recorded no probabilities of this reply, so there is nothing to compare with.")
+    refuse_without_ids(turn)
     async for item in scope.logits(turn):
         if isinstance(item, Step):
             yield item
