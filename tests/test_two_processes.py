@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,12 @@ from chatapp.engines.resident import Resident
 from chatapp.errors import NotFound
 from chatapp.store import Store
 from chatapp.turn import Turn
+from chatapp.ui.chat_page import Ask, ChatPage
+from chatapp.ui.drawing import Drawing
+from chatapp.ui.sidebar import Sidebar
 from chatapp.watching import LOOK_EVERY
 from tests.chats import ME, YOU, ended
+from tests.turns import asked
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,6 +82,24 @@ async def test_a_viewer_sees_the_reply_grow_without_haste(chat: Chat, store_url:
         assert all(turn.running for turn in views)
         with pytest.raises(NotFound):
             await anext(chat.follow(YOU, writer.turn_id))
+
+
+async def test_the_page_shows_it_without_haste_and_with_its_end(chat: Chat, store_url: str) -> None:
+    other, page = Store(store_url), ChatPage(chat, chat.resident, Sidebar(chat))
+    turn = asked(other, "Written there", reply=None)
+    views: list[tuple] = []
+
+    async def draw() -> None:
+        shown = await page.load(Ask(ME, "open"), turn.conversation_id, ok=True)
+        views.extend([view async for view in page.draw(shown, Drawing(1))])
+
+    drawing = asyncio.create_task(draw())
+    await asyncio.sleep(1.5)
+    assert not drawing.done()
+    other.finish(replace(turn, reply_text="Done", stop_reason="end"))
+    await asyncio.wait_for(drawing, 2)
+    assert len(views) <= 8 and views[-1][1][-1]["content"] == "Done"
+    other.close()
 
 
 async def test_stop_reaches_the_writer_and_keeps_what_it_had(chat: Chat, store_url: str, tiny_llama: Path) -> None:
