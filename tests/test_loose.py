@@ -121,3 +121,14 @@ async def test_an_id_that_is_no_text_is_not_found(scripted, store_url: str) -> N
         await chat.turn(ME, ask.turn)
     await chat.shutdown()
     store.close()
+
+
+async def test_the_panel_has_no_door_of_its_own(scripted, tmp_path: Path) -> None:
+    """The page's four wires and /chat take what is wrong in words; a component's own event would not."""
+    store, resident = Store("sqlite://"), Resident.of(scripted)
+    chat = Chat(resident, store)
+    config = blocks.build(chat, resident, Settings(data_dir=tmp_path)).get_config_file()
+    doors = [event["targets"][0][1] if event["targets"] else event["api_name"] for event in config["dependencies"] if event["backend_fn"]]
+    assert sorted(doors) == ["act", "chat", "look", "manage", "measure"]
+    await chat.shutdown()
+    store.close()

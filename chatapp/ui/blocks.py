@@ -1,5 +1,6 @@
 """Assembles the page and what launch() needs to show it."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -97,7 +98,7 @@ def connect(demo: gr.Blocks, page: ChatPage, side: Sidebar, wires: dict[str, gr.
     wires["side"].manage(side.manage, None, wires["side"], **many)
     wires["meter"].measure(page.measure, knobs.inputs, wires["meter"], **{**QUIET, "trigger_mode": "always_last"})
     wires["status"].look(page.watch_model, None, [wires["status"], *knobs.settings], **QUIET)
-    knobs.preset.input(lambda name: panel.PRESETS[name], knobs.preset, knobs.system, **QUIET)
+    knobs.preset.input(None, knobs.preset, knobs.system, js=f"(name) => ({json.dumps(panel.PRESETS)})[name]", **QUIET)
     remember(demo, knobs)
 
 
