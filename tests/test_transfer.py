@@ -16,7 +16,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.store import Conversation, Store, record
 from chatapp.transfer import export, import_file, read
 from chatapp.turn import Message, Span, new_id
-from tests.turns import ME, YOU, asked, turns
+from tests.turns import ME, YOU, asked, believable, turns
 
 SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -81,7 +81,7 @@ def test_the_dictionaries_of_the_store_are_the_file(chat: Store) -> None:
 def test_any_turn_survives_export_and_import(store: Store, data: st.DataObject) -> None:
     store.delete_all(ME)
     conversation = new_id()
-    turn = data.draw(turns(ME, conversation))
+    turn = believable(data.draw(turns(ME, conversation)))
     store.add(ME, [Conversation(conversation, "Any", 1.5, 2.5, True, turn.id, [turn])])
     before = written(store, "json")
     before.encode()  # half surrogates are escaped, so that any file can hold it
@@ -204,6 +204,23 @@ def test_a_broken_field_is_named_and_nothing_is_imported(chat: Store, path: str)
     with pytest.raises(ChatError, match=says):
         import_file(chat, ME, json.dumps(data).encode())
     assert written(chat, "json") == before
+
+
+IMPOSSIBLE = {
+    "negative": ({"prompt_ids": [5, -1]}, r"prompt_ids: holds a number that is no token id: those go from 0 to at most 16777215"),
+    "huge": ({"reply_ids": [10**8], "logprobs": [None]}, r"reply_ids: holds a number that is no token id"),
+    "probabilities of nothing": ({"logprobs": [-0.5]}, r"logprobs: holds 1 numbers for 0 tokens of the reply"),
+    "beginning": ({"prompt_ids": [5], "prefilled": 2}, r"prefilled: is 2, and the prompt has 1 tokens"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_a_record_that_no_model_can_have_made_is_refused(chat: Store, case: str) -> None:
+    values, says = IMPOSSIBLE[case]
+    data = json.loads(written(chat, "json"))
+    data["conversations"][0]["turns"][1] |= values
+    with pytest.raises(ChatError, match=f"turn 2, {says}.*Nothing was imported"):
+        import_file(chat, ME, json.dumps(data).encode())
 
 
 def test_a_loop_of_parents_is_refused(chat: Store) -> None:

@@ -77,6 +77,7 @@ def test_what_an_older_program_took_is_exported_listed_and_imported_again(store:
         timings=Timings(math.inf, -math.inf, 1e300),
         seed=2**40,
         spans=(Span(-1, 10**400, "content", None, None),),
+        reply_ids=[3, 4],
         logprobs=[math.inf, -1.0],
     )
     store.add(ME, [conversation(odd, math.inf, 1e300)])
@@ -89,6 +90,15 @@ def test_what_an_older_program_took_is_exported_listed_and_imported_again(store:
     (back,) = store.path(ME, "old")
     assert (back.created, back.timings, back.seed) == (TIME[1], Timings(TIME[1], 0.0, TIME[1]), None)
     assert (back.logprobs, back.spans) == ([None, -1.0], (Span(0, 2**31 - 1, "content", None, None),))
+
+
+def test_ids_that_an_older_program_took_and_that_no_vocabulary_has_are_left_out_of_an_export(store: Store) -> None:
+    store.add(ME, [conversation(turn(prompt_ids=(5, -1), prefilled=1, reply_ids=[2**30, 3], logprobs=[-1.0, None]))])
+    before = written(store, "json")
+    store.delete_all(ME)
+    import_file(store, ME, before.encode())
+    (back,) = store.path(ME, "old")
+    assert (back.prompt_ids, back.prefilled, back.reply_ids, back.logprobs, back.user) == ((), 0, [], [], "Hi")
 
 
 def test_brackets_that_can_just_be_read_are_refused_in_words(store: Store) -> None:

@@ -39,6 +39,13 @@ SAMPLING = st.builds(
 )
 
 
+def believable(turn: Turn) -> Turn:
+    """The same with numbers that a model could have written: what an import takes."""
+    prompt, reply = tuple(i % 2**24 for i in turn.prompt_ids), [i % 2**24 for i in turn.reply_ids]
+    logprobs = (turn.logprobs + [None] * len(reply))[: len(reply)]
+    return replace(turn, prompt_ids=prompt, reply_ids=reply, logprobs=logprobs, prefilled=min(turn.prefilled, len(prompt)))
+
+
 def turns(owner: str, conversation_id: str) -> st.SearchStrategy[Turn]:
     """Any turn that the dataclass can hold, under a new id."""
     made = st.builds(

@@ -1,7 +1,7 @@
 """Which numbers a record may hold: an import with others is refused, and where an older program took them, they are brought back within."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,6 +14,9 @@ COUNT = (0, 2**31 - 1)
 
 LOGPROB = (-math.inf, 0.01)
 """0 is certain; a hundredth for engines that round."""
+
+TOKEN_ID = (0, 2**24 - 1)
+"""Beyond any vocabulary: the largest have 2**18 entries."""
 
 LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("created", "updated", "started", "queued", "first_token", "generating"), TIME),
@@ -43,10 +46,18 @@ def within(number: float | None, limit: tuple[float, float]) -> float:
     return low if nothing else min(max(number, low), high)
 
 
+def token_ids(ids: Sequence[int]) -> bool:
+    """Whether all of these can be ids of some vocabulary."""
+    return not ids or TOKEN_ID[0] <= min(ids) <= max(ids) <= TOKEN_ID[1]
+
+
 def mended(values: dict[str, Any]) -> dict[str, Any]:
-    """A turn's plain values, its numbers within their limits. What cannot be a seed or a log-probability is left out: it was none."""
+    """A turn's plain values, its numbers within their limits. What cannot be ids, a seed or a log-probability is left out: it was none."""
+    prompt, reply = (values[name] if token_ids(values[name]) else [] for name in ("prompt_ids", "reply_ids"))
     counts = {name: within(values[name], COUNT) for name in ("dropped", "prefilled", "reused")}
+    counts["prefilled"] = min(counts["prefilled"], len(prompt))
     spans = [{name: within(v, COUNT) if isinstance(v, int) else v for name, v in span.items()} for span in values["spans"]]
     seed = None if wrong(values["seed"], LIMITS["seed"]) else values["seed"]
     logprobs = [None if wrong(logprob, LOGPROB) else logprob for logprob in values["logprobs"]]
-    return values | counts | {"spans": spans, "seed": seed, "logprobs": logprobs}
+    logprobs = logprobs if len(logprobs) == len(reply) else []
+    return values | counts | {"prompt_ids": prompt, "reply_ids": reply, "spans": spans, "seed": seed, "logprobs": logprobs}

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from chatapp.errors import ChatError, closest
-from chatapp.store.limits import LOGPROB, mended, outside, wrong
+from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
 
 FORMAT, VERSION = "chatapp", 1
@@ -16,7 +16,6 @@ MAX_TITLE = 200
 MAX_TEXT = 4_000_000  # characters of one field
 MAX_TURNS = 1_000_000  # in one import
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True)
@@ -137,10 +136,7 @@ def _turn(values: Any, owner: str, conversation_id: str, where: str) -> Turn:
     if turn.continues is not None:
         _check_id(turn.continues, f"{where}, continues")
     _check_turn_numbers(turn, where)
-    for name in ("prompt_ids", "reply_ids"):
-        ids = getattr(turn, name)
-        if ids and not (min(ids) in INT32 and max(ids) in INT32):
-            raise fault(f"{where}, {name}", "holds a number that is no token id")
+    _check_token_ids(turn, where)
     for name in ("user", "system", "prompt_text", "reply_text", "prefill_text", "error"):
         if len(getattr(turn, name)) > MAX_TEXT:
             raise fault(f"{where}, {name}", f"has {len(getattr(turn, name))} characters; at most {MAX_TEXT} are allowed")
@@ -160,6 +156,17 @@ def _check_turn_numbers(turn: Turn, where: str) -> None:
 def _check_numbers(value: Any, where: str) -> None:
     for name, said in outside(value):
         raise fault(f"{where}, {name}", said)
+
+
+def _check_token_ids(turn: Turn, where: str) -> None:
+    """What holds for every record; what a model can read is known only where one is loaded."""
+    for name in ("prompt_ids", "reply_ids"):
+        if not token_ids(getattr(turn, name)):
+            raise fault(f"{where}, {name}", f"holds a number that is no token id: those go from 0 to at most {TOKEN_ID[1]}")
+    if len(turn.logprobs) not in (0, len(turn.reply_ids)):
+        raise fault(f"{where}, logprobs", f"holds {len(turn.logprobs)} numbers for {len(turn.reply_ids)} tokens of the reply")
+    if turn.prefilled > len(turn.prompt_ids):
+        raise fault(f"{where}, prefilled", f"is {turn.prefilled}, and the prompt has {len(turn.prompt_ids)} tokens")
 
 
 def tree_checked(conversation: Conversation, where: str) -> Conversation:
