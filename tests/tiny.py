@@ -1,5 +1,6 @@
 """Tiny random models with a tokenizer trained in-process, so that tests need no download."""
 
+import shutil
 from pathlib import Path
 
 CORPUS = [
@@ -70,3 +71,17 @@ def make_tiny(kind: str, folder: Path, *, chat_template: str | None, context: in
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def one_more_step(folder: Path, target: Path) -> Path:
+    """The next checkpoint of the same run: one step of SGD at a small rate, saved with the same configuration and tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(folder, target)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    ids = torch.arange(3, 40)[None]
+    model(input_ids=ids, labels=ids).loss.backward()
+    torch.optim.SGD(model.parameters(), lr=1e-4).step()
+    model.save_pretrained(target)
+    return target

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
 from chatapp.models.quantization import refuse_quantization
+from chatapp.models.remembered import remember
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine
@@ -23,7 +24,9 @@ GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
-    return {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
+    engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
+    remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
+    return engine
 
 
 def choose(source: "Source", settings: "Settings") -> str:

@@ -1,9 +1,17 @@
-"""Which weights are these? A fingerprint of a model's files that two checkpoints of one run do not share. No torch, no Hub."""
+"""Which weights are these? A model is its name and its revision: a commit of the Hub, or a fingerprint of its files. No torch, no Hub."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
+from chatapp.errors import ChatError
 from chatapp.models.weights import MOST_HEADER, weight_files
+from chatapp.turn import Turn
+
+FINGERPRINT = "sha256:"
+"""How a revision begins that was computed from files."""
 
 HEAD = 2**16
 BLOCK, BLOCKS = 2**14, 64
@@ -19,6 +27,70 @@ TOKENIZER = (
     "*.jinja",
 )
 """What cuts text into ids and frames the messages. generation_config.json counts with config.json: it names the end of a turn."""
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """Which model: `revision` says which weights of that name. It is empty in records from before folders had a fingerprint."""
+
+    name: str
+    revision: str
+
+    def __str__(self) -> str:
+        """As a --model value that names these very weights: name@revision, with the file of a repository at the end."""
+        if not self.revision:
+            return self.name
+        repo, colon, file = self.name.partition(":")
+        return f"{repo}@{self.revision}{colon}{file}"
+
+    def compare(self, other: "ModelId") -> Literal["same", "other", "unknown"]:
+        """Are these the same weights? Unknown where one of two records of the same name does not say. A renamed folder is the same."""
+        if self.name != other.name:
+            return "same" if self.revision == other.revision and self.revision.startswith(FINGERPRINT) else "other"
+        if not (self.revision and other.revision):
+            return "unknown"
+        return "same" if self.revision == other.revision else "other"
+
+
+def made_by(turn: Turn) -> ModelId:
+    """The model that wrote a reply."""
+    return ModelId(turn.model, turn.revision)
+
+
+def why_another(made: ModelId, loaded: ModelId) -> str:
+    """Why a reply that `made` wrote is not one of `loaded`, in words; empty where it is."""
+    match made.compare(loaded):
+        case "same":
+            return ""
+        case "other":
+            return f"This reply was made by {told_from(made, loaded)}; {told_from(loaded, made)} is loaded."
+    return (
+        f"This reply was made by {made.name}, and its record does not say by which weights of that name: "
+        f"whether they are those that are loaded now ({loaded.revision or 'of no known revision'}) cannot be known."
+    )
+
+
+def told_from(one: ModelId, other: ModelId) -> str:
+    """Its name; with its revision where the names are the same."""
+    return one.name if one.name != other.name else str(one)
+
+
+def foreign_id(ids: Sequence[int], vocabulary: int) -> int | None:
+    """The first id that a model with so many entries cannot read; None where it can read them all."""
+    if not ids or (min(ids) >= 0 and max(ids) < vocabulary):
+        return None
+    return next(i for i in ids if not 0 <= i < vocabulary)
+
+
+def refuse_foreign_ids(turn: Turn, vocabulary: int, model: str) -> None:
+    """A record may have been changed in a file since: its ids are looked up in no table that lacks them."""
+    recorded = (*turn.prompt_ids, *(i for i in turn.reply_ids if i is not None))
+    if (foreign := foreign_id(recorded, vocabulary)) is not None:
+        raise ChatError(
+            f"This reply holds token id {foreign}, outside the vocabulary of {vocabulary} of {model}: "
+            "it was made by another model, or the file it came in was changed.",
+            status=422,
+        )
 
 
 def file_fingerprint(path: Path) -> str:
@@ -55,3 +127,19 @@ def folder_fingerprint(folder: Path) -> str:
     for path in weight_files(folder):
         digest.update(f"{path.name} {file_fingerprint(path)} ".encode())
     return digest.hexdigest()
+
+
+def revision_of(path: Path) -> str:
+    """The fingerprint of a folder or file in short, as records hold it: sha256: and 16 digits. Raises ChatError where it cannot be read."""
+    try:
+        whole = folder_fingerprint(path) if path.is_dir() else _parts_fingerprint(path)
+    except OSError as error:
+        raise ChatError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    return FINGERPRINT + whole[:16]
+
+
+def _parts_fingerprint(first: Path) -> str:
+    """Of a file, or of all parts of a split GGUF."""
+    stem, _, rest = first.name.rpartition("-00001-of-")
+    parts = sorted(first.parent.glob(f"{stem}-*-of-{rest}")) if stem else [first]
+    return sha256("".join(map(file_fingerprint, parts)).encode()).hexdigest() if stem else file_fingerprint(first)

@@ -15,6 +15,7 @@ from chatapp.models.convert import convert_gguf, convert_tokenizer, told
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.facts import Facts, context_of
 from chatapp.models.hub import Progress, download, no_progress
+from chatapp.models.identity import revision_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
@@ -76,7 +77,7 @@ def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_p
     """The tokenizer alone: half a second for a GGUF seen for the first time, a quarter later. Downloads a Hub model's files."""
     if source.is_gguf:
         return _plain_tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
-    return _tokenizer(fetch(source, settings, progress)[0], source.name)
+    return _tokenizer(source.folder or download(source, progress)[0], source.name)
 
 
 def fetch(
@@ -87,14 +88,14 @@ def fetch(
         gguf, revision = local_gguf(source, progress)
         return convert_gguf(gguf, settings.data_dir, progress), revision
     if source.folder is not None:
-        return source.folder, ""
+        return source.folder, revision_of(source.folder)
     return download(source, progress, check)
 
 
 def local_gguf(source: Source, progress: Progress = no_progress) -> tuple[Path, str]:
     """(the .gguf file on this machine, revision) of a GGUF source; one on the Hub is downloaded."""
     if source.gguf is not None:
-        return source.gguf, source.revision
+        return source.gguf, source.revision or revision_of(source.gguf)
     folder, revision = download(source, progress)
     return folder / source.file, revision
 

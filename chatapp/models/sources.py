@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.errors import ChatError, closest
+from chatapp.models.identity import FINGERPRINT, revision_of
+from chatapp.models.remembered import recall
 from chatapp.settings import EMBEDDED_MODEL
 
 EMBEDDED_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -42,6 +44,8 @@ def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     name = name.strip() or EMBEDDED_MODEL
     if name.lower() == EMBEDDED_MODEL or (name.lower() == EMBEDDED_REPO.lower() and not revision):
         return _embedded(name)
+    if exact := _exact(name, data_dir):
+        return exact
     tried: list[str] = []
     for path in dict.fromkeys((Path(name).expanduser(), data_dir / "models" / name)):  # an absolute path is both
         if local := _local(name, path, tried):
@@ -61,6 +65,23 @@ def embedded_gguf() -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return next((f for place in spec.submodule_search_locations for f in sorted(Path(place).glob("*.gguf"))), None)
+
+
+def _exact(name: str, data_dir: Path) -> Source | None:
+    """The very weights that a record names: the embedded package, or a folder or file that was loaded here before and is unchanged."""
+    called, _, revision = name.rpartition("@")
+    if revision.startswith(FINGERPRINT):
+        if (place := recall(revision, data_dir)) is None:
+            raise ChatError(f"Where {called} with the fingerprint {revision} lies is not known here. Name its folder or file.", status=404)
+        if revision_of(place) != revision:
+            raise ChatError(f"{called} has changed since: its files no longer have the fingerprint {revision}.", status=409)
+        return _local(called, place, [])
+    if called == EMBEDDED_REPO and revision.startswith(f"{EMBEDDED_PACKAGE} "):
+        source = _embedded(EMBEDDED_MODEL)
+        if source.revision == revision:
+            return source
+        raise ChatError(f"{revision} is not installed, so {called} cannot be loaded as it was then. Install it by pip.", status=404)
+    return None
 
 
 def _embedded(name: str) -> Source:
@@ -118,4 +139,6 @@ def _on_hub(name: str, kind: Literal["hub", "repo_gguf"], match: re.Match[str], 
     at = match["revision"] or ""
     if at and revision and at != revision:
         raise ChatError(f"Two revisions were given: {name} and --revision {revision}. Give one.")
-    return Source(match["repo"], kind, repo=match["repo"], revision=at or revision, file=file, tried=(*tried, f"Hub id {match['repo']}"))
+    repo = match["repo"]
+    called = f"{repo}:{file}" if file else repo  # one commit may hold several quantizations of a model
+    return Source(called, kind, repo=repo, revision=at or revision, file=file, tried=(*tried, f"Hub id {repo}"))
