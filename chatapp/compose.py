@@ -1,16 +1,14 @@
 """What the model is asked: the messages of a path, and the prompt of a turn, new or continuing a reply."""
 
 import secrets
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import metadata
 
 from chatapp import __version__, loose
 from chatapp.engines.base import Card, Engine
 from chatapp.engines.text import Detokenizer, end_ids
 from chatapp.errors import ChatError
+from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why_another
 from chatapp.prompt import render, reply_room, stop_strings
 from chatapp.turn import MAX_SEED, MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
 
@@ -29,13 +27,14 @@ class Beginning:
     def fits(self, card: Card) -> bool:
         """Whether the ids mean the same to this model; otherwise only the text can be used."""
         known = self.source.prompt_ids and (self.kept or self.text == self.source.prefill_text)
-        return bool(known) and (self.source.model, self.source.revision) == (card.model, card.revision)
+        foreign = foreign_id((*self.source.prompt_ids, *self.kept), card.vocabulary) is not None
+        return bool(known) and not foreign and made_by(self.source).compare(card.id) == "same"
 
 
 def continued(turn: Turn, engine: Engine | None) -> Beginning:
     """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
     kept = tuple(turn.reply_ids)
-    if engine is None or not kept:
+    if engine is None or not kept or not Beginning(turn, kept, turn.reply).fits(engine.card):
         return Beginning(turn, kept, turn.reply)
     if kept[-1] in end_ids(engine.tokenizer):
         kept = kept[:-1]
@@ -52,10 +51,12 @@ def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> Beginn
     if token_id in end_ids(engine.tokenizer):
         raise ChatError("That token ends the reply, so nothing can follow it. Choose another one.", status=422)
     kept = (*turn.reply_ids[:position], token_id)
-    beginning = Beginning(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
-    if not beginning.fits(engine.card):
-        raise ChatError(f"This reply is by {turn.model}; {engine.card.model} is loaded now. Regenerate it first.", status=409)
-    return beginning
+    if not turn.prompt_ids:
+        raise ChatError("This reply has no recorded prompt tokens, so nothing can follow its beginning. Regenerate it first.", status=409)
+    if why := why_another(made_by(turn), engine.card.id):
+        raise ChatError(f"{why} Regenerate it first.", status=409)
+    refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
+    return Beginning(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
 
 
 def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
@@ -143,8 +144,7 @@ def record(turn: Turn, prompt: Prompt, prefilled: int, engine: Engine) -> None:
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
     turn.dropped, turn.guarded, turn.date, turn.prefilled = prompt.dropped, prompt.guarded, prompt.date, prefilled
     turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
-    # torch and transformers count where they run: an engine in another process loads neither here
-    turn.versions = {"chatapp": __version__} | {name: _version(name) for name in ("transformers", "torch") if name in sys.modules}
+    turn.versions = {"chatapp": __version__, **card.versions}
 
 
 def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
@@ -159,8 +159,3 @@ def fitted(turn: Turn, engine: Engine) -> Sampling:
     room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
     stop = dict.fromkeys((*stop_strings(engine.tokenizer), *filter(None, map(loose.text, turn.sampling.stop))))
     return replace(turn.sampling, max_tokens=room, seed=turn.seed, stop=tuple(stop)[:MAX_STOP_STRINGS])
-
-
-@cache
-def _version(package: str) -> str:
-    return metadata.version(package)

@@ -17,7 +17,8 @@ os.environ.update(
 
 import pytest
 
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities, Card, versions
+from chatapp.models.identity import revision_of
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 from tests import postgres
 from tests.tiny import make_tiny
@@ -152,7 +153,18 @@ class Scripted:
         self.samplings: list[Sampling] = []
         self.steps = 0
         self.closed = 0
-        self.card = Card("scripted", "", 0, "scripted", "cpu", "float32", "a test", context)
+        self.card = Card(
+            "scripted",
+            revision_of(Path(tokenizer.name_or_path)),
+            0,
+            "scripted",
+            "cpu",
+            "float32",
+            "a test",
+            context,
+            vocabulary=2**16,
+            versions=versions("transformers", "tokenizers"),
+        )
         self.capabilities = Capabilities(context=context, concurrency=concurrency)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:

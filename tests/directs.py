@@ -32,6 +32,9 @@ class Watched(torch.nn.Module):
         self.failure: BaseException | None = None
         self.entered = threading.Event()
 
+    def get_input_embeddings(self) -> torch.nn.Embedding:
+        return self.inner.get_input_embeddings()
+
     def num_parameters(self) -> int:
         return self.inner.num_parameters()
 

@@ -10,6 +10,7 @@ import torch
 from chatapp.engines.batched import BatchedEngine
 from chatapp.engines.paged import CPU_PAGE
 from chatapp.engines.sampling import processors as plain_processors
+from chatapp.errors import ChatError
 from chatapp.turn import Finish, Prefilled, Sampling, Token
 from tests.batches import GREEDY, HOT, TEXT, MakeBatched, counted, expected, ids, prompt_of, reply, settled, steered, text
 
@@ -157,3 +158,11 @@ def test_capabilities_say_what_is_off_and_why(engine: BatchedEngine) -> None:
     assert re.fullmatch(
         rf"[\d.]+ [kMG]B weights \+ [\d.]+ [kMG]B KV cache \(\d+ × {cached // 8:,} tokens\) of [\d.]+ GB free", engine.card.memory
     )
+
+
+async def test_ids_without_an_embedding_are_refused_before_a_batch_sees_them(engine: BatchedEngine) -> None:
+    prompt, running = prompt_of(engine), asyncio.create_task(reply(engine, prompt_of(engine), HOT))
+    for foreign in (-5, engine.card.vocabulary):
+        with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of {engine.card.vocabulary} of tiny"):
+            await reply(engine, [*prompt, foreign], GREEDY)
+    assert len(ids(await running)) == HOT.max_tokens and {"torch", "transformers", "tokenizers"} <= engine.card.versions.keys()

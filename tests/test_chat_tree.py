@@ -66,7 +66,7 @@ async def test_a_reply_of_another_model_is_continued_from_its_text(chat: Chat, s
 
 def _by_another_model(store: Store, turn: Turn):
     conversation = store.conversation(ME, turn.conversation_id).copied()
-    conversation.turns[0].model, conversation.turns[0].prompt_ids = "another", (1, 2, 3)
+    conversation.turns[0].model, conversation.turns[0].revision, conversation.turns[0].prompt_ids = "another", "v1", (1, 2, 3)
     return conversation
 
 

@@ -173,3 +173,16 @@ async def test_the_embedded_models_greedy_reply_is_that_of_generate(make_direct,
     expected = by_generate(loaded.model, ids, do_sample=False, eos_token_id=-1)
     assert ids_of(events) == expected
     assert "Paris" in "".join(e.text for e in events[1:])
+
+
+@pytest.mark.parametrize("foreign", [-1, 600, 10**8])
+async def test_ids_that_the_model_has_no_embedding_for_are_refused_and_the_engine_goes_on(make_direct, llama: Loaded, foreign: int) -> None:
+    engine = make_direct(llama)
+    assert engine.card.vocabulary == llama.model.get_input_embeddings().num_embeddings
+    with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of \d+ of {engine.card.model}"):
+        await run(engine, [*SHORT, foreign], GREEDY)
+    assert await drawn(engine, SHORT, GREEDY)
+
+
+def test_an_engine_says_itself_which_packages_make_the_reply(make_direct, llama: Loaded) -> None:
+    assert list(make_direct(llama).card.versions) == ["torch", "transformers", "tokenizers"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing
+from importlib import metadata
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,7 @@ pytest.importorskip("xllamacpp")
 
 from chatapp.engines import llamacpp_http, open_engine
 from chatapp.engines.gguf_file import GgufFile, partial_tokens, read_gguf
-from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, advice, divide
+from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, _body, advice, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.loading import local_gguf
@@ -92,6 +93,19 @@ async def test_the_text_is_the_decoded_ids(engine):
 async def test_greedy_repeats(engine):
     prompt = ask(engine, "Write about the sea.")
     assert (await run(engine, prompt))[1] == (await run(engine, prompt))[1]
+
+
+async def test_ids_outside_the_vocabulary_are_refused_in_our_words(engine):
+    prompt = ask(engine, "Say hi.")
+    for foreign in (-5, 49152, 10**8):
+        with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of 49152 of HuggingFaceTB/SmolLM2"):
+            await run(engine, [*prompt, foreign])
+    assert (await run(engine, prompt))[1]
+
+
+def test_the_versions_name_llama_cpp_and_the_tokenizers_library(engine):
+    assert engine.card.versions["xllamacpp"].split()[0] == metadata.version("xllamacpp")
+    assert {"tokenizers", "transformers"} <= engine.card.versions.keys() and "torch" not in engine.card.versions
 
 
 def test_whoever_has_matrix_units_is_told_how_to_use_them(engine):
@@ -242,8 +256,8 @@ async def test_a_prompt_that_does_not_fit_is_refused_with_numbers(engine):
 
 
 async def test_a_refusal_of_the_server_is_a_sentence(engine):
-    with pytest.raises(ChatError, match="refused"):
-        await run(engine, [10**6])
+    with pytest.raises(ChatError, match="refused"):  # past the engine's own check, which comes first
+        [answer async for answer in engine._answers(_body([10**6], Sampling(), CONTEXT))]
 
 
 async def test_samplers_act_and_stand_in_the_order_of_transformers(engine):

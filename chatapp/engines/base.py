@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
+from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId, foreign_id
 from chatapp.turn import Event, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from chatapp.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Card:
     parameters  number of weights (tied ones once); dtype_reason says why that dtype was chosen
     memory      what weights and KV caches take of the memory that was free, in words
     advice      what would make it faster on this machine, in words
+    vocabulary  entries of the model's embedding table: it can read the ids below this number, and no other
+    versions    of the packages that make the reply, by name
     """
 
     model: str
@@ -47,6 +54,13 @@ class Card:
     context: int
     memory: str = ""
     advice: str = ""
+    vocabulary: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> ModelId:
+        """Which weights these are."""
+        return ModelId(self.model, self.revision)
 
 
 class Engine(Protocol):
@@ -68,3 +82,23 @@ class Engine(Protocol):
     def close(self) -> None:
         """Stop every generation and free the model. The engine cannot be used afterwards."""
         ...
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions by name, for a card."""
+    return {name: metadata.version(name) for name in packages}
+
+
+def torch_versions(settings: "Settings") -> dict[str, str]:
+    """Of an engine that runs transformers' model in this process."""
+    quantized = () if settings.quantization == "none" else ("bitsandbytes",)
+    return versions("torch", "transformers", "tokenizers", *quantized)
+
+
+def refuse_unreadable(ids: Sequence[int], card: Card) -> None:
+    """The last line of defence: an index outside the embedding table ends a reply on a CPU, and on CUDA the model, for everybody."""
+    if (foreign := foreign_id(ids, card.vocabulary)) is not None:
+        raise ChatError(
+            f"The prompt holds token id {foreign}, outside the vocabulary of {card.vocabulary} of {card.model}.",
+            status=422,
+        )

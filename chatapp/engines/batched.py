@@ -13,7 +13,7 @@ import torch
 from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.utils import drain_queue
 
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.memory import Forecast, free_bytes, weight_bytes
 from chatapp.engines.paged import (
@@ -84,7 +84,8 @@ class BatchedEngine:
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
         self._vocabulary = self.model.get_output_embeddings().weight.shape[0]
         refuse_unfit(self.model)
-        card = Card(engine="batched", **asdict(loaded.facts))
+        entries = self.model.get_input_embeddings().num_embeddings
+        card = Card(engine="batched", **asdict(loaded.facts), vocabulary=entries, versions=torch_versions(settings))
         wanted = min(settings.context or card.context, card.context)
         on_cpu = self.model.device.type == "cpu"
         self._pages = cpu_pages(self.model.config.get_text_config(), self.model.dtype, wanted, settings.people) if on_cpu else None
@@ -165,7 +166,7 @@ class BatchedEngine:
         return ChatError(f"The model stopped in the middle of a batch ({reason}). It starts again with the next message.", status=503)
 
     def _refuse_impossible(self, prompt_ids: Sequence[int], sampling: Sampling) -> None:
-        """A request that never fits would end the batch for everybody."""
+        """A request that never fits, or that the model cannot read, would end the batch for everybody."""
         if self._closed:
             raise ChatError("The model was unloaded; try again in a moment.", status=503)
         total, context = len(prompt_ids) + sampling.max_tokens, self.capabilities.context
@@ -173,6 +174,7 @@ class BatchedEngine:
             raise ChatError(
                 f"The prompt has {len(prompt_ids)} tokens and {sampling.max_tokens} are reserved for the reply; a person has {context}."
             )
+        refuse_unreadable(prompt_ids, self.card)
 
     async def _living(self) -> Batch:
         batch = self._batch

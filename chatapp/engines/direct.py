@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.kvcache import CHUNK, GrowingLayer, KVCaches, bytes_per_token, cache_argument, filled, new_cache, why_not_reusable
 from chatapp.engines.lookup import Lookup
@@ -47,7 +47,13 @@ class DirectEngine:
         self._steps = on_zerogpu(self.steps)
         self._worker = Worker("direct engine")
         context, memory = self._room(loaded.facts.context, settings)
-        self.card = Card(engine="direct", **asdict(replace(loaded.facts, context=context)), memory=memory)
+        self.card = Card(
+            engine="direct",
+            **asdict(replace(loaded.facts, context=context)),
+            memory=memory,
+            vocabulary=self.model.get_input_embeddings().num_embeddings,
+            versions=torch_versions(settings),
+        )
         reason = why_not_reusable(self.model.config)
         # A wrong guess is cut off the cache again. In 16 bits the rounding of several rows together decided between near ties: other ids.
         self._draft = settings.draft if not reason and next(self.model.parameters()).dtype == torch.float32 else 0
@@ -184,6 +190,7 @@ class DirectEngine:
             raise ChatError("The model was unloaded; try again in a moment.", status=503)
         if not 0 < len(prompt_ids) < self.card.context:
             raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
+        refuse_unreadable(prompt_ids, self.card)
 
     def _out_of_memory(self, tokens: int, sampling: Sampling) -> str:
         used = ""

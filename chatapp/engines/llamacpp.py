@@ -5,10 +5,11 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.gguf_file import GgufFile, parts, read_gguf, streamable
 from chatapp.engines.llamacpp_http import Gone, events
@@ -78,12 +79,20 @@ class LlamaCppEngine:
         self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
         self.server.address()
         facts, faster = replace(facts, context=room.context), advice(self.server.units, cpu_flags())
-        self.card = Card(engine="llamacpp", **asdict(facts), memory=str(memory), advice=faster)
+        self.card = Card(
+            engine="llamacpp",
+            **asdict(facts),
+            memory=str(memory),
+            advice=faster,
+            vocabulary=len(file.tokens),
+            versions=native_version() | versions("transformers", "tokenizers"),
+        )
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. Without probabilities: see NO_LOGPROBS."""
         if not 0 < len(prompt_ids) < self.card.context:
             raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
+        refuse_unreadable(prompt_ids, self.card)
         reply = _Reply(TextStream(self.tokenizer, sampling.stop, prior=prompt_ids), self._ends)
         async with aclosing(self._answers(_body(prompt_ids, sampling, self.card.context))) as answers:
             async for answer in answers:
@@ -163,6 +172,13 @@ def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
     context = affordable_context(file.context, wanted and wanted + SPARE, file.cache_bytes, left, people, least)
     return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
+
+
+def native_version() -> dict[str, str]:
+    """xllamacpp's version; one that was compiled on this machine computes with other instructions than the prebuilt one, and says so."""
+    package = metadata.distribution("xllamacpp")
+    local = "-linux_" in (package.read_text("WHEEL") or "")  # a prebuilt wheel is tagged manylinux
+    return {"xllamacpp": package.version + (" compiled here" if local else "")}
 
 
 def advice(units: str, flags: Set[str]) -> str:
