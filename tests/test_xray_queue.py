@@ -71,6 +71,7 @@ async def test_replays_and_messages_share_the_engines_places(chat: Chat, looks: 
     assert (await ended(chat, message)).reply == "Hello world"
     await asyncio.gather(*watching)
     assert engine.most == 1
+    assert any(answer.get("words") == "The model writes the reply again" for answer in seens[-1]), "it no longer says that it waits"
     assert all(into[-1] == {"done": True} and into[-2]["data"]["replay"]["tokens"] == 3 for into in seens)
 
 

@@ -78,6 +78,8 @@ async def in_line(queue: Admission, ticket: Ticket) -> AsyncIterator[Step]:
             yield Step(f"Waiting for the model: {f'{place - 1} ahead' if place > 1 else 'next in line'}")
         await asyncio.wait({ticket.admitted}, timeout=LOOK_EVERY)
     ticket.admitted.result()
+    if told is not None:
+        yield Step("The model writes the reply again")
 
 
 async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
