@@ -17,6 +17,8 @@
       try { value === null || value === "" ? kind.removeItem("chatapp." + key) : kind.setItem("chatapp." + key, JSON.stringify(value)); } catch { /* private mode, full */ }
     },
   };
+  /* What somebody wrote is kept under their login, as others may use this browser after them. Known once the status has a tab. */
+  app.mine = (key) => (app.status.login ? app.status.login + "." : "") + key;
 
   app.wire = (name, event, props, watch, trigger) => {
     const take = () => {

@@ -4,8 +4,8 @@
   const box = () => app.$("#message");
   const key = () => app.rail.conversation || "new";
   /* What this tab has in the box goes before what another tab of the same conversation typed last; a new tab finds that. */
-  const draft = (of) => app.store.get("draft." + of, sessionStorage) ?? app.store.get("draft." + of) ?? "";
-  const keep = (of, text) => [sessionStorage, localStorage].forEach((kind) => app.store.set("draft." + of, text, kind));
+  const draft = (of) => app.store.get(app.mine("draft." + of), sessionStorage) ?? app.store.get(app.mine("draft." + of)) ?? "";
+  const keep = (of, text) => [sessionStorage, localStorage].forEach((kind) => app.store.set(app.mine("draft." + of), text, kind));
   let shownFor = null;
   let timer = 0;
 
@@ -16,7 +16,7 @@
   }
   function typed() {
     grow();
-    if (!app.temporary) keep(key(), box().value);
+    if (!app.temporary && app.status.tab) keep(key(), box().value);
     drawSend();
     clearTimeout(timer);
     timer = setTimeout(() => app.measure(box().value), 300);
@@ -74,6 +74,10 @@
     if (app.wasRunning !== rail.running) { app.wasRunning = rail.running; app.measure(box().value); }
     drawSend();
   });
+
+  /* Typed before it was known whose it is. */
+  let known = false;
+  app.on("status", (status) => { if (status.tab && !known && box()) { known = true; if (box().value) typed(); } });
 
   let counted = false;
   app.on("status", (status) => { if (status.state === "ready" && !counted && box()) { counted = true; app.measure(box().value); } });

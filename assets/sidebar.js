@@ -119,7 +119,7 @@
     app.answered = side.nonce;
     removed(side);
     if (side.download) save(side.download);
-    if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp.draft.")).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
+    if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp." + app.mine("draft."))).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
     if (side.brought) {
       const already = side.known ? ` ${side.known} ${side.known === 1 ? "was" : "were"} already here.` : "";
       app.toast(`${side.imported} conversation${side.imported === 1 ? "" : "s"} imported.${already}`);

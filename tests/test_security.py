@@ -172,6 +172,12 @@ def test_owners_differ_by_login_then_cookie_then_session_and_hold_no_secret() ->
     assert security.owner_of(request_with()) != security.owner_of(request_with())
 
 
+def test_a_logins_key_in_the_browser_is_its_own_and_others_have_none() -> None:
+    ann, bob = security.login_key("user:ann"), security.login_key("user:bob")
+    assert len({ann, bob, ""}) == 3 and "ann" not in ann
+    assert security.login_key("visitor:abc") == security.login_key("session:abc") == ""
+
+
 @pytest.mark.parametrize(
     ("host", "owner", "address"),
     [

@@ -22,7 +22,7 @@ from chatapp.ui.drawing import HEARTBEAT, Drawing, coalesced
 from chatapp.ui.polite import polite
 from chatapp.ui.sidebar import Sidebar
 from chatapp.ui.widgets import sent
-from chatapp.web.security import address_of, owner_of
+from chatapp.web.security import address_of, login_key, owner_of
 
 STEP = 0.05
 STEP_PER_MESSAGE = 0.003
@@ -305,6 +305,7 @@ class ChatPage:
     async def watch_model(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         """State of the model, whenever it changes, while it is loading or something goes on in the tab. Yields (status, *knobs)."""
         session, tab = request.session_hash or "", self.tab(request)
+        whose = {"tab": session, "login": login_key(owner_of(request))}
         tab.watches += 1
         mine, shown = tab.watches, None
         try:
@@ -313,7 +314,7 @@ class ChatPage:
                 if status != shown:
                     shown = status
                     limits = panel.limited(self.resident.engine.capabilities) if status["state"] == "ready" else panel.untouched()
-                    yield (sent({**status, "tab": session}), *limits)
+                    yield (sent({**status, **whose}), *limits)
                 settled = status["state"] in ("ready", "failed")
                 if settled and tab.idle:
                     break

@@ -55,6 +55,11 @@ def owner_of(request: Any) -> str:
     return f"session:{_hashed(getattr(request, 'session_hash', None) or secrets.token_hex())}"
 
 
+def login_key(owner: str) -> str:
+    """Under what a browser keeps the words of a login, as other logins may use it after this one; '' without a login."""
+    return _hashed(owner)[:16] if owner.startswith("user:") else ""
+
+
 def address_of(request: Any, owner: str) -> str:
     """Where a stranger asks from: who drops a cookie is still there. An IPv6 network is one place, as it has 2**64 addresses.
 

@@ -19,6 +19,10 @@ def entered(browser: Browser, site: Site, name: str, password: str) -> Page:
     """A browser of its own, logged in."""
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE)
+    return log_in(page, site, name, password)
+
+
+def log_in(page: Page, site: Site, name: str, password: str) -> Page:
     page.goto(site.url)
     page.get_by_label("username").fill(name)
     page.get_by_label("password").fill(password)
@@ -43,3 +47,19 @@ def test_a_login_sees_its_own_conversations_in_every_browser_and_nobody_elses(br
     expect(bob.locator("#conversations")).not_to_contain_text("secret plan")
     for page in (ann, again, bob):
         page.context.close()
+
+
+def test_the_next_login_in_a_browser_does_not_see_what_the_last_one_typed(browser: Browser, closed: Site) -> None:
+    page = entered(browser, closed, "ann", "lamp")
+    page.locator("#message").fill("my salary is 12345")
+    page.wait_for_function("JSON.stringify({...localStorage}).includes('12345')")
+    page.goto(closed.url + "/logout")
+    log_in(page, closed, "bob", "rope")
+    page.wait_for_function("chatapp.rail.did === 'open'")
+    expect(page.locator("#message")).to_have_value("")
+    page.locator("#message").fill("mine")
+    page.wait_for_function("JSON.stringify({...localStorage}).includes('mine')")
+    page.goto(closed.url + "/logout")
+    log_in(page, closed, "ann", "lamp")
+    expect(page.locator("#message")).to_have_value("my salary is 12345")
+    page.context.close()
