@@ -12,21 +12,19 @@ What it promises (tests/test_prompt.py):
 """
 
 import copy
-import json
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date as Day
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
-
-from jinja2.exceptions import TemplateError
 
 from chatapp import layout
 from chatapp.errors import ChatError
 from chatapp.layout import Slot
+from chatapp.templates import TemplateProcess, TemplateRefusal, asks_time, harmless, with_clock
 from chatapp.turn import Message, Prompt
 
 if TYPE_CHECKING:
@@ -41,17 +39,16 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 PLAIN_STOP = ("\nUser:",)
-"""A base model goes on writing both sides of the talk; this is where its own side ends."""
+"""A base model goes on writing both sides of the talk; here its own side ends."""
 
 MOST_REMEMBERED = 4096
 """Token counts of texts kept for each tokenizer, so that the context meter counts only what changed."""
-
-_ASKS_TIME = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<format>.*?)(?P=quote)\s*\)""")
 
 _control_tokens: WeakKeyDictionary[Any, tuple[str, tuple[str, ...]]] = WeakKeyDictionary()
 _counts: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
 _guards: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _guard_lock = threading.Lock()
+_process = TemplateProcess()
 
 
 @dataclass(frozen=True)
@@ -186,58 +183,61 @@ def _encode(messages: tuple[Message, ...], tokenizer: "Tokenizer", date: str) ->
     chat = layout.with_contents(slots, messages)
     text = _apply(chat, tokenizer, date)
     guarded = tuple(t for t in control_tokens(tokenizer) if any(t in m["content"] for m in chat))
-    if guarded:
-        ids = _encode_guarded(chat, tokenizer, date, guarded)
-    else:
-        ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids = _encode_guarded(chat, tokenizer, date, guarded) if guarded else _encode_text(text, tokenizer)
     return _Encoded(text, ids, slots, frame, guarded)
+
+
+def _encode_text(text: str, tokenizer: "Tokenizer") -> list[int]:
+    return tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def _encode_guarded(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str, found: tuple[str, ...]) -> list[int]:
     """The ids with `found` as plain text. A private copy does it: the tokenizer is switched while encoding, and others are using it."""
+    from transformers.utils.chat_template_utils import mark_control_tokens
+
+    longest_first = sorted(control_tokens(tokenizer), key=len, reverse=True)
+    marked = _apply(mark_control_tokens(chat, re.compile("|".join(map(re.escape, longest_first)))), tokenizer, date)
     with _guard_lock:
         if tokenizer not in _guards:
             _guards[tokenizer] = copy.deepcopy(tokenizer)
-        guard = _guards[tokenizer]
-        # The library takes special tokens by itself; the others that the template writes are named here as well.
-        guard.chat_control_tokens = list(control_tokens(tokenizer))
         try:
-            return _apply(chat, guard, date, tokenize=True, sanitize_control_tokens=True)["input_ids"]
+            return _guards[tokenizer](marked, add_special_tokens=False, sanitize_control_tokens=True, verbose=False)["input_ids"]
         except ValueError as error:  # the vocabulary spells the token itself
             raise ChatError(f"This model's tokenizer cannot write {', '.join(found)} as plain text. Take it out of the message.") from error
 
 
 def _arrange(messages: Sequence[Message], tokenizer: "Tokenizer", date: str) -> tuple[list[Slot], list[str] | None]:
     """The first arrangement that the template takes and in which it shows every message, and the frame it puts around them."""
-    refusal: TemplateError | None = None
+    refusal: TemplateRefusal | None = None
     rendered: list[Slot] | None = None
     for slots in layout.arrangements(messages):
         try:
             frame = layout.split_frame(_apply(layout.with_words(slots, messages), tokenizer, date), slots)
-        except TemplateError as error:
+        except TemplateRefusal as error:
             refusal = refusal or error
             continue
         if frame is not None:
             return slots, frame
         rendered = rendered or slots
     if rendered is None:
-        raise ChatError(f"This model's chat template refuses these messages: {refusal}") from refusal
+        raise refusal
     return rendered, None
 
 
-def _apply(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str, **options: Any) -> Any:
-    """The template on `chat` on the day `date`. Raises jinja2 TemplateError."""
-    options.setdefault("tokenize", False)
-    if not tokenizer.chat_template:
-        options |= {"chat_template": PLAIN_TEMPLATE, "add_bos": _adds_bos(tokenizer)}
-    elif date:
-        options["chat_template"] = _with_clock(_template(tokenizer), date)
-    return tokenizer.apply_chat_template(chat, add_generation_prompt=True, **options)
+def _apply(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str) -> str:
+    """The template on `chat` on the day `date`: here where it is known to be harmless, else in a process that it may take down."""
+    template = _template(tokenizer)
+    if template == PLAIN_TEMPLATE or harmless(template):
+        more = {"add_bos": _adds_bos(tokenizer)} if template == PLAIN_TEMPLATE else {}
+        return tokenizer.apply_chat_template(chat, chat_template=template, add_generation_prompt=True, tokenize=False, **more)
+    return _process.render(with_clock(template, date) if date else template, chat, tokenizer.special_tokens_map)
 
 
-def _with_clock(template: str, date: str) -> str:
-    """The template with its questions for the time answered: transformers 5.23 hands no functions to a template, only plain data."""
-    return _ASKS_TIME.sub(lambda asked: json.dumps(datetime.fromisoformat(date).strftime(asked["format"])), template)
+def prepare(tokenizer: "Tokenizer") -> None:
+    """Begin to start what the template of a model that was loaded is rendered in. Where that fails, render() says why."""
+    with suppress(ChatError):
+        if tokenizer.chat_template and not harmless(_template(tokenizer)):
+            _process.start()
 
 
 def _adds_bos(tokenizer: "Tokenizer") -> bool:
@@ -245,12 +245,15 @@ def _adds_bos(tokenizer: "Tokenizer") -> bool:
 
 
 def _template(tokenizer: "Tokenizer") -> str:
-    return tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN_TEMPLATE
+    try:
+        return tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN_TEMPLATE
+    except ValueError as error:
+        raise ChatError("This model has several chat templates, and none is named default. Choose another model.", status=422) from error
 
 
 def _day(tokenizer: "Tokenizer", date: str) -> str:
     """The ISO day handed to the template, or '' for a template that never asks."""
-    return (date or Day.today().isoformat()) if _ASKS_TIME.search(_template(tokenizer)) else ""
+    return (date or Day.today().isoformat()) if asks_time(_template(tokenizer)) else ""
 
 
 def control_tokens(tokenizer: "Tokenizer") -> tuple[str, ...]:
@@ -270,7 +273,7 @@ def count(tokenizer: "Tokenizer", text: str) -> int:
     if text not in memory:
         if len(memory) >= MOST_REMEMBERED:
             memory.clear()
-        memory[text] = len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        memory[text] = len(_encode_text(text, tokenizer))
     return memory[text]
 
 

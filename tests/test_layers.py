@@ -15,6 +15,8 @@ FLOORS = {
     "turn": 1,
     "settings": 1,
     "prompt": 2,
+    "templates": 2,
+    "template_child": 2,
     "layout": 2,
     "models": 2,
     "engines": 3,
@@ -87,6 +89,7 @@ def test_heavy_packages_stay_in_their_rooms(package: str, rooms: tuple[str, ...]
 
 def test_the_chat_template_is_applied_in_one_file_only() -> None:
     assert [p.name for p in FILES if ".apply_chat_template(" in p.read_text()] == ["prompt.py"]
+    assert [p.name for p in FILES if "render_jinja_template(" in p.read_text()] == ["template_child.py"]
 
 
 def test_no_module_is_called_utils_or_core() -> None:

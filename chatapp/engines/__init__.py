@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatapp import prompt
 from chatapp.errors import ChatError
 from chatapp.models.quantization import refuse_quantization
 from chatapp.models.remembered import remember
@@ -26,6 +27,7 @@ def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
     remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
+    prompt.prepare(engine.tokenizer)
     return engine
 
 
