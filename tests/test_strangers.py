@@ -10,6 +10,7 @@ import pytest
 from gradio_client import Client
 
 from chatapp.ui import api_endpoint, reader
+from chatapp.web.security import new_cookie
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 
@@ -53,6 +54,19 @@ def test_one_without_a_cookie_cannot_fill_the_queue(open_site: Site, scripted: S
     assert job.result(timeout=20) == "Hello world"
     assert "Let me in" in scripted.tokenizer.decode(scripted.fed[1]), "it is served after one of theirs, not after all"
     client.close()
+
+
+def test_new_cookies_do_not_help_where_the_proxy_names_the_address(
+    open_site: Site, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "LOOK_SECONDS", 60)
+    scripted.hold = asyncio.Event()
+    for address in ("198.51.100.7", "203.0.113.9"):
+        for _ in range(12):
+            cookie = new_cookie(secure=False, space=False).split(";")[0]
+            httpx2.post(open_site.url + CALL, json=HELLO, headers={"cookie": cookie, "x-forwarded-for": address})
+    assert until(lambda: open_site.chat.queue.waiting == 16) and open_site.chat.queue.running == 1
+    assert not until(lambda: open_site.chat.queue.waiting > 16, seconds=0.3)
 
 
 @pytest.mark.usefixtures("impatient")
