@@ -47,7 +47,7 @@
   xray.views.prompt = {
     draw(data, body) {
       if (!data.rows) {
-        xray.fill(body, el("div", { class: "x-why" }, el("p", {}, data.why), data.offer ? xray.loader(data.offer) : null),
+        xray.fill(body, el("div", { class: "x-why" }, el("p", {}, data.why), data.offer ? xray.loader(data.offer) : null, data.anyway ? xray.insist() : null),
           el("pre", { class: "x-text" }, data.text), el("p", { class: "x-facts" }, `${data.ids.length} ids: ${data.ids.slice(0, 400).join(" ")}${data.ids.length > 400 ? " …" : ""}`));
         return;
       }

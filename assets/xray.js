@@ -28,7 +28,7 @@
   xray.ask = async (view, params = {}) => {
     asking[view]?.abort();
     const { signal } = asking[view] = new AbortController();
-    const question = { view, turn: xray.turn, session: app.status.tab, temporary: app.temporary ? app.rail.conversation : null, ...params };
+    const question = { view, turn: xray.turn, session: app.status.tab, temporary: app.temporary ? app.rail.conversation : null, anyway: xray.anyway === xray.turn, ...params };
     let data = null;
     const tell = (answer) => {
       data = answer.data || data;
@@ -95,6 +95,7 @@
     app.$("#xray-body").setAttribute("aria-labelledby", `xray-tab-${view}`);
     xray.root().parentElement.scrollTop = 0;
     const known = xray.data[view];
+    unsure(known);
     if (known) xray.views[view].draw(known, app.$("#xray-body"), true);
     else xray.ask(view, { ...xray.views[view].params?.(), ...xray.asked[view] });
     status(known ? "" : "Asking the server");
@@ -112,6 +113,7 @@
     if (value.words) status(value.words, value.share);
     if (value.done) status("");
     if (!value.data) return;
+    unsure(value.data);
     if (value.view === xray.view) {
       app.$("#xray-body .x-why")?.remove();
       xray.data[value.view] = value.data;
@@ -126,12 +128,20 @@
     status("");
     const box = app.el("div", { class: "x-why", role: "alert" }, app.el("p", {}, value.error));
     if (value.offer) box.append(xray.loader(value.offer));
+    if (value.anyway) box.append(xray.insist());
     const body = app.$("#xray-body");
     body.querySelector(".x-why")?.remove();
     body.prepend(box);
   }
 
   xray.loader = (name) => app.el("button", { type: "button", class: "x-do", on: { click: () => { status(`Loading ${name}`); xray.ask("load", { model: name }); } } }, `Load ${name} for X-ray`);
+  /* The record does not say by which weights the reply was made: a person may look by those that are loaded, and every answer says so. */
+  xray.insist = (label = "Look anyway", then = () => xray.again()) => xray.button(label, () => { xray.anyway = xray.turn; then(); });
+  function unsure(data) {
+    const line = app.$("#xray-unsure");
+    line.replaceChildren(data?.unsure || "");
+    line.hidden = !data?.unsure;
+  }
   xray.asked = {};
 
   function status(words, share) {
@@ -163,7 +173,7 @@
         act("Copy this view as JSON", "copy", copy), act("Save this view as PNG", "image", png),
         xray.whole() ? null : act("Open on its own page", "open", () => window.open(`/xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener")),
         xray.whole() ? null : act("Close X-ray (Esc)", "close", xray.close)),
-      list, app.el("p", { id: "xray-about" }), app.el("div", { id: "xray-status", role: "status", hidden: true }),
+      list, app.el("p", { id: "xray-about" }), app.el("p", { id: "xray-unsure", class: "x-note", hidden: true }), app.el("div", { id: "xray-status", role: "status", hidden: true }),
       app.el("div", { id: "xray-body", role: "tabpanel", tabindex: 0 }));
     root.addEventListener("keydown", (event) => { if (event.key === "Escape" && !xray.whole()) { event.stopPropagation(); xray.close(); } });
   }
@@ -203,6 +213,7 @@
       node.replaceWith(app.el("img", { src: canvases[n].toDataURL(), style: `width:${box.width}px;height:${box.height}px` }));
     });
     copy.querySelectorAll("iframe").forEach((node) => node.remove());
+    if (!app.$("#xray-unsure").hidden) copy.prepend(app.$("#xray-unsure").cloneNode(true));
     const html = `<div xmlns="http://www.w3.org/1999/xhtml" class="x-png" style="${colours};width:${width}px;padding:12px;background:${style.getPropertyValue("--paper")};color:${style.getPropertyValue("--ink")};font:14px system-ui,sans-serif"><style>${rules.replaceAll("<", "&lt;")}</style>${spelled(new XMLSerializer().serializeToString(copy))}</div>`;
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width + 24}" height="${height}"><foreignObject width="100%" height="100%">${html}</foreignObject></svg>`;
     const picture = new Image();

@@ -1,17 +1,25 @@
 """A replay agrees with a faithful engine and names the first token that differs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from chatapp.errors import ChatError
 from chatapp.turn import Sampling, Turn
 from chatapp.xray.replay import card, replay, why_not
+from tests.conftest import Scripted
 
 
 def turn(reply: list[int], **changes) -> Turn:
-    sampling = Sampling(max_tokens=9)
-    return Turn("o", "c", "hi", prompt_ids=(1, 2), reply_ids=reply, model="scripted", sampling=sampling, seed=3, **changes)
+    who = {"model": "scripted", "revision": "v1"}
+    return Turn("o", "c", "hi", prompt_ids=(1, 2), reply_ids=reply, sampling=Sampling(max_tokens=9), seed=3, **who, **changes)
+
+
+@pytest.fixture
+def scripted(scripted: Scripted) -> Scripted:
+    scripted.card = replace(scripted.card, revision="v1")
+    return scripted
 
 
 async def last(steps):
@@ -41,6 +49,20 @@ async def test_another_model_is_refused_with_both_names(scripted) -> None:
     other.model = "llama"
     with pytest.raises(ChatError, match=r"made by llama; scripted is loaded"):
         await last(replay(other, scripted))
+
+
+def test_other_weights_of_the_same_name_are_refused_and_unknown_ones_said(scripted) -> None:
+    other = turn([1000])
+    other.revision = "v2"
+    assert why_not(other, scripted) == "This reply was made by scripted@v2; scripted@v1 is loaded."
+    other.revision = ""
+    assert "does not say by which weights" in why_not(other, scripted)
+
+
+def test_ids_that_the_model_cannot_read_are_not_replayed(scripted) -> None:
+    forged = turn([1000])
+    forged.prompt_ids = (1, 10**8)
+    assert why_not(forged, scripted) == "The prompt holds token id 100000000, outside the vocabulary of 65536 of scripted."
 
 
 def test_a_random_reply_without_seed_cannot_be_replayed(scripted) -> None:

@@ -16,10 +16,14 @@ from chatapp.chat import Chat
 from chatapp.engines.direct import DirectEngine
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId, revision_of
+from chatapp.models.remembered import remember
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.xray import inside, pasted, views
-from chatapp.xray.scope import NICE, NotLoaded, Scope, Step, why_not_load
+from chatapp.xray.scope import Scope, Step, why_not_load
+from chatapp.xray.thread import NICE
+from chatapp.xray.whose import NotLoaded
 from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.directs import GREEDY, SHORT, drawn, endless
@@ -40,12 +44,12 @@ def scope(chat: Chat):
     made.close()
 
 
-async def specimen(scope: Scope, name: str):
-    return [item async for item in scope.specimen(name)][-1]
+async def specimen(scope: Scope, whose: ModelId):
+    return [item async for item in scope.specimen(whose)][-1]
 
 
 async def test_the_specimen_shares_the_resident_weights_and_is_made_once(chat: Chat, scope: Scope) -> None:
-    name = chat.resident.card.model
+    name = chat.resident.card.id
     first = await specimen(scope, name)
     mine = next(chat.resident.engine.model.parameters())
     assert next(first.model.parameters()).data_ptr() == mine.data_ptr()
@@ -54,7 +58,7 @@ async def test_the_specimen_shares_the_resident_weights_and_is_made_once(chat: C
 
 async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, scope: Scope, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.resident.card.model, [], scope._build
+    name, built, build = chat.resident.card.id, [], scope._build
     monkeypatch.setattr(scope, "_build", lambda *given: built.append(given) or build(*given))
     left = scope.specimen(name)
     while "Preparing" not in (await anext(left)).words:
@@ -68,7 +72,7 @@ async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
     scope = Scope(resident)
-    found = await specimen(scope, "scripted")
+    found = await specimen(scope, scripted.card.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
     scope.close()
 
@@ -96,24 +100,29 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
     chat: Chat, scope: Scope, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path
 ) -> None:
     turn = await told(chat)
-    turn.model = str(tiny_gpt2)
+    turn.model, turn.revision = tiny_gpt2.name, revision_of(tiny_gpt2)
+    with pytest.raises(NotLoaded, match="Where its files lie is not known here") as refused:
+        await last(views.probabilities(scope, turn))
+    assert refused.value.offer == ""
+    remember(tiny_gpt2, turn.revision, chat.resident.settings.data_dir)
     with pytest.raises(NotLoaded) as refused:
         await last(views.probabilities(scope, turn))
-    assert refused.value.offer == str(tiny_gpt2) and chat.resident.card.model in str(refused.value)
-    weights = weakref.ref((await loaded(scope, str(tiny_gpt2))).model)
+    assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.card.model in str(refused.value)
+    assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
+    weights = weakref.ref((await loaded(scope, refused.value.offer)).model)
     assert (await last(views.probabilities(scope, turn)))["rows"]
     assert (await last(inside.architecture(scope, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
     await loaded(scope, str(shutil.copytree(tiny_llama, tmp_path / "third")))
     gc.collect()
     assert weights() is None
     with pytest.raises(NotLoaded):
-        scope.tokenizer(str(tiny_gpt2))
+        scope.tokenizer(turn)
 
 
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
     scope = Scope(Resident.of(engine))
-    twin = weakref.ref((await specimen(scope, engine.card.model)).model)
+    twin = weakref.ref((await specimen(scope, engine.card.id)).model)
     engine.close()
     scope.resident._engine = scripted
     del engine
@@ -139,10 +148,10 @@ async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_serv
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
         await loaded(scope, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
-        await last(pasted.tokenizer(scope, chat.resident.card.model, "hi", str(tiny_gpt2)))
+        await last(pasted.tokenizer(scope, chat.resident.card.id, "hi", str(tiny_gpt2)))
     said = set()
     for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
-        for asking in (loaded(scope, name), scope.any_tokenizer(name)):
+        for asking in (loaded(scope, name), scope.any_tokenizer(ModelId(name, ""))):
             with pytest.raises(ChatError) as refused:
                 await asking
             said.add(str(refused.value))
@@ -151,7 +160,7 @@ async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_serv
 
 async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, scope: Scope) -> None:
     turn = await told(chat)
-    turn.model = "/etc"
+    turn.model, turn.revision = "/etc", ""
     chat.resident.settings = Settings(public=True)
     shown = await last(views.prompt(scope, turn))
     assert shown["offer"] == "" and "not open to everyone" in shown["why"] and shown["text"] == turn.prompt_text
@@ -166,7 +175,7 @@ def test_the_person_at_this_machine_may_load_models() -> None:
 
 async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, scope: Scope) -> None:
     torch.set_num_threads(2)
-    name = chat.resident.card.model
+    name = chat.resident.card.id
     await asyncio.gather(specimen(scope, name), specimen(scope, name))  # two views, opened one right after the other
     assert await scope.run(torch.get_num_threads) == 1
     assert torch.get_num_threads() == 2
@@ -192,15 +201,15 @@ async def test_leaving_a_view_ends_its_work(chat: Chat, scope: Scope) -> None:
         if isinstance(item, Step) and item.share:
             break
     await view.aclose()
-    assert turn.id not in scope._logits
+    assert (turn.id, turn.revision) not in scope._logits
 
 
 async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = await told(chat), await told(chat, "And Rome?")
     await last(views.probabilities(scope, first))
     await last(views.probabilities(scope, second))
-    assert list(scope._logits) == [first.id, second.id]
+    assert [id for id, _ in scope._logits] == [first.id, second.id]
     monkeypatch.setattr("chatapp.xray.scope.MAX_LOGITS_BYTES", 1)
     third = await ended(chat, await chat.regenerate(ME, first.id))
     await last(views.probabilities(scope, third))
-    assert list(scope._logits) == [third.id]
+    assert [id for id, _ in scope._logits] == [third.id]

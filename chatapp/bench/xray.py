@@ -54,7 +54,7 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
 async def measured(engine: Engine, scope: Scope, repeats: int, sampling: Sampling) -> dict[str, float]:
     """Medians of `repeats` looks, and of interleaved replies alone and beside a look that is begun again and again."""
     started = time.perf_counter()
-    async for _ in scope.specimen(engine.card.model):
+    async for _ in scope.specimen(engine.card.id):
         pass
     prepared = time.perf_counter() - started
     looks = [await look(scope, a_turn(engine)) for _ in range(repeats)]
@@ -83,7 +83,7 @@ def a_turn(engine: Engine) -> Turn:
     prompt = render([Message("user", QUESTIONS[0])], engine.tokenizer, context=engine.capabilities.context, max_tokens=TOKENS)
     words = engine.tokenizer(" ".join(QUESTIONS * 10), add_special_tokens=False)["input_ids"]
     turn = Turn("bench", "bench", QUESTIONS[0], id=new_id(), prompt_text=prompt.text, prompt_ids=prompt.ids, spans=prompt.spans)
-    turn.model, turn.reply_ids = engine.card.model, words[: TOKENS - len(prompt.ids)]
+    turn.model, turn.revision, turn.reply_ids = engine.card.model, engine.card.revision, words[: TOKENS - len(prompt.ids)]
     return turn
 
 

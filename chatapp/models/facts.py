@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatapp.models.gguf_header import read_header
+from chatapp.models.identity import ModelId
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -25,6 +26,11 @@ class Facts:
     device: str
     dtype: str
     dtype_reason: str
+
+    @property
+    def id(self) -> ModelId:
+        """Which weights these are."""
+        return ModelId(self.model, self.revision)
 
 
 def context_of(config: "PretrainedConfig") -> int:

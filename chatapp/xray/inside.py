@@ -22,8 +22,8 @@ async def attention(scope: Scope, turn: Turn, layers: str = "", first: int = 0, 
     """
     ids = _range(turn, first, last)
     specimens: list[Specimen] = []
-    for name in filter(None, (turn.model, other)):
-        async for item in scope.specimen(name):
+    for whose in (turn, scope.called(other)) if other else (turn,):
+        async for item in scope.specimen(whose):
             if isinstance(item, Step):
                 yield item
             else:
@@ -43,7 +43,7 @@ async def tutorial(scope: Scope, turn: Turn, kind: str, layers: str, first: int 
     from chatapp.xray import bertviz_page
 
     ids = _range(turn, first, last)
-    async for item in scope.specimen(turn.model):
+    async for item in scope.specimen(turn):
         if isinstance(item, Step):
             yield item
             continue
@@ -119,7 +119,7 @@ async def lens(scope: Scope, turn: Turn, first: int, count: int) -> View:
     ids = [*turn.prompt_ids, *turn.reply_ids]
     start = len(turn.prompt_ids) - 1 + first
     positions = list(range(start, min(start + count, len(ids) - 1)))
-    async for item in scope.specimen(turn.model):
+    async for item in scope.specimen(turn):
         if isinstance(item, Step):
             yield item
         else:
@@ -133,7 +133,7 @@ async def lens(scope: Scope, turn: Turn, first: int, count: int) -> View:
 
 async def architecture(scope: Scope, turn: Turn) -> View:
     """Module tree and numbers of the model that wrote the reply."""
-    async for item in scope.specimen(turn.model):
+    async for item in scope.specimen(turn):
         if isinstance(item, Step):
             yield item
         else:
@@ -149,7 +149,7 @@ async def architecture(scope: Scope, turn: Turn) -> View:
 
 async def neighbours(scope: Scope, turn: Turn, token_id: int) -> View:
     """The tokens whose embeddings are nearest to this one's."""
-    async for item in scope.specimen(turn.model):
+    async for item in scope.specimen(turn):
         if isinstance(item, Step):
             yield item
             continue

@@ -12,10 +12,12 @@ from chatapp.chat import Chat
 from chatapp.engines.base import Engine
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId, made_by
 from chatapp.turn import KNOBS, Sampling, Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays
 from chatapp.xray.scope import Scope, Step
+from chatapp.xray.whose import Unsure
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Look:
     view: str
     turn: Turn | None = None
     loose: dict[str, Any] = field(default_factory=dict)
+    unsure: str = ""
 
     def number(self, name: str, default: int = 0) -> int:
         value = self.loose.get(name)
@@ -62,14 +65,14 @@ class Looks:
             "layers": lambda look: inside.lens(self.scope, look.turn, look.number("first"), look.number("count", 16)),
             "model": lambda look: inside.architecture(self.scope, look.turn),
             "neighbours": lambda look: inside.neighbours(self.scope, look.turn, look.number("token")),
-            "tokenizer": lambda look: pasted.tokenizer(self.scope, look.turn.model, look.text("text"), look.model("other")),
-            "search": lambda look: pasted.search(self.scope, look.turn.model, look.text("query")),
-            "perplexity": lambda look: pasted.perplexity(self.scope, look.turn.model, look.text("text")),
-            "pasted": lambda look: pasted.probabilities(self.scope, look.turn.model, look.text("text")),
+            "tokenizer": lambda look: pasted.tokenizer(self.scope, made_by(look.turn), look.text("text"), look.model("other")),
+            "search": lambda look: pasted.search(self.scope, made_by(look.turn), look.text("query")),
+            "perplexity": lambda look: pasted.perplexity(self.scope, made_by(look.turn), look.text("text")),
+            "pasted": lambda look: pasted.probabilities(self.scope, made_by(look.turn), look.text("text")),
             "card": lambda look: views.reproduce(look.turn, self.engine()),
             "measure": lambda look: views.measure(self.scope, look.turn),
             "replay": self.replay,
-            "load": lambda look: views.load(self.scope, look.model("model") or look.turn.model),
+            "load": lambda look: views.load(self.scope, look.model("model") or str(made_by(look.turn))),
             "branch": self.branch,
         }
 
@@ -90,9 +93,10 @@ class Looks:
     async def answers(self, loose: dict[str, Any], owner: str) -> AsyncIterator[dict[str, Any]]:
         """The answers without the last."""
         look = await self.asked(loose, owner)
+        unsure = {"unsure": look.unsure} if look.unsure else {}
         async with aclosing(self.views[look.view](look)) as items:
             async for item in items:
-                yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item}
+                yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item | unsure}
 
     async def asked(self, loose: dict[str, Any], owner: str) -> Look:
         """The question with its turn, which must be the asker's own."""
@@ -103,7 +107,8 @@ class Looks:
             turn = await self.chat.turn(owner, look.text("turn"))
         if turn.running:
             raise ChatError("This reply is still being written. X-ray shows it when it is done, or after Stop.")
-        return replace(look, turn=turn)
+        look = replace(look, turn=turn)
+        return anyway(look, self.scope.called(turn.model)) if loose.get("anyway") is True else look
 
     async def probabilities(self, look: Look) -> views.View:
         """Rows gathered so far, so that the page can draw the latest value and miss none."""
@@ -149,10 +154,18 @@ class Looks:
         yield {"conversation": turn.conversation_id}
 
 
+def anyway(look: Look, model: ModelId) -> Look:
+    """As if the loaded model of its name had written the reply, where the record does not say: a person asked, and each answer tells."""
+    if look.turn.revision or look.view == "card":
+        return look
+    words = f"It is not known whether {model} wrote this reply: its record does not say by which weights. Shown is what these make of it."
+    return replace(look, turn=replace(look.turn, revision=model.revision), unsure=words)
+
+
 def failure(error: BaseException) -> dict[str, Any]:
     """The last answer to a question that failed. What nobody foresaw is in the log."""
     if isinstance(error, ChatError):
-        return {"error": str(error), "offer": getattr(error, "offer", "")}
+        return {"error": str(error), "offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
     log.error("A view of X-ray failed", exc_info=error)
     sentence = f"X-ray cannot show this: something unexpected went wrong ({type(error).__name__}). The log of the app has the details."
-    return {"error": sentence, "offer": ""}
+    return {"error": sentence, "offer": "", "anyway": False}

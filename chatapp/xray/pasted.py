@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId
 from chatapp.xray import tokens, vocabulary
 from chatapp.xray.scope import Scope, Step, returning
 from chatapp.xray.views import View, with_texts
@@ -13,27 +14,27 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 100_000
 
 
-async def tokenizer(scope: Scope, name: str, text: str, other: str = "") -> View:
+async def tokenizer(scope: Scope, model: ModelId, text: str, other: str = "") -> View:
     """A text through a model's tokenizer, that tokenizer's vocabulary in short, and the same for a second one beside it."""
     _refuse_long(text)
-    shown = await _cut(scope, name, text)
+    shown = await _cut(scope, model, text)
     yield shown
     if other:
         yield Step(f"Reading the tokenizer of {other}")
-        yield shown | {"other": await _cut(scope, other, text)}
+        yield shown | {"other": await _cut(scope, scope.called(other), text)}
 
 
-async def search(scope: Scope, name: str, query: str) -> View:
+async def search(scope: Scope, model: ModelId, query: str) -> View:
     """Entries of the vocabulary that hold `query`."""
     if not query:
         raise ChatError("Type what to look for: a piece of text, or an id.")
-    yield await scope.run(vocabulary.search, scope.tokenizer(name), query[:100])
+    yield await scope.run(vocabulary.search, scope.tokenizer(model), query[:100])
 
 
-async def perplexity(scope: Scope, name: str, text: str) -> View:
+async def perplexity(scope: Scope, model: ModelId, text: str) -> View:
     """How surprised a model is by a text of any length, running."""
     ids: list[int] = []
-    async for item in scope.specimen(name):
+    async for item in scope.specimen(model):
         if isinstance(item, Step):
             yield item
             continue
@@ -44,14 +45,14 @@ async def perplexity(scope: Scope, name: str, text: str) -> View:
             yield state
 
 
-async def probabilities(scope: Scope, name: str, text: str) -> View:
+async def probabilities(scope: Scope, model: ModelId, text: str) -> View:
     """Each token of a text with its probability after those before it; the first has none. Rows gathered so far."""
-    tokenizer = scope.tokenizer(name)
+    tokenizer = scope.tokenizer(model)
     ids = await scope.run(_ids, tokenizer, text)
     reply = await scope.run(tokens.encoded, text, tokenizer)
     rows: list[dict[str, Any] | None] = [None]
     yield {"reply": reply, "rows": rows}
-    async for item in scope.specimen(name):
+    async for item in scope.specimen(model):
         if isinstance(item, Step):
             yield item
             continue
@@ -65,10 +66,10 @@ async def probabilities(scope: Scope, name: str, text: str) -> View:
             yield {"reply": reply, "rows": rows, "note": item.note}
 
 
-async def _cut(scope: Scope, name: str, text: str) -> dict[str, Any]:
-    own = await scope.any_tokenizer(name)
+async def _cut(scope: Scope, model: ModelId, text: str) -> dict[str, Any]:
+    own = await scope.any_tokenizer(model)
     encoded = await scope.run(tokens.encoded, text, own)
-    return {"model": name, "encoded": encoded, "vocabulary": await scope.run(vocabulary.vocabulary, own)}
+    return {"model": model.name, "encoded": encoded, "vocabulary": await scope.run(vocabulary.vocabulary, own)}
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:

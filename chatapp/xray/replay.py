@@ -9,6 +9,7 @@ from typing import Any
 from chatapp.admission import Admission, Ticket
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
+from chatapp.models.identity import foreign_id, made_by, why_another
 from chatapp.turn import Token, Turn
 from chatapp.xray.scope import Step
 
@@ -51,8 +52,10 @@ def why_not(turn: Turn, engine: Engine) -> str:
     """Why this turn cannot be replayed on this engine, in words; empty where it can. Another engine or dtype is allowed: it may differ."""
     if not turn.prompt_ids or not turn.reply_ids:
         return "This turn has no recorded token ids to compare with."
-    if turn.model != engine.card.model:
-        return f"This reply was made by {turn.model}; {engine.card.model} is loaded. Load {turn.model} to replay it."
+    if why := why_another(made_by(turn), engine.card.id):
+        return why
+    if (foreign := foreign_id(turn.prompt_ids, engine.card.vocabulary)) is not None:
+        return f"The prompt holds token id {foreign}, outside the vocabulary of {engine.card.vocabulary} of {engine.card.model}."
     if not turn.sampling.greedy and turn.seed is None:
         return "This reply was drawn at random without a seed, so another draw differs. Replies with a seed or temperature 0 can be."
     if not turn.sampling.greedy and not engine.capabilities.has("seed"):

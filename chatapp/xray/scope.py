@@ -1,10 +1,7 @@
 """X-ray's bench: which module it looks through, one thread for all of its work, and what was read last."""
 
 import asyncio
-import importlib
 import os
-import sys
-import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,31 +11,24 @@ from weakref import WeakKeyDictionary
 
 from chatapp.engines.resident import find_source
 from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
+from chatapp.models.remembered import remember
 from chatapp.settings import Settings
 from chatapp.turn import Turn
+from chatapp.xray.thread import behind_the_chat, one_thread
+from chatapp.xray.whose import NotLoaded, Present, called, find, not_loaded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from chatapp.engines.base import Engine
     from chatapp.engines.resident import Resident
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")
 
 
-class NotLoaded(ChatError):
-    """The reply's model is not loaded; `offer` is its name, for a button that loads it, '' where `why_not` says why nobody may."""
-
-    def __init__(self, name: str, now: str, why_not: str) -> None:
-        cure = why_not or f"Load {name} for X-ray to see more than what was recorded."
-        super().__init__(f"This reply was made by {name}; {now} is loaded. {cure}", status=409)
-        self.offer = "" if why_not else name
-
-
 MAX_LOGITS_BYTES = 2**30
-ROOMS = ("architecture", "attention", "lens", "module", "sampling")
-"""X-ray's modules that need PyTorch: imported on its own thread, because a first import takes seconds."""
-
 ZEROGPU = "SPACES_ZERO_GPU"
 
 
@@ -55,17 +45,19 @@ class Specimen:
     """A model X-ray can look into. `note` says how it relates to the model that wrote the reply."""
 
     name: str
+    id: ModelId
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     note: str
 
+    @property
+    def vocabulary(self) -> int:
+        """Ids below this number can be read."""
+        return self.model.get_input_embeddings().num_embeddings
+
 
 Preparation = tuple[list[Step], "asyncio.Future[Specimen]"]
 """What has been told of a specimen that is being made, and the specimen to come."""
-
-NICE = 10
-"""Priority of X-ray's thread. Beside it a chat keeps 0.6 of its speed on two cores, 0.3 with none; a higher number would stall the page,
-as this thread holds Python's lock now and then."""
 
 
 class Scope:
@@ -73,14 +65,15 @@ class Scope:
 
     def __init__(self, resident: "Resident") -> None:
         self.resident = resident
-        self._thread = ThreadPoolExecutor(1, "xray", _behind_the_chat)
+        self._thread = ThreadPoolExecutor(1, "xray", behind_the_chat)
         self._awake = False
         # The specimen of an engine goes with the engine: a switch of the resident model frees its weights.
         self._own: WeakKeyDictionary[object, Specimen] = WeakKeyDictionary()
         self._more: Specimen | None = None
         self._preparing: WeakKeyDictionary[object, Preparation] = WeakKeyDictionary()
-        self._tokenizer: tuple[str, PreTrainedTokenizerBase] | None = None
-        self._logits: OrderedDict[str, Logits] = OrderedDict()
+        self._tokenizer: tuple[ModelId, PreTrainedTokenizerBase] | None = None
+        # By turn and revision: a turn without one may be looked at by several models of its name.
+        self._logits: OrderedDict[tuple[str, str], Logits] = OrderedDict()
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """One piece of work on X-ray's thread."""
@@ -105,52 +98,50 @@ class Scope:
     def _wake(self) -> None:
         """On X-ray's thread, where whoever asked at the same moment comes second."""
         if not self._awake:
-            _one_thread()
+            one_thread()
             self._awake = True
 
-    def tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
-        """The tokenizer of a loaded model. Raises ChatError(409) where that model is not loaded."""
-        if self._resides(name):
-            return self.resident.engine.tokenizer
-        if self._more is not None and self._more.name == name:
-            return self._more.tokenizer
-        raise self._not_loaded(name)
+    def tokenizer(self, whose: Turn | ModelId) -> "PreTrainedTokenizerBase":
+        """The tokenizer of a loaded model. Raises ChatError(409) where the model that is asked for is not loaded."""
+        return self._find(whose).tokenizer
 
-    async def any_tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
-        """The tokenizer of any model by name; one that is not loaded is read alone, without its weights, and kept until the next."""
+    async def any_tokenizer(self, model: ModelId) -> "PreTrainedTokenizerBase":
+        """The tokenizer of any model; one that is not loaded is read alone, without its weights, and kept until the next."""
         try:
-            return self.tokenizer(name)
+            return self.tokenizer(model)
         except NotLoaded:
-            if self._tokenizer is None or self._tokenizer[0] != name:
-                self._tokenizer = (name, await self.run(self._read_tokenizer, name))
+            if self._tokenizer is None or self._tokenizer[0] != model:
+                self._tokenizer = (model, await self.run(self._read_tokenizer, str(model)))
             return self._tokenizer[1]
 
-    async def specimen(self, name: str) -> AsyncIterator[Step | Specimen]:
-        """The model called `name`, if it is resident or was loaded for X-ray: steps while it is prepared, then the specimen."""
+    def called(self, typed: str) -> ModelId:
+        """The model that somebody names: a loaded one, or one to be loaded."""
+        return called(typed, self._present())
+
+    async def specimen(self, whose: Turn | ModelId) -> AsyncIterator[Step | Specimen]:
+        """The model that wrote a turn, if it is resident or was loaded for X-ray: steps while it is prepared, then the specimen."""
         async for step in self.wake():
             yield step
-        if self._resides(name):
-            engine = self.resident.engine
-            if engine in self._own:
-                yield self._own[engine]
-                return
-            async for item in self._prepare(name, engine):
-                yield item
-        elif self._more is not None and self._more.name == name:
-            yield self._more
-        else:
-            raise self._not_loaded(name)
+        found = self._find(whose)
+        if isinstance(found, Specimen):
+            yield found
+            return
+        async for item in self._prepare(found.card.model, found):
+            if isinstance(item, Specimen) and isinstance(whose, Turn):
+                refuse_foreign_ids(whose, item.vocabulary, item.name)
+            yield item
 
-    def note(self, name: str) -> str:
-        """How the specimen called `name` relates to the model that wrote; empty before it is prepared."""
-        made = self._own.get(self.resident.engine) if self._resides(name) else self._more
-        return made.note if made is not None and made.name == name else ""
+    def note(self, turn: Turn) -> str:
+        """How the specimen of this turn relates to the model that wrote; empty before it is prepared, and when it is gone."""
+        found = find(turn, self._present())
+        made = found and (found.it if isinstance(found.it, Specimen) else self._own.get(found.it))
+        return made.note if made else ""
 
     async def load(self, name: str) -> AsyncIterator[Step | Specimen]:
         """Load one more model for X-ray only; the one loaded so before is freed."""
         if reason := why_not_load(self.resident.settings):
             raise ChatError(reason, status=403)
-        if self._resides(name):
+        if self.resident.state == "ready" and self.called(name) == self.resident.card.id:
             raise ChatError(f"{name} is the model of this app: it is loaded already.")
         async for step in self.wake():
             yield step
@@ -161,12 +152,13 @@ class Scope:
         """What the model said before each token of a reply; kept for the turns looked at last, within MAX_LOGITS_BYTES."""
         from chatapp.xray.sampling import read
 
-        if turn.id in self._logits:
-            self._logits.move_to_end(turn.id)
-            yield self._logits[turn.id]
+        key = (turn.id, turn.revision)
+        if key in self._logits:
+            self._logits.move_to_end(key)
+            yield self._logits[key]
             return
         specimen = None
-        async for item in self.specimen(turn.model):
+        async for item in self.specimen(turn):
             if isinstance(item, Step):
                 yield item
             else:
@@ -174,7 +166,7 @@ class Scope:
         result: list[Logits] = []
         async for share in self.drive(returning(read(specimen.model, turn.prompt_ids, turn.reply_ids), result)):
             yield Step("Reading the reply", share)
-        self._keep(turn.id, result[0])
+        self._keep(key, result[0])
         yield result[0]
 
     def close(self) -> None:
@@ -184,13 +176,16 @@ class Scope:
         self._more = None
         self._logits.clear()
 
-    def _keep(self, turn_id: str, logits: "Logits") -> None:
-        self._logits[turn_id] = logits
+    def _keep(self, key: tuple[str, str], logits: "Logits") -> None:
+        self._logits[key] = logits
         while len(self._logits) > 1 and sum(kept.rows.nbytes for kept in self._logits.values()) > MAX_LOGITS_BYTES:
             self._logits.popitem(last=False)
 
     async def _prepare(self, name: str, engine: object) -> AsyncIterator[Step | Specimen]:
         """Build the specimen on X-ray's thread and report how far it is. Who asks meanwhile, as the next view does, waits for the same."""
+        if engine in self._own:
+            yield self._own[engine]
+            return
         known = None if engine is None else self._preparing.get(engine)
         told, building = known or self._begin(name, engine)
         shown = told[-1]
@@ -215,13 +210,15 @@ class Scope:
         from chatapp.xray import module
 
         if shareable(engine):
-            model, tokenizer, note = module.twin(engine.model), engine.tokenizer, f"the resident {engine.card.dtype} weights"
+            id, model, tokenizer = engine.card.id, module.twin(engine.model), engine.tokenizer
+            note = f"the resident {engine.card.dtype} weights"
         else:
             if engine is None:
                 self._more = None  # freed before the next one comes
             loaded = self._load(name, engine, settings, told)
-            model, tokenizer, note = module.twin(loaded.model), loaded.tokenizer, "recomputed in float32"
-        made = Specimen(name, model, tokenizer, " · ".join([note, *module.remarks(model)]))
+            id, model, tokenizer = loaded.facts.id, module.twin(loaded.model), loaded.tokenizer
+            note = "recomputed in float32"
+        made = Specimen(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
         if engine is None:
             self._more = made
         else:
@@ -235,7 +232,14 @@ class Scope:
         if engine is None:
             settings = settings.model_copy(update={"model": name, "revision": ""})
         settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
-        return load(find_source(settings), settings, lambda words, share: told.append(Step(words, share)))
+        source = find_source(settings)
+        loaded = load(source, settings, lambda words, share: told.append(Step(words, share)))
+        remember(source.folder or source.gguf, loaded.facts.revision, settings.data_dir)
+        if engine is not None and loaded.facts.id.compare(engine.card.id) == "other":
+            raise ChatError(
+                f"The files of {name} have changed since the app loaded them, so X-ray cannot show what is running. Restart it."
+            )
+        return loaded
 
     def _read_tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
         from chatapp.models.loading import load_tokenizer
@@ -245,12 +249,19 @@ class Scope:
         settings = self.resident.settings.model_copy(update={"model": name, "revision": ""})
         return load_tokenizer(find_source(settings), settings)
 
-    def _resides(self, name: str) -> bool:
-        return self.resident.state == "ready" and self.resident.card.model == name
+    def _present(self) -> list[Present]:
+        """The models in memory, the resident one first."""
+        engine = self.resident.engine if self.resident.state == "ready" else None
+        own = [Present(engine.card.id, engine.card.model, engine.card.vocabulary, engine)] if engine else []
+        return own + ([Present(self._more.id, self._more.name, self._more.vocabulary, self._more)] if self._more else [])
 
-    def _not_loaded(self, name: str) -> NotLoaded:
-        now = self.resident.card.model if self.resident.state == "ready" else "no model"
-        return NotLoaded(name, now, why_not_load(self.resident.settings))
+    def _find(self, whose: Turn | ModelId) -> "Engine | Specimen":
+        """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read."""
+        present = self._present()
+        if found := find(whose, present):
+            return found.it
+        wanted, settings = made_by(whose) if isinstance(whose, Turn) else whose, self.resident.settings
+        raise not_loaded(wanted, present, settings.data_dir, why_not_load(settings))
 
 
 def why_not_load(settings: Settings) -> str:
@@ -269,29 +280,6 @@ def shareable(engine: object) -> bool:
     if model is None or os.environ.get(ZEROGPU):
         return False
     return len({parameter.device for parameter in model.parameters()}) == 1
-
-
-def _behind_the_chat() -> None:
-    """What the model needs comes first."""
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
-def _one_thread() -> None:
-    """Beside a running chat X-ray takes one core.
-
-    PyTorch keeps the number per thread, but a thread that starts later takes the number that was set last, by whichever thread: so the
-    number from before is set again, from a thread that ends.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    restore = threading.Thread(target=torch.set_num_threads, args=(before,))
-    restore.start()
-    restore.join()
-    for room in ROOMS:
-        importlib.import_module(f"chatapp.xray.{room}")
 
 
 def returning(steps: Generator[T, None, Any], result: list) -> Generator[T]:

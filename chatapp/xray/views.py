@@ -6,10 +6,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.models.identity import made_by
 from chatapp.turn import KNOBS, Sampling, Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
-from chatapp.xray.scope import NotLoaded, Scope, Step
+from chatapp.xray.scope import Scope, Step
+from chatapp.xray.whose import Unsure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,9 +24,10 @@ View = AsyncIterator[Step | dict[str, Any]]
 async def prompt(scope: Scope, turn: Turn) -> View:
     """Text, ids and roles the model received. Without the model's tokenizer the recorded text stands alone, with the reason."""
     try:
-        tokenizer = scope.tokenizer(turn.model)
-    except NotLoaded as error:
-        yield {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error), "offer": error.offer}
+        tokenizer = scope.tokenizer(turn)
+    except ChatError as error:
+        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error)}
+        yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
         return
     yield await scope.run(tokens.prompt_view, turn, tokenizer)
 
@@ -32,7 +35,7 @@ async def prompt(scope: Scope, turn: Turn) -> View:
 async def probabilities(scope: Scope, turn: Turn) -> View:
     """The reply's tokens at once; then, a chunk of rows at a time, their probability, rank, entropy and alternatives."""
     refuse_without_ids(turn)
-    tokenizer = scope.tokenizer(turn.model)
+    tokenizer = scope.tokenizer(turn)
     yield {"reply": await scope.run(reply_rows, turn, tokenizer)}
     async for item in scope.logits(turn):
         if isinstance(item, Step):
@@ -43,7 +46,7 @@ async def probabilities(scope: Scope, turn: Turn) -> View:
         first = 0
         async for rows in scope.drive(overview(item)):
             named = await scope.run(with_texts, rows, tokenizer)
-            yield {"first": first, "rows": named, "recorded": difference(turn, rows, first), "note": scope.note(turn.model)}
+            yield {"first": first, "rows": named, "recorded": difference(turn, rows, first), "note": scope.note(turn)}
             first += len(rows)
 
 
@@ -52,7 +55,7 @@ async def draw(scope: Scope, turn: Turn, position: int, sampling: Sampling) -> V
     refuse_without_ids(turn)
     if not 0 <= position < len(turn.reply_ids):
         raise ChatError(f"Token {position} was asked for; this reply has tokens 0 to {len(turn.reply_ids) - 1}.")
-    tokenizer = scope.tokenizer(turn.model)
+    tokenizer = scope.tokenizer(turn)
     async for item in scope.logits(turn):
         if isinstance(item, Step):
             yield item
@@ -72,14 +75,15 @@ async def draw(scope: Scope, turn: Turn, position: int, sampling: Sampling) -> V
 async def reproduce(turn: Turn, engine: "Engine | None") -> View:
     """The card of everything that made the reply, and why it cannot be replayed, if so."""
     why = replays.why_not(turn, engine) if engine else "No model is loaded."
-    off = dict(engine.capabilities.off) if engine and engine.card.model == turn.model else {}
+    off = dict(engine.capabilities.off) if engine and made_by(turn).compare(engine.card.id) != "other" else {}
     recorded = sum(logprob is not None for logprob in turn.logprobs)
-    yield {"card": replays.card(turn), "why_not": why, "off": off, "recorded": recorded}
+    unsure = engine is not None and made_by(turn).compare(engine.card.id) == "unknown"
+    yield {"card": replays.card(turn), "why_not": why, "anyway": unsure, "off": off, "recorded": recorded}
 
 
 async def measure(scope: Scope, turn: Turn) -> View:
     """The engine's own record of the reply's probabilities against those recomputed here."""
-    if all(logprob is None for logprob in turn.logprobs):
+    if all(logprob is None for logprob in turn.logprobs[: len(turn.reply_ids)]):
         raise ChatError("The engine recorded no probabilities of this reply, so there is nothing to compare with.")
     refuse_without_ids(turn)
     async for item in scope.logits(turn):
@@ -89,7 +93,7 @@ async def measure(scope: Scope, turn: Turn) -> View:
             from chatapp.xray.sampling import overview
 
             found = [abs(a - b) async for rows in scope.drive(_numbered(overview(item))) for a, b in pairs(turn, *rows)]
-            yield {"largest": max(found), "mean": sum(found) / len(found), "tokens": len(found), "note": scope.note(turn.model)}
+            yield {"largest": max(found), "mean": sum(found) / len(found), "tokens": len(found), "note": scope.note(turn)}
 
 
 async def replay(turn: Turn, engine: "Engine") -> View:
