@@ -9,7 +9,6 @@ from chatapp import signals
 if __name__ == "__main__":
     signals.end_at_once()
 
-import asyncio
 import logging
 import sys
 from functools import partial
@@ -17,6 +16,8 @@ from functools import partial
 from chatapp import cli
 from chatapp.errors import ChatError
 from chatapp.settings import Settings, parse
+
+CLOSING_SECONDS = 1.5
 
 
 def main(settings: Settings) -> None:
@@ -27,7 +28,7 @@ def main(settings: Settings) -> None:
     from chatapp.housekeeping import Clock, keep_house
     from chatapp.store import Store
     from chatapp.ui.blocks import build, launch_options
-    from chatapp.ui.start import Loop, announce, refuse_address
+    from chatapp.ui.start import Loop, announce, close_tunnels, refuse_address, save_chats
     from chatapp.web import auth, login_limit, security
     from chatapp.web.routes import handlers, routes
 
@@ -54,10 +55,15 @@ def main(settings: Settings) -> None:
     )
     announce(public_url or url, settings, store, resident)
     signals.until_stopped()
-    asyncio.run_coroutine_threadsafe(chat.shutdown(), loop.running).result(timeout=30)
-    demo.close(verbose=False)
+    saved = save_chats(chat, loop)
+    # From here on nothing can be lost: a model that loads, X-ray or an open stream may not hold up the end.
+    signals.end_within(CLOSING_SECONDS, 0 if saved else 1)
+    close_tunnels()
     resident.close()
+    demo.close(verbose=False)
     store.close()
+    if not saved:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+import time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -14,6 +16,18 @@ def end_at_once() -> None:
     """
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: os._exit(128 + number))
+
+
+def end_within(seconds: float, status: int) -> None:
+    """The process ends after that time at the latest, whatever other threads still do: Python itself would wait for each of them."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    threading.Thread(target=end, name="end of the process", daemon=True).start()
 
 
 def until_stopped() -> None:

@@ -2,11 +2,15 @@
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from gradio import tunneling
+
+from chatapp.chat import Chat
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
@@ -14,6 +18,8 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui import view
 from chatapp.versions import untested
+
+SAVING_SECONDS = 30.0
 
 
 class Loop:
@@ -30,6 +36,29 @@ class Loop:
         task = self.running.create_task(self.beside(), name="beside the requests")
         yield
         task.cancel()
+
+
+def save_chats(chat: Chat, loop: Loop, seconds: float = SAVING_SECONDS) -> bool:
+    """End what is being written as interrupted and put it on disk. Says what is done, and whether it came to its end."""
+    print("Saving chats …", flush=True)
+    saving = asyncio.run_coroutine_threadsafe(chat.shutdown(), loop.running)
+    try:
+        saving.result(timeout=seconds)
+    except TimeoutError:
+        print(
+            f"Not all replies could be saved in {seconds:g} seconds. On disk is what was written until then; the next start offers "
+            "to continue them.",
+            file=sys.stderr,
+        )
+        return False
+    print("Saved.", flush=True)
+    return True
+
+
+def close_tunnels() -> None:
+    """Gradio ends the program behind a public link only when Python ends in its own time."""
+    for tunnel in tunneling.CURRENT_TUNNELS:
+        tunnel.kill()
 
 
 def refuse_address(host: str, port: int) -> None:

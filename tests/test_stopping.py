@@ -1,0 +1,82 @@
+"""Ctrl+C and SIGTERM: chats are saved, it is said, and the process ends within seconds, whatever else it does."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from chatapp.chat import Chat
+from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.ui.start import Loop, save_chats
+from tests.chats import Residence
+from tests.serving import free_port
+
+ROOT = Path(__file__).parent.parent
+KEY = "a-key-of-ours"
+
+
+@contextmanager
+def running_app(model: Path, data: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+    """(process, address) as soon as its model is there."""
+    port = free_port()
+    flags = ["--model", str(model), "--engine", "direct", "--data-dir", str(data), "--port", str(port), "--device", "cpu"]
+    command = [sys.executable, "-m", "tests.stopping", *flags]
+    environment = os.environ | {"CHATAPP_API_KEY": KEY}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not (line := process.stdout.readline()).startswith("  Memory"):
+                assert line, process.stderr.read()
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_in_the_middle_of_a_reply_saves_it_and_ends_the_process_at_once(number: int, tiny_llama: Path, tmp_path: Path) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True, "max_tokens": 1900, "temperature": 0}
+    headers = {"authorization": f"Bearer {KEY}"}
+    with running_app(tiny_llama, tmp_path) as (process, url):
+        with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, headers=headers, timeout=30) as answer:
+            lines = answer.iter_lines()  # held: its end would be a hang-up
+            next(line for line in lines if line and delta(line).get("content"))
+            process.send_signal(number)
+            began = time.monotonic()
+            told = process.stdout.read()
+        code, took = process.wait(timeout=20), time.monotonic() - began
+    assert (code, told) == (0, "Saving chats …\nSaved.\n") and took < 3
+    store = Store.open(Settings(data_dir=tmp_path))
+    [owner] = owners(store)
+    [chat] = store.conversations(owner)
+    [turn] = store.path(owner, chat.id)
+    assert turn.stop_reason == "interrupted" and turn.reply_ids and turn.can_continue
+    store.close()
+
+
+async def test_what_cannot_be_saved_in_time_is_said(scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here the server's loop is busy with something that never ends."""
+    chat, loop = Chat(Residence(scripted), Store(f"sqlite:///{tmp_path}/chat.db")), Loop(partial(asyncio.sleep, 0))
+    loop.running = asyncio.get_running_loop()
+    assert not save_chats(chat, loop, 0.1)
+    assert "Not all replies could be saved in 0.1 seconds" in capsys.readouterr().err
+    await chat.shutdown()
+    chat.store.close()
+
+
+def delta(line: str) -> dict[str, str]:
+    return json.loads(line.removeprefix("data: "))["choices"][0]["delta"]
+
+
+def owners(store: Store) -> list[str]:
+    with store.database.read() as connection:
+        return list(connection.exec_driver_sql("SELECT DISTINCT owner FROM conversations").scalars())
