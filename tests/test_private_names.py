@@ -55,6 +55,10 @@ LEANED_ON = {
         "App().tokens": "web/xray_stream.py finds who is logged in",
         "App().cookie_id": "web/xray_stream.py finds the cookie of the login",
     },
+    "gradio.tunneling": {
+        "CURRENT_TUNNELS": "ui/start.py ends the program behind a public link",
+        "Tunnel.kill": "ui/start.py ends the program behind a public link",
+    },
     "gradio.themes.utils": {
         "colors.Color": "ui/theme.py defines the page's colours",
     },
