@@ -1,8 +1,9 @@
 """/v1 through the real openai client and, where it would not send such a thing, plain HTTP."""
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import httpx2
@@ -13,7 +14,7 @@ from chatapp.engines.base import Capabilities
 from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.settings import Settings
-from chatapp.turn import Message, Sampling
+from chatapp.turn import Message, Sampling, Turn
 from chatapp.web import openai_api
 from chatapp.web.openai_request import read
 from tests.conftest import Scripted
@@ -349,6 +350,17 @@ def test_a_stream_that_waits_is_kept_alive_with_comments(scripted: Scripted, mon
     with serve(scripted, api_key=KEY) as site:
         text = post(site, {"messages": HI, "stream": True}).text
     assert text.count(": waiting\n\n") >= 2 and '"content": "late"' in text
+
+
+async def test_others_moving_in_the_queue_put_no_comment_off() -> None:
+    async def moving() -> AsyncGenerator[Turn]:
+        for _ in range(30):
+            await asyncio.sleep(0.01)
+            yield Turn("me", "c", "Hi")
+        yield Turn("me", "c", "Hi", reply_ids=[1])
+
+    found = [item async for item in openai_api.pinged(moving(), 0.05)]
+    assert found.count(None) >= 3 and len(found) - found.count(None) == 31
 
 
 def test_a_failure_of_the_model_is_an_error_in_both_ways(scripted: Scripted) -> None:

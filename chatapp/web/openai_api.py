@@ -229,20 +229,25 @@ async def events(reply: Reply, turns: AsyncIterator[Turn | None]) -> AsyncIterat
 
 
 async def pinged(source: AsyncGenerator[Turn], seconds: float) -> AsyncGenerator[Turn | None]:
-    """The items of `source`, and None whenever that many seconds pass before the first with a token; after it they come often enough."""
-    coming = asyncio.ensure_future(anext(source, None))
+    """The items of `source`, and None every so many seconds before the first with a token; after it they come often enough.
+
+    An item without a token makes no line of the stream (somebody else's place in the queue changed), so it puts nothing off.
+    """
+    coming, due = asyncio.ensure_future(anext(source, None)), time.monotonic() + seconds
     try:
         while True:
-            await asyncio.wait({coming}, timeout=seconds)
-            if not coming.done():
+            await asyncio.wait({coming}, timeout=max(0.0, due - time.monotonic()))
+            if time.monotonic() >= due:
                 yield None
-            elif (item := coming.result()) is None:
+                due = time.monotonic() + seconds
+            if not coming.done():
+                continue
+            if (item := coming.result()) is None:
                 return
-            else:
-                yield item
-                if item.reply_ids:
-                    break
-                coming = asyncio.ensure_future(anext(source, None))
+            yield item
+            if item.reply_ids:
+                break
+            coming = asyncio.ensure_future(anext(source, None))
     finally:
         coming.cancel()
     async with aclosing(source):
