@@ -41,9 +41,13 @@ HARD = [
 ]
 
 
+def silent(what: str, share: float | None) -> None:
+    """Nobody watches."""
+
+
 def open_smollm2(folder, **values) -> LlamaCppEngine:
     settings = Settings(data_dir=folder, engine="llamacpp", **{"context": CONTEXT, "people": 2, "threads": 2} | values)
-    return open_engine(resolve("smollm2", data_dir=folder), settings, lambda what, share: None)
+    return open_engine(resolve("smollm2", data_dir=folder), settings, silent)
 
 
 @pytest.fixture(scope="module")
@@ -368,7 +372,7 @@ def test_a_damaged_file_is_said_in_words(folder, engine):
     damaged.write_bytes(whole.read_bytes()[:3_000_000])
     facts = gguf_facts(whole, "smollm2", "")
     with pytest.raises(ChatError, match=r"could not load cut\.gguf"):
-        LlamaCppEngine(damaged, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1))
+        LlamaCppEngine(damaged, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
 
 
 def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
@@ -376,7 +380,7 @@ def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
 
     gguf = local_gguf(resolve("smollm2", data_dir=folder))[0]
     with pytest.raises(ChatError, match="does not belong"):
-        LlamaCppEngine(gguf, AutoTokenizer.from_pretrained(tiny_llama), gguf_facts(gguf, "x", ""), Settings(data_dir=folder))
+        LlamaCppEngine(gguf, AutoTokenizer.from_pretrained(tiny_llama), gguf_facts(gguf, "x", ""), Settings(data_dir=folder), silent)
 
 
 def test_memory_bounds_the_context(folder):

@@ -56,7 +56,7 @@ class LlamaWay:
 @contextmanager
 def bare_llama(engine, gguf: Path) -> Iterator[LlamaWay]:
     """The engine's own binary with its own threads, slots and context, on the original file and without speculation."""
-    native = NativeServer({**engine.server.options, "model": str(gguf), "draft": 0})
+    native = NativeServer({**engine.server.options, "model": str(gguf), "draft": 0}, gguf.name)
     try:
         address = native.address()
         yield LlamaWay("llamacpp", address, Tree(native.pid), engine.tokenizer, engine.capabilities.context)

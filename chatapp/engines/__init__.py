@@ -96,5 +96,4 @@ def _llamacpp(source: "Source", settings: "Settings", progress: Progress) -> "En
 
     gguf, revision = local_gguf(source, progress)
     tokenizer = load_tokenizer(source, settings, progress)
-    progress(f"Starting llama.cpp with {gguf.name}", None)
-    return LlamaCppEngine(gguf, tokenizer, gguf_facts(gguf, source.name, revision), settings)
+    return LlamaCppEngine(gguf, tokenizer, gguf_facts(gguf, source.name, revision), settings, progress)

@@ -1,16 +1,7 @@
-"""Reads the vocabulary of a GGUF file and makes the copy of it that llama.cpp's server can stream every token id from.
+"""Reads the vocabulary of a GGUF file, and finds the tokens in it whose bytes are not whole characters."""
 
-The server (tools/server, `process_token`) holds a token back while the text so far ends inside a character, and never sends the id of a
-token that it held back: of the three ids that spell 😀 only the last arrives. A token of the type CONTROL has no text, so nothing is held
-back. The copy therefore marks the tokens whose bytes are not whole characters as CONTROL: same size, same weights, other token types.
-"""
-
-import math
-import os
-import shutil
 import struct
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +16,8 @@ _TEXT, _ARRAY = 8, 9
 class GgufFile:
     """The metadata of a GGUF file, or of the first part of a split one.
 
-    `tokens` are the vocabulary's strings; `types_at` is where its int32 token types begin in the file.
+    `tokens` are the vocabulary's strings; `types_at` is where its int32 token types begin in the file, `header_bytes` where the metadata
+    end.
     """
 
     path: Path
@@ -33,6 +25,7 @@ class GgufFile:
     tokens: list[bytes] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     types_at: int = 0
+    header_bytes: int = 0
 
     def of_arch(self, name: str, default: Any = None) -> Any:
         """A value that is named after the architecture, such as context_length."""
@@ -64,6 +57,7 @@ def read_gguf(path: Path) -> GgufFile:
             _, _, count = struct.unpack("<IQQ", file.read(20))
             for _ in range(count):
                 _read_pair(file, found)
+            found.header_bytes = file.tell()
     except OSError as error:
         raise ChatError(f"{path.name} could not be read: {error.strerror or error}.") from error
     except struct.error as error:
@@ -126,52 +120,3 @@ def parts(first: Path) -> list[Path]:
     """big-00001-of-00003.gguf → its three files; any other file → itself."""
     stem, _, rest = first.name.rpartition("-00001-of-")
     return sorted(first.parent.glob(f"{stem}-*-of-{rest}")) if stem else [first]
-
-
-def streamable(gguf: GgufFile, data_dir: Path) -> Path:
-    """A copy of the file, in the data folder, from which every id can be streamed; made once. Split models keep their other parts by link.
-
-    Copy-on-write where the file system has it. Raises ChatError with both sizes when the disk is too full.
-    """
-    stat = gguf.path.stat()
-    key = sha256(f"{gguf.path.absolute()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
-    folder = data_dir / "llamacpp" / key
-    if (copy := folder / gguf.path.name).exists():
-        return copy
-    _check_room(stat.st_size, gguf.path.name, data_dir)
-    scratch = folder.with_name(f"{key}.{os.getpid()}.tmp")
-    scratch.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copyfile(gguf.path, scratch / gguf.path.name)
-        _mark(scratch / gguf.path.name, gguf)
-        _link_other_parts(gguf.path, scratch)
-        if not folder.exists():
-            scratch.rename(folder)
-    except OSError as error:
-        raise ChatError(f"{gguf.path.name} could not be copied to {data_dir}: {error}. Choose another folder with --data-dir.") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return copy
-
-
-def _check_room(size: int, name: str, data_dir: Path) -> None:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(data_dir).free
-    if free < size + 2**26:
-        raise ChatError(
-            f"{name} needs {math.ceil(size / 1e6)} MB in {data_dir} and {free // 10**6} MB are free. "
-            "Free some space, choose another folder with --data-dir, or run it with --engine direct."
-        )
-
-
-def _mark(copy: Path, gguf: GgufFile) -> None:
-    with copy.open("r+b") as file:
-        for token in partial_tokens(gguf):
-            file.seek(gguf.types_at + 4 * token)
-            file.write(struct.pack("<i", CONTROL))
-
-
-def _link_other_parts(first: Path, folder: Path) -> None:
-    """llama.cpp looks for the other parts of a split model beside the first."""
-    for part in parts(first)[1:]:
-        (folder / part.name).symlink_to(part.resolve())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.gguf_file import GgufFile, parts, read_gguf, streamable
+from chatapp.engines.gguf_copy import streamable
+from chatapp.engines.gguf_file import GgufFile, parts, read_gguf
 from chatapp.engines.llamacpp_http import Gone, events
 from chatapp.engines.llamacpp_server import Address, NativeServer
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes
@@ -23,6 +24,7 @@ from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from chatapp.engines import Progress
     from chatapp.models.facts import Facts
     from chatapp.settings import Settings
 
@@ -67,7 +69,9 @@ class Room:
 class LlamaCppEngine:
     """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot."""
 
-    def __init__(self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings") -> None:
+    def __init__(
+        self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings", progress: "Progress"
+    ) -> None:
         file = read_gguf(gguf)
         _check_vocabulary(file, tokenizer)
         free = free_bytes("cpu")
@@ -76,8 +80,14 @@ class LlamaCppEngine:
         self._ends = end_ids(tokenizer)
         memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
         self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
-        self.server = NativeServer(_options(streamable(file, settings.data_dir), room, settings))
-        self.server.address()
+        self._copy = streamable(file, settings.data_dir, progress)
+        progress(f"Starting llama.cpp with {gguf.name}", None)
+        self.server = NativeServer(_options(self._copy.path, room, settings), gguf.name)
+        try:
+            self.server.address()
+        except ChatError:
+            self.close()
+            raise
         facts, faster = replace(facts, context=room.context), advice(self.server.units, cpu_flags())
         self.card = Card(
             engine="llamacpp",
@@ -104,6 +114,7 @@ class LlamaCppEngine:
     def close(self) -> None:
         """End the child process and free the model. Running replies fail at once."""
         self.server.close()
+        self._copy.close()
 
     async def _answers(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The server's events, from a server that is alive when the request is made. Raises ChatError when it dies on the way."""

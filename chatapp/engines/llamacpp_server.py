@@ -30,13 +30,15 @@ class Address:
 class NativeServer:
     """llama.cpp's server in a process of its own: a crash of native code ends replies, not the app. Started by the first `address()`.
 
-    `units` are the processor's units that the native code was compiled for, in llama.cpp's words, once it has started.
+    `name` is the model's, for messages. `units` are the processor's units that the native code was compiled for, in llama.cpp's words, once
+    it has started.
     """
 
     units = ""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], name: str) -> None:
         self.options = dict(options)
+        self.name = name
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._address: Address | None = None
@@ -110,7 +112,7 @@ class NativeServer:
         return Address(host, int(port), key)
 
     def _why(self, code: int, log: IO[bytes]) -> str:
-        name = Path(self.options["model"]).name
+        name = self.name
         if code == -9:
             return f"{name} was stopped while it loaded, most likely for lack of memory. Try a smaller --context or fewer --people."
         log.seek(0)
