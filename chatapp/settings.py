@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         0, ge=0, description="Tokens per person, prompt and reply together; 0 takes what the model allows, within the machine's memory"
     )
     people: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
-    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes the cores really usable")
+    threads: int = Field(0, ge=0, le=512, description="CPU threads of the engine; 0 takes the cores really usable")
     draft: int = Field(
         8,
         ge=0,

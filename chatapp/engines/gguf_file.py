@@ -42,7 +42,8 @@ class GgufFile:
         heads = self.of_arch("attention.head_count", 1)
         kv = self.of_arch("attention.head_count_kv", heads)
         layers = self.of_arch("block_count", 1)
-        width = self.of_arch("embedding_length", 0) // (max(heads) if isinstance(heads, list) else heads)
+        most = max(heads, default=0) if isinstance(heads, list) else heads
+        width = self.of_arch("embedding_length", 0) // most if most else 0  # without attention (Mamba) there is no such cache
         key, value = self.of_arch("attention.key_length", width), self.of_arch("attention.value_length", width)
         return 2 * (key + value) * (sum(kv) if isinstance(kv, list) else kv * layers)
 
@@ -97,7 +98,7 @@ def partial_tokens(gguf: GgufFile) -> list[int]:
     """Ids of the tokens whose bytes are not whole UTF-8 characters."""
     if gguf.values.get("tokenizer.ggml.model") == "gpt2":
         table = byte_of_letter()
-        return [n for n, text in enumerate(gguf.tokens) if gguf.types[n] == 1 and not _whole(text.decode(), table)]
+        return [n for n, text in enumerate(gguf.tokens) if gguf.types[n] == 1 and not _whole(text.decode(errors="replace"), table)]
     return [n for n, kind in enumerate(gguf.types) if kind == BYTE and gguf.tokens[n] >= b"<0x80>"]
 
 

@@ -237,6 +237,9 @@ def _body(ids: Sequence[int], sampling: Sampling, context: int) -> dict[str, Any
 
 def _check_vocabulary(file: GgufFile, tokenizer: "PreTrainedTokenizerBase") -> None:
     """Ids mean the same on both sides, or every reply would be nonsense. Padding entries may differ: 1 in 100."""
+    if len(file.types) != len(file.tokens):
+        counts = f"{len(file.types)} kinds for {len(file.tokens)} tokens"
+        raise ChatError(f"{file.path.name} does not say of what kind its tokens are ({counts}). Try it with --engine direct.")
     theirs = file.tokens[: len(tokenizer)]
     ours = tokenizer.convert_ids_to_tokens(range(len(theirs)))
     different = sum(a != b.decode(errors="replace") for a, b in zip(ours, theirs, strict=True))

@@ -28,6 +28,20 @@ DIGITS_FIRST = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exao
 """Values of tokenizer.ggml.pre whose vocabularies were trained on single digits (llama.cpp: llama-vocab.cpp, regex \\p{N} first).
 Transformers 5.23 splits them as GPT-2 does, which gives other ids for '  12' and for '½'."""
 
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What transformers raises on files that say something no model says; it checks few of their values itself."""
+
 STALE = 3600.0
 """Seconds after which a half-written folder belongs to a process that died."""
 
@@ -76,7 +90,7 @@ def _build_tokenizer(gguf: Path, header: Header) -> "PreTrainedTokenizerBase":
 
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    except (ValueError, KeyError, OSError) as error:
+    except FAILURES as error:
         raise ChatError(f"The tokenizer of {gguf.name} cannot be read: {error}") from error
     if header.values.get("tokenizer.ggml.pre") in DIGITS_FIRST:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -96,7 +110,7 @@ def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
             model = AutoModelForCausalLM.from_pretrained(
                 str(gguf.parent), gguf_file=gguf.name, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
             )
-    except (ValueError, KeyError, OSError, NotImplementedError, RuntimeError) as error:
+    except FAILURES as error:
         raise ChatError(
             f"{gguf.name} cannot be converted for Transformers: {error} Use --engine llamacpp, which runs the file as it is."
         ) from error

@@ -16,6 +16,10 @@ from chatapp.errors import ChatError
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 STRING, ARRAY = 8, 9
 
+ATTENTION = ("attention.head_count", "attention.head_count_kv", "attention.key_length", "attention.value_length")
+SIZES = ("context_length", "block_count", "embedding_length", *ATTENTION)
+"""Values named after the architecture; those of attention may be 0, where there is none."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -62,17 +66,12 @@ class _Cursor:
     def string(self) -> str:
         length = self.scalar("<Q")
         self.at += length
+        if self.at > len(self.data):
+            raise ValueError(f"a text of {length:,} bytes goes beyond its end")
         return self.data[self.at - length : self.at].decode("utf-8")
 
-    def skip(self, kind: int) -> None:
-        """Past one element of an array; strings are not decoded."""
-        if kind == STRING:
-            length = self.scalar("<Q")
-            self.at += length
-        else:
-            self.value(kind)
-
     def value(self, kind: int) -> Any:
+        """A scalar or a text; of an array the length, its texts are not decoded."""
         if kind in SCALARS:
             return self.scalar(SCALARS[kind])
         if kind == STRING:
@@ -80,11 +79,14 @@ class _Cursor:
         if kind != ARRAY:
             raise ValueError(f"value type {kind} is unknown")
         element, length = self.scalar("<I"), self.scalar("<Q")
-        if element in SCALARS:
+        if element == STRING:
+            for _ in range(length):
+                size = self.scalar("<Q")  # apart, because it moves on, too
+                self.at += size
+        elif element in SCALARS:
             self.at += length * struct.calcsize(SCALARS[element])
         else:
-            for _ in range(length):
-                self.skip(element)
+            raise ValueError(f"an array holds values of type {element}; only numbers and texts are known, as in llama.cpp")
         return length
 
 
@@ -116,8 +118,23 @@ def _read(cursor: _Cursor) -> tuple[Header, int]:
         name, dimensions = cursor.string(), cursor.scalar("<I")
         size = math.prod(cursor.scalar("<Q") for _ in range(dimensions))
         table.append(Tensor(name, size, cursor.scalar("<I"), cursor.scalar("<Q")))
+    if cursor.at > len(cursor.data):
+        raise ValueError("it goes on beyond the end of the file")
     alignment = found.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ValueError(f"general.alignment is {str(alignment)[:40]}")
+    _check_sizes(found, len(table))
     return Header(found, tuple(table)), math.ceil(cursor.at / alignment) * alignment
+
+
+def _check_sizes(values: dict[str, Any], tensors: int) -> None:
+    """Numbers that are used before llama.cpp or transformers look at the file; more layers than tensors might never be built."""
+    sizes = {name: values.get(f"{values.get('general.architecture')}.{name}", 0) for name in SIZES}
+    for name, size in sizes.items():
+        if not isinstance(size, int) or not 0 <= size < 2**31:
+            raise ValueError(f"{name} is {str(size)[:40]}")
+    if tensors and sizes["block_count"] > tensors:
+        raise ValueError(f"block_count is {sizes['block_count']:,}, and there are {tensors:,} tensors")
 
 
 def _check_length(gguf: Path, header: Header, start: int, length: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
-from chatapp.models.convert import convert_gguf, convert_tokenizer, told
+from chatapp.models.convert import FAILURES, convert_gguf, convert_tokenizer, told
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.facts import Facts, context_of
 from chatapp.models.hub import Progress, download, no_progress
@@ -29,6 +29,9 @@ __all__ = ["Loaded", "context_of", "fetch", "load", "load_tokenizer", "local_ggu
 
 GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Endings of the architecture names of models that write text."""
+
+MOST_DESCRIBED = 2
+"""Times the weights in the files: a table of words that input and output share is in them once."""
 
 CPU_BF16 = ("amx_bf16", "avx512_bf16")
 """Flags of /proc/cpuinfo. Without these units bfloat16 is emulated: measured several times slower than float32."""
@@ -55,8 +58,9 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
         _check_memory(source.name, needed, device, several=_several(settings))
 
     folder, revision = fetch(source, settings, progress, check)
-    check(weights.inspect(folder))
+    check(found := weights.inspect(folder))
     config = _config(folder, source.name)
+    _check_description(config, found, source.name)
     tokenizer = _tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
     model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, quantization(settings, dtype), progress)
@@ -175,7 +179,7 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, KeyError, TypeError, OSError, StrictDataclassError) as error:
+    except (*FAILURES, StrictDataclassError) as error:
         if "auto_map" in (folder / "config.json").read_text(encoding="utf-8"):
             raise ChatError(f"{name} needs Python code from its repository, which this app never runs. Choose another model.") from error
         raise ChatError(f"{name} cannot be loaded: {_first_line(error)} A newer transformers may know it.") from error
@@ -185,6 +189,31 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
         what = named[0] if named else config.model_type
         raise ChatError(f"{name} is no chat model: it is a {what}, which does not write text. Choose a text-generation model.")
     return config
+
+
+def _check_description(config: "PretrainedConfig", found: weights.Weights, name: str) -> None:
+    """What a configuration describes and no file holds would be made up, in memory that nobody has looked at."""
+    described = 0 if getattr(config, "quantization_config", None) else _described(config, name)  # packed weights are counted otherwise
+    held = sum(found.counts.values())
+    if described > MOST_DESCRIBED * held:
+        size = gigabytes(found.bytes_as(4) * described / max(1, held))
+        raise ChatError(
+            f"{name} cannot be loaded: its config.json describes a model of {described:,} weights ({size} as float32), and its files hold "
+            f"{held:,}. Fetch it again."
+        )
+
+
+def _described(config: "PretrainedConfig", name: str) -> int:
+    """Number of weights of the model that a configuration describes, built without memory: 0.1 s for 80 layers."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except FAILURES as error:
+        raise ChatError(f"{name} cannot be loaded: its config.json describes no model: {_first_line(error)}") from error
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
@@ -203,7 +232,7 @@ def _plain_tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
 def _tokenizer_of(kind: type, folder: Path, name: str) -> "PreTrainedTokenizerBase":
     try:
         return kind.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, KeyError, OSError, ImportError, AttributeError, TypeError) as error:
+    except FAILURES as error:
         raise ChatError(f"The tokenizer of {name} cannot be loaded: {_first_line(error)} Fetch the model again.") from error
 
 
@@ -225,7 +254,7 @@ def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quant
             )
     except torch.OutOfMemoryError as error:
         raise ChatError(f"{name} does not fit: {_first_line(error)} Choose a smaller model.") from error
-    except (SafetensorError, ValueError, KeyError, OSError, RuntimeError, ImportError) as error:
+    except (*FAILURES, SafetensorError) as error:
         raise ChatError(f"{name} cannot be loaded: {_first_line(error)}") from error
     if missing := sorted(report["missing_keys"]):
         raise ChatError(f"{name} is incomplete: {len(missing)} of its weights are in no file, first {missing[0]}. Fetch it again.")
