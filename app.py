@@ -17,7 +17,7 @@ from chatapp import cli
 from chatapp.errors import ChatError
 from chatapp.settings import Settings, parse
 
-CLOSING_SECONDS = 1.5
+CLOSING_SECONDS = 1.0
 
 
 def main(settings: Settings) -> None:
