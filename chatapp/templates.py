@@ -72,6 +72,7 @@ class TemplateProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
+        self._closed = False
         self._new = False  # it has not said yet that it takes requests
         self._owner = 0  # a fork has the pipes of its parent, and must not talk into them
         self._resting: dict[str, tuple[float, str]] = {}
@@ -95,10 +96,12 @@ class TemplateProcess:
             self._running()
 
     def close(self) -> None:
-        """End the process; a template being rendered fails at once."""
+        """End the process for good; a template being rendered fails at once."""
+        self._closed = True
         if (process := self._process) is not None and self._owner == os.getpid():
             process.kill()
-            process.wait()
+            with self._lock:
+                _end(process)
 
     def _ask(self, told: str, seconds: float, longest: int) -> dict[str, str]:
         process = self._ready()
@@ -122,6 +125,8 @@ class TemplateProcess:
         return process
 
     def _running(self) -> subprocess.Popen:
+        if self._closed:
+            raise ChatError("The app is closing. Send again when it is back.", status=503)
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self._process, self._owner, self._new = _begun(), os.getpid(), True
         return self._process

@@ -103,6 +103,29 @@ def test_the_embedded_models_template_needs_no_process(smol_gguf: Path, tmp_path
     assert harmless(tokenizer.chat_template)
 
 
+def test_closing_ends_a_template_at_once_and_starts_no_other(process: TemplateProcess) -> None:
+    process.render(FINE, CHAT, {})
+    child, said = process._process, []
+
+    def ask() -> None:
+        with pytest.raises(ChatError) as caught:
+            process.render(ENDLESS, CHAT, {})
+        said.append(str(caught.value))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    begun = time.monotonic()
+    process.close()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - begun < 1 and len(said) == 3
+    assert child.poll() is not None and child.stdin.closed and child.stdout.closed
+    with pytest.raises(ChatError, match="The app is closing"):
+        process.render(FINE, CHAT, {})
+
+
 def test_a_process_that_was_killed_is_replaced(process: TemplateProcess) -> None:
     process.render(FINE, CHAT, {})
     os.kill(process._process.pid, signal.SIGKILL)
