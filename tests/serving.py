@@ -18,8 +18,9 @@ from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
+from chatapp.ui.misread import handlers
 from chatapp.web import auth, security
-from chatapp.web.routes import handlers, routes
+from chatapp.web.routes import routes
 
 T = TypeVar("T")
 

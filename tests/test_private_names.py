@@ -55,6 +55,9 @@ LEANED_ON = {
         "App().tokens": "web/xray_stream.py finds who is logged in",
         "App().cookie_id": "web/xray_stream.py finds the cookie of the login",
     },
+    "gradio.route_utils": {
+        "FnIndexInferError": "ui/misread.py answers to the name of an event that is not there",
+    },
     "gradio.tunneling": {
         "CURRENT_TUNNELS": "ui/start.py ends the program behind a public link",
         "Tunnel.kill": "ui/start.py ends the program behind a public link",

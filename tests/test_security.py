@@ -100,6 +100,14 @@ def test_a_body_that_gradio_cannot_read_is_refused_in_a_sentence(site: Site, bod
         assert answer.json()["detail"].endswith((".", "parsing the body")), answer.text
 
 
+@pytest.mark.parametrize("number", [77, -1, 2**32])
+def test_an_event_that_is_not_there_is_refused_in_a_sentence(site: Site, number: int) -> None:
+    join = {"data": [], "fn_index": number, "session_hash": "s"}
+    for path, body in (("/gradio_api/queue/join", join), ("/gradio_api/call/nothing", HELLO), ("/gradio_api/call/v2/nothing", {})):
+        answer = httpx2.post(site.url + path, json=body)
+        assert (answer.status_code, answer.json()["detail"][:28]) == (404, "There is no such event here.")
+
+
 def test_the_page_itself_programs_and_links_are_let_in(site: Site) -> None:
     assert join(site) == 200
     assert join(site, origin=site.url) == 200

@@ -1,10 +1,5 @@
-"""Everything the server answers beside the pages, and what it answers to a body that Gradio cannot read."""
+"""Everything the server answers beside the pages."""
 
-from collections.abc import Awaitable, Callable
-
-from fastapi.exceptions import RequestValidationError
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from chatapp.chat import Chat
@@ -22,14 +17,3 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
         *openai_api.routes(chat, resident, settings),
         *xray_stream.routes(Looks(chat, resident)),
     ]
-
-
-def handlers() -> dict[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]]:
-    """For launch(app_kwargs={"exception_handlers": …})."""
-    return {RequestValidationError: misread}
-
-
-async def misread(request: Request, error: Exception) -> JSONResponse:
-    """FastAPI's own answer repeats the body, and fails where that is no text or holds NaN."""
-    sentence = f"{request.url.path} could not read the request: it takes a JSON object with the fields that Gradio's clients send."
-    return JSONResponse({"detail": sentence}, status_code=422)

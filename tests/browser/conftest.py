@@ -17,8 +17,9 @@ from chatapp.engines.resident import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options
+from chatapp.ui.misread import handlers
 from chatapp.web import auth, security
-from chatapp.web.routes import handlers, routes
+from chatapp.web.routes import routes
 from tests.conftest import Scripted
 
 FLAGS = (
