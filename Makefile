@@ -7,7 +7,7 @@ ARGS ?=
 export CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run native test test-fast test-slow test-oldest upgrade lint format bench gpu-check docs clean
+.PHONY: run native test test-fast test-slow test-oldest stress upgrade lint format bench gpu-check docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
@@ -42,6 +42,10 @@ test-slow: $(VENV)/.dev
 test-oldest: $(VENV)/.dev
 	$(BIN)/python -m docs.upgrade --oldest .oldest.txt
 	$(MAKE) test-fast VENV=.venv-oldest CONSTRAINTS=.oldest.txt
+
+# Attacks on the real app, about five minutes; ARGS="--only kills --seconds 12" for a part of them, and shorter.
+stress: $(VENV)/.dev
+	$(BIN)/python -m tests.stress $(ARGS)
 
 # Everything as new as it gets: shows what moved, runs all tests, and writes constraints.txt and the upper bounds only when they pass.
 upgrade: $(VENV)/.dev

@@ -9,7 +9,7 @@ from chatapp.settings import Settings, env, flag
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 OTHERS = {
-    "Makefile": "run, native, test, test-slow, test-oldest, upgrade, bench, gpu-check, lint, format",
+    "Makefile": "run, native, test, test-slow, test-oldest, stress, upgrade, bench, gpu-check, lint, format",
     "Spacefile": "the settings a host may set",
     "constraints.txt": "the exact versions that were tested",
     "requirements.txt": "runtime",
@@ -19,7 +19,7 @@ OTHERS = {
     "requirements-gpu.txt": "--quantization on an NVIDIA GPU",
     "assets": "style, scripts, icons, screenshots",
     "docs": "the design, and what keeps this file true",
-    "tests": "mirrors chatapp; browser/ drives Chromium",
+    "tests": "mirrors chatapp; browser/ drives Chromium, stress/ attacks the running app",
 }
 SKIP = ("__init__.py", "__pycache__")
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx2
 import psutil
@@ -67,12 +68,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(command: Sequence[str], environment: Mapping[str, str], health: str) -> Iterator[subprocess.Popen]:
-    """A process that answers 200 at `health` when it is ready; ended afterwards, also while it is paused.
+def server(command: Sequence[str], environment: Mapping[str, str], health: str, log: Path | None = None) -> Iterator[subprocess.Popen]:
+    """A process that answers 200 at `health` when it is ready; ended afterwards, also while it is paused. `log` is where it writes on.
 
     Raises ChatError with the end of its log when it ends before.
     """
-    with tempfile.TemporaryFile("w+b") as log:
+    with log.open("a+b") if log else tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
         try:
             _wait(process, health, log)

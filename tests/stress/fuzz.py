@@ -1,0 +1,162 @@
+"""Wrong input at every door: each is answered in words and to its last line, and nothing that was accepted spoils what comes later."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+from tests.conftest import CHATML
+from tests.stress import fuzz_imports
+from tests.stress.foreign import VIEWS, quiet
+from tests.stress.part import Plan
+from tests.stress.report import Row
+from tests.stress.site import Site
+from tests.stress.visitor import MAX_TOKENS, Answer, Visitor, visitor
+from tests.stress.weird import as_json, mutated
+from tests.tiny import make_tiny
+
+DOCUMENTED = (503, 507)
+"""Server errors with a sentence: no model, a full disk."""
+ANSWER_SECONDS = 30.0
+API, PAGE, XRAY = 200, 150, 150
+"""Tries at each door in a run of 60 s."""
+
+BODY: dict[str, Any] = {
+    "model": None,
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+        {"role": "assistant", "content": "Hi."},
+        {"role": "user", "content": "Who are you?"},
+    ],
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 5,
+    "min_p": 0.1,
+    "repetition_penalty": 1.1,
+    "seed": 3,
+    "stop": ["end"],
+    "store": False,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "user": "me",
+}
+
+Try = tuple[str, Awaitable[Answer]]
+
+
+async def run(plan: Plan) -> AsyncIterator[Row]:
+    random = Random(plan.seed)
+    site = Site(plan.folder / "gguf")
+    with site.running():
+        async with visitor(site.url) as person:
+            yield await api(person, random, plan.share(API, 20))
+            yield await page(person, random, plan.share(PAGE, 20))
+            async for row in fuzz_imports.rows(site, person, random, plan):
+                yield row
+            yield await alive(person, "fuzz, the app afterwards")
+        yield quiet(site, "fuzz, log")
+    tiny = make_tiny("llama", plan.folder / "model", chat_template=CHATML)
+    site = Site(plan.folder / "direct", "--model", str(tiny), "--engine", "direct")
+    with site.running():
+        async with visitor(site.url) as person:
+            yield await xray(person, random, plan.share(XRAY, 20))
+            yield await alive(person, "fuzz, X-ray's app afterwards")
+        yield quiet(site, "fuzz, X-ray's log")
+
+
+async def told(row: Row, what: str, asked: Awaitable[Answer], last: Callable[[list[str]], bool]) -> Answer:
+    """Whether an answer came with a fitting status, and, where it is a stream, with its last line."""
+    answer = await asked
+    fine = answer.status < 500 or answer.status in DOCUMENTED
+    whole = answer.ended and (answer.status != 200 or last(answer.lines))
+    row.check(fine and whole, f"{what}: status {answer.status}, whole {whole}: {answer.text[-120:]}")
+    return answer
+
+
+async def api(person: Visitor, random: Random, count: int) -> Row:
+    """Bodies of /v1, streamed and not."""
+    row = Row("fuzz, /v1 bodies")
+    for n in range(count):
+        body, what = mutated(random, BODY | {"stream": n % 2 == 0, **({} if n % 2 == 0 else {"stream_options": None})})
+        if isinstance(body, dict):
+            body.setdefault("max_tokens", 2)
+        await told(row, what, person.api(as_json(body), ANSWER_SECONDS), api_ended)
+    for text in ("", "{", "[]", "nul", '"x"', "{}", "\ufeff{}", "[" * 100_000, '{"messages":' + "[" * 100_000, "9" * 5000):
+        await told(row, text[:20], person.api(text, ANSWER_SECONDS), api_ended)
+    return row
+
+
+def api_ended(lines: list[str]) -> bool:
+    """A stream's last line, or one whole JSON value."""
+    said = [line for line in lines if line]
+    if said and said[0].startswith(("data:", ":")):
+        return said[-1] == "data: [DONE]"
+    return "choices" in json.loads("".join(said))
+
+
+async def page(person: Visitor, random: Random, count: int) -> Row:
+    """Events of the page: what the script posts, changed; each ends in an answer or in a sentence."""
+    row = Row("fuzz, page events")
+    sent = await person.act("send", text="Hello", panel={MAX_TOKENS: 4})
+    ids = {"conversation": sent.told["conversation"], "turn": sent.told["leaf"], "leaf": sent.told["leaf"]}
+    for _ in range(count):
+        wire = random.choice((*person.wires, "act"))
+        do = random.choice(("open", "send", "regenerate", "edit", "continue", "branch", "version", "rename", "export", "import", "list"))
+        loose = {"do": do, "text": "Hi", "title": "T", "id": ids["conversation"], "format": "json", "query": "", "nonce": "x.1", **ids}
+        body = person.body(wire, loose, {MAX_TOKENS: 2})
+        session = body.pop("session_hash")
+        changed, what = mutated(random, body)
+        if isinstance(changed, dict):
+            changed["session_hash"] = session
+        await told(row, f"{wire} {do}: {what}", posted(person, changed, session), lambda lines: True)
+    return row
+
+
+async def posted(person: Visitor, body: Any, session: str) -> Answer:
+    """As Visitor.join, for a body that may be anything."""
+    answer = await person.post("/gradio_api/queue/join", as_json(body), ANSWER_SECONDS)
+    if answer.status == 200 and "event_id" in json.loads("".join(answer.lines)):
+        answer.ended = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                async for _ in person.listened(session, answer):
+                    pass
+    return answer
+
+
+async def xray(person: Visitor, random: Random, count: int) -> Row:
+    """Questions to X-ray about a turn of a model that it can look into."""
+    row = Row("fuzz, X-ray questions")
+    sent = await person.act("send", text="Where is Paris?", panel={MAX_TOKENS: 12})
+    turn = sent.told["leaf"]
+    for n in range(count):
+        view = VIEWS[n % len(VIEWS)]
+        question = {"view": view, "turn": turn, "session": "s", "temporary": None, "layers": "all", "first": 0, "last": 3, "position": 1}
+        question |= {"count": 2, "token": 5, "kind": "head", "other": "", "text": "Hello there", "query": "a", "knobs": {"top_k": 3}}
+        changed, what = mutated(random, question) if n >= len(VIEWS) else (question, "")
+        await told(row, f"{view}: {what}", person.post("/xray/look", as_json(changed), ANSWER_SECONDS), xray_ended)
+    for text in ("", "[]", "nul", "{" * 100_000, "[" * 100_000, '{"view":"card","turn":' + "[" * 100_000, "9" * 5000, "\xff"):
+        await told(row, text[:20], person.post("/xray/look", text, ANSWER_SECONDS), xray_ended)
+    return row
+
+
+def xray_ended(lines: list[str]) -> bool:
+    """The last line says that it was the last."""
+    said = [json.loads(line) for line in lines if line]
+    return bool(said) and ("done" in said[-1] or bool(said[-1].get("error")))
+
+
+async def alive(person: Visitor, what: str) -> Row:
+    """The page, /chat and /v1 still answer, and everything can be exported."""
+    row = Row(what)
+    row.check((await person.act("send", text="Still there?", panel={MAX_TOKENS: 4})).ok, "the page sends nothing any more")
+    row.check("event: complete" in (await person.chat("Hi", "", 0, 1, 1, 4, 0, 1, None, "", "")).lines, "/chat does not answer")
+    answer = await person.api({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2})
+    row.check(answer.status == 200, f"/v1 answers {answer.status}")
+    for kind in ("json", "jsonl", "markdown"):
+        saved = await person.manage("export", format=kind)
+        row.check(saved.ok and bool(saved.told["download"]["text"]), f"export all as {kind}: {saved.words} {saved.text[-100:]}")
+    return row
