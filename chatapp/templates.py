@@ -174,6 +174,8 @@ def _text_of(answer: dict[str, str]) -> str:
         raise TemplateRefusal(f"This model's chat template refuses these messages: {answer['refusal']}")
     if "failure" in answer:
         raise TemplateRefusal(f"The chat template of this model fails on these messages ({answer['failure']}). {CURE}", status=422)
+    if not answer["text"]:
+        raise TemplateRefusal(f"The chat template of this model makes no text of these messages. {CURE}", status=422)
     return answer["text"]
 
 

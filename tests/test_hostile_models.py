@@ -18,7 +18,9 @@ from chatapp.models import weights
 from chatapp.models.gguf_header import read_header
 from chatapp.models.loading import load
 from chatapp.models.sources import resolve
+from chatapp.prompt import render
 from chatapp.settings import Settings, parse
+from chatapp.turn import Message
 from tests.test_loose import JSON
 
 CPU = Settings(device="cpu", dtype="float32")
@@ -35,6 +37,16 @@ def config(**values: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+    return change
+
+
+def settings_of(name: str, **values: Any) -> Callable[[Path], None]:
+    """Change a file of the tokenizer; the template is in its settings and not beside them."""
+
+    def change(folder: Path) -> None:
+        (folder / "chat_template.jinja").unlink(missing_ok=True)
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | values))
 
     return change
 
@@ -61,6 +73,22 @@ FOLDERS = {
     "brackets": (text("config.json", DEEP), r"model/config\.json is broken: it is not valid JSON"),
     "list": (text("config.json", "[]"), r"model/config\.json is broken: it is list, not an object"),
     "tokenizer brackets": (text("tokenizer_config.json", DEEP), r"model/tokenizer_config\.json is broken"),
+    "names": (config(architectures=5), r"model/config\.json is broken: architectures is 5, which is no list of names"),
+    "no name": (config(architectures=[None]), r"model/config\.json is broken: architectures is \[None\]"),
+    "added token": (
+        settings_of("tokenizer.json", added_tokens=[{"id": 2**31, "content": "x"}]),
+        "^The tokenizer of model cannot be loaded: ",
+    ),
+    "vocabulary": (
+        settings_of("tokenizer.json", model={"type": "BPE", "vocab": {"a": -1}, "merges": ["x"]}),
+        "^The tokenizer of model cannot be loaded: ",
+    ),
+    "length": (
+        settings_of("tokenizer_config.json", model_max_length="x"),
+        "^The tokenizer of model cannot be loaded: its model_max_length is 'x' and not a number",
+    ),
+    "template number": (settings_of("tokenizer_config.json", chat_template=5), "its chat_template is '5' and not a text"),
+    "template numbers": (settings_of("tokenizer_config.json", chat_template={"default": 1}), "its chat_template is '1' and not a text"),
     "no heads": (config(num_attention_heads=0), r"model/config\.json is broken: num_attention_heads is 0, which is no size"),
     "minus": (config(vocab_size=-1), r"model/config\.json is broken: vocab_size is -1, which is no size"),
     "layers": (config(num_hidden_layers=10**6), r"num_hidden_layers is 1000000, and the files of the weights hold \d+ tensors"),
@@ -92,6 +120,12 @@ def test_a_folder_that_no_model_has_is_refused_by_file_and_reason(copy: Path, na
     with pytest.raises(ChatError, match=says):
         load(resolve(str(copy), data_dir=copy.parent), CPU)
     assert time.monotonic() - begun < 20
+
+
+def test_half_a_character_in_a_template_is_none_in_what_the_model_reads(copy: Path) -> None:
+    settings_of("tokenizer_config.json", chat_template="\ud83d{{ messages[0].content }}")(copy)
+    tokenizer = load(resolve(str(copy), data_dir=copy.parent), CPU).tokenizer
+    assert render([Message("user", "Hi")], tokenizer, context=100, max_tokens=5).text == "\ufffdHi"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,6 +171,11 @@ def test_a_gguf_that_no_model_has_is_refused_by_file_and_reason(tmp_path: Path, 
     values, says = GGUFS[name]
     with pytest.raises(ChatError, match=f"^bad.gguf is damaged: its GGUF header cannot be read .*{says}"):
         read_header(gguf(tmp_path / "bad.gguf", **values))
+
+
+def test_a_gguf_without_tensors_is_left_to_llamacpp_to_refuse(tmp_path: Path) -> None:
+    """The first part of a split file may hold none."""
+    assert read_header(gguf(tmp_path / "none.gguf")).kind == "unknown"
 
 
 def test_more_blocks_than_tensors_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from chatapp.models.facts import UNKNOWN_CONTEXT, context_of, gguf_facts
 from chatapp.models.hub import Cancelled
 from chatapp.models.loading import load, load_tokenizer, pick_device, pick_dtype
 from chatapp.models.sources import Source, resolve
+from chatapp.models.tokenizer import read_tokenizer
 from chatapp.settings import Settings
 from tests.fakehub import FakeHub
 
@@ -170,13 +171,13 @@ def test_the_tokenizer_of_a_gguf_needs_no_weights(smol: Path, smol_gguf: Path, t
     source = Source("smol", "gguf", gguf=smol_gguf)
     tokenizer = load_tokenizer(source, Settings(data_dir=tmp_path))
     assert [p.name for p in (tmp_path / "models").glob("*/model.safetensors")] == []
-    assert tokenizer.get_vocab() == loading._tokenizer(smol, "smol").get_vocab()
+    assert tokenizer.get_vocab() == read_tokenizer(smol, "smol").get_vocab()
     assert convert_tokenizer(smol_gguf, tmp_path, lambda what, share: pytest.fail("it is kept")).name.endswith("-tokenizer")
 
 
 def test_ids_of_the_embedded_tokenizer_are_those_of_llama_cpp(smol: Path) -> None:
     """llama.cpp's /tokenize gave these (xllamacpp 2026.10): digits are split off first. Transformers' own reading of the GGUF differs."""
-    tokenizer = loading._tokenizer(smol, "smol")
+    tokenizer = read_tokenizer(smol, "smol")
     known = {
         "hello  12 world 3.14": [28120, 256, 33, 34, 905, 216, 35, 30, 33, 36],
         "a1b2\n\n 77": [81, 33, 82, 34, 8866, 39, 39],

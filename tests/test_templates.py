@@ -35,6 +35,7 @@ WRONG = {
     "itself": ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", r"fails on these messages \(RecursionError"),
     "brackets": ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", r"fails on these messages \((RecursionError|SyntaxError)"),
     "loops": ("{% for a in [1] %}" * 30 + "{% endfor %}" * 30, r"fails on these messages \(SyntaxError"),
+    "nothing at all": ("{{ self._TemplateReference__context }}", "makes no text of these messages"),
     "long": ("{{ 'a' * 20000000 }}", r"makes 20,000,000 characters of these messages"),
 }
 

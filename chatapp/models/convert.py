@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.models.failures import Reading
 from chatapp.models.gguf_header import Header, read_header
 from chatapp.models.hub import Progress
 from chatapp.models.memory import gigabytes
@@ -27,20 +28,6 @@ FORM = "2"
 DIGITS_FIRST = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 """Values of tokenizer.ggml.pre whose vocabularies were trained on single digits (llama.cpp: llama-vocab.cpp, regex \\p{N} first).
 Transformers 5.23 splits them as GPT-2 does, which gives other ids for '  12' and for '½'."""
-
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What transformers raises on files that say something no model says; it checks few of their values itself."""
 
 STALE = 3600.0
 """Seconds after which a half-written folder belongs to a process that died."""
@@ -88,15 +75,14 @@ def _build_tokenizer(gguf: Path, header: Header) -> "PreTrainedTokenizerBase":
     from tokenizers import pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    try:
+    with Reading(f"The tokenizer of {gguf.name} cannot be read: "):
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    except FAILURES as error:
-        raise ChatError(f"The tokenizer of {gguf.name} cannot be read: {error}") from error
     if header.values.get("tokenizer.ggml.pre") in DIGITS_FIRST:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
         )
-    tokenizer.chat_template = tokenizer.chat_template or header.values.get("tokenizer.chat_template")
+    template = header.values.get("tokenizer.chat_template")
+    tokenizer.chat_template = tokenizer.chat_template or (template if isinstance(template, str) else None)
     return tokenizer
 
 
@@ -104,16 +90,12 @@ def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig
 
-    try:
-        progress(f"Converting {gguf.name}, once", None)
-        with told(f"Converting {gguf.name}, once", progress):
-            model = AutoModelForCausalLM.from_pretrained(
-                str(gguf.parent), gguf_file=gguf.name, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
-            )
-    except FAILURES as error:
-        raise ChatError(
-            f"{gguf.name} cannot be converted for Transformers: {error} Use --engine llamacpp, which runs the file as it is."
-        ) from error
+    progress(f"Converting {gguf.name}, once", None)
+    cure = " Use --engine llamacpp, which runs the file as it is."
+    with Reading(f"{gguf.name} cannot be converted for Transformers: ", cure), told(f"Converting {gguf.name}, once", progress):
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), gguf_file=gguf.name, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
+        )
     progress(f"Writing {gguf.stem}", 0.98)
     model.save_pretrained(folder)
 

@@ -44,13 +44,13 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """The GGML type that most weights have, by name, such as Q4_1."""
+        """The GGML type that most weights have, by name, such as Q4_1; 'unknown' where there are none, as in the first part of some."""
         from gguf import GGMLQuantizationType
 
         sums: dict[int, int] = {}
         for tensor in self.tensors:
             sums[tensor.kind] = sums.get(tensor.kind, 0) + tensor.size
-        return GGMLQuantizationType(max(sums, key=sums.__getitem__)).name
+        return GGMLQuantizationType(max(sums, key=sums.__getitem__)).name if sums else "unknown"
 
 
 @dataclass

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
-from chatapp.models.convert import FAILURES, convert_gguf, convert_tokenizer, told
+from chatapp.models.convert import convert_gguf, convert_tokenizer, told
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.facts import Facts, context_of
+from chatapp.models.failures import FAILURES, Reading, first_line
 from chatapp.models.hub import Progress, download, no_progress
 from chatapp.models.identity import revision_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
+from chatapp.models.tokenizer import read_plain_tokenizer, read_tokenizer
 from chatapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
     check(found := weights.inspect(folder))
     config = _config(folder, source.name)
     _check_description(config, found, source.name)
-    tokenizer = _tokenizer(folder, source.name)
+    tokenizer = read_tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
     model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, quantization(settings, dtype), progress)
     where = ", ".join(sorted({str(d) for d in getattr(model, "hf_device_map", {}).values()})) if _several(settings) else device
@@ -80,8 +82,8 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
 def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_progress) -> "PreTrainedTokenizerBase":
     """The tokenizer alone: half a second for a GGUF seen for the first time, a quarter later. Downloads a Hub model's files."""
     if source.is_gguf:
-        return _plain_tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
-    return _tokenizer(source.folder or download(source, progress)[0], source.name)
+        return read_plain_tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
+    return read_tokenizer(source.folder or download(source, progress)[0], source.name)
 
 
 def fetch(
@@ -182,7 +184,7 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
     except (*FAILURES, StrictDataclassError) as error:
         if "auto_map" in (folder / "config.json").read_text(encoding="utf-8"):
             raise ChatError(f"{name} needs Python code from its repository, which this app never runs. Choose another model.") from error
-        raise ChatError(f"{name} cannot be loaded: {_first_line(error)} A newer transformers may know it.") from error
+        raise ChatError(f"{name} cannot be loaded: {first_line(error)} A newer transformers may know it.") from error
     named = config.architectures or []
     writes = not named or any(a.endswith(GENERATES) for a in named)
     if config.is_encoder_decoder or not writes or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
@@ -208,32 +210,9 @@ def _described(config: "PretrainedConfig", name: str) -> int:
     import torch
     from transformers import AutoModelForCausalLM
 
-    try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except FAILURES as error:
-        raise ChatError(f"{name} cannot be loaded: its config.json describes no model: {_first_line(error)}") from error
+    with Reading(f"{name} cannot be loaded: its config.json describes no model: "), torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
-    return _tokenizer_of(AutoTokenizer, folder, name)
-
-
-def _plain_tokenizer(folder: Path, name: str) -> "PreTrainedTokenizerBase":
-    """As convert_tokenizer wrote it. AutoTokenizer would import torch to look at the configuration of a model: seconds of the start."""
-    from transformers import PreTrainedTokenizerFast
-
-    return _tokenizer_of(PreTrainedTokenizerFast, folder, name)
-
-
-def _tokenizer_of(kind: type, folder: Path, name: str) -> "PreTrainedTokenizerBase":
-    try:
-        return kind.from_pretrained(folder, trust_remote_code=False)
-    except FAILURES as error:
-        raise ChatError(f"The tokenizer of {name} cannot be loaded: {_first_line(error)} Fetch the model again.") from error
 
 
 def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quantized: Any, progress: Progress) -> "PreTrainedModel":
@@ -253,14 +232,9 @@ def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quant
                 output_loading_info=True,
             )
     except torch.OutOfMemoryError as error:
-        raise ChatError(f"{name} does not fit: {_first_line(error)} Choose a smaller model.") from error
+        raise ChatError(f"{name} does not fit: {first_line(error)} Choose a smaller model.") from error
     except (*FAILURES, SafetensorError) as error:
-        raise ChatError(f"{name} cannot be loaded: {_first_line(error)}") from error
+        raise ChatError(f"{name} cannot be loaded: {first_line(error)}") from error
     if missing := sorted(report["missing_keys"]):
         raise ChatError(f"{name} is incomplete: {len(missing)} of its weights are in no file, first {missing[0]}. Fetch it again.")
     return model.eval()
-
-
-def _first_line(error: BaseException) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line if line.endswith(".") else line + "."

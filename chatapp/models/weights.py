@@ -43,8 +43,11 @@ def inspect(folder: Path) -> Weights:
 
 
 def _check_config(path: Path, tensors: int) -> None:
-    """Sizes that no model has: none of something, or more layers than there are tensors. Building such a model might never end."""
+    """Names that are none, and sizes that no model has: none of something, or more layers than tensors. Building that might never end."""
     config = _object(path)
+    named = config.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise _broken(path, f"architectures is {str(named)[:40]}, which is no list of names")
     for values in (config, config.get("text_config")):
         sizes = {name: size for name in SIZES if isinstance(values, dict) and isinstance(size := values.get(name), int)}
         for name, size in sizes.items():
