@@ -188,5 +188,7 @@ def test_end_ids_are_the_models_the_tokenizers_and_the_templates() -> None:
     tokenizer.eos_token = "<|endoftext|>"
     assert end_ids(tokenizer) == {text_end, turn_end}
     assert end_ids(tokenizer, GenerationConfig(eos_token_id=[7, 9])) == {text_end, turn_end, 7, 9}
+    for wrong in ("x", [10**9, -1], ["7"], [None]):
+        assert end_ids(tokenizer, GenerationConfig(eos_token_id=wrong)) == {text_end, turn_end}
     tokenizer.chat_template = None
     assert end_ids(tokenizer) == {text_end}

@@ -161,8 +161,12 @@ def special_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
 
 
 def end_ids(tokenizer: "PreTrainedTokenizerBase", generation_config: "GenerationConfig | None" = None) -> frozenset[int]:
-    """Ids that end a reply: the model's own list, the tokenizer's, and the end-of-turn tokens its chat template writes."""
-    found = set(_as_list(getattr(generation_config, "eos_token_id", None))) | set(_as_list(tokenizer.eos_token_id))
+    """Ids that end a reply: the model's own list, the tokenizer's, and the end-of-turn tokens its chat template writes.
+
+    What a file names beside them that is in no vocabulary, a number or not, ends nothing.
+    """
+    named = [*_as_list(getattr(generation_config, "eos_token_id", None)), *_as_list(tokenizer.eos_token_id)]
+    found = {i for i in named if isinstance(i, int) and 0 <= i < len(tokenizer)}
     template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
     special = {token.content: i for i, token in tokenizer.added_tokens_decoder.items()}
     # In a template with channels <|end|> closes one part of a reply, not the reply.
