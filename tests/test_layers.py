@@ -12,6 +12,7 @@ FLOORS = {
     "signals": 0,
     "versions": 0,
     "loose": 0,
+    "markdown": 1,
     "turn": 1,
     "settings": 1,
     "prompt": 2,
