@@ -124,6 +124,19 @@ LEANED_ON = {
     "transformers.models.auto.modeling_auto": {
         "MODEL_FOR_CAUSAL_LM_MAPPING": "models/loading.py tells chat models from others",
     },
+    "markdown_it.rules_block": {
+        "blockquote": "markdown/grammar.py limits its depth",
+        "list_block": "markdown/grammar.py limits its depth",
+        "table": "markdown/grammar.py limits its cells",
+        "reference": "markdown/grammar.py keeps the place of a definition",
+        "StateBlock": "markdown/: blocks of our own",
+    },
+    "markdown_it.rules_inline": {
+        "StateInline": "markdown/: formulas, tags, footnotes and bare addresses",
+    },
+    "markdown_it.common.utils": {
+        "normalizeReference": "markdown/notes.py compares the labels of footnotes",
+    },
     "tokenizers.decoders": {
         "ByteLevel": "engines/text.py looks whole tokens up instead of decoding them",
     },
@@ -137,6 +150,7 @@ LEANED_ON = {
 """Module → name in it → what of the app stands on it. A call in front makes an object, whose attribute is meant."""
 
 INNER = ("gradio.queueing", "gradio.routes", "gradio.themes", BATCHING, "transformers.cache_utils", "transformers.generation",
+         "markdown_it.common", "markdown_it.rules_",
          "transformers.integrations", "transformers.masking_utils", "transformers.models", "tokenizers.decoders")  # fmt: skip
 """Modules whose names their makers move as they like."""
 
