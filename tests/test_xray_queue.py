@@ -107,8 +107,8 @@ async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, lo
     turn = await told(chat, ME)
     engine.hold, said = asyncio.Event(), []
     running = await chat.send(YOU, "One")
-    engine.card = replace(engine.card, model="another")
+    engine.card = replace(engine.card, model="another", revision="sha256:0123456789abcdef")
     await seen(looks, turn, said)
-    assert "Load scripted to replay it" in said[0]["error"] and chat.queue.waiting == 0
+    assert said[0]["error"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
     engine.hold.set()
     await ended(chat, running)
