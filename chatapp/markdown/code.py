@@ -29,7 +29,7 @@ LANGUAGES = frozenset(
     """,
     )
 )
-NAMES_OF_PYGMENTS = {"kt": "kotlin", "jsonc": "json", "jsonl": "json", "svg": "xml", "zsh": "bash"}
+NAMES_OF_PYGMENTS = {"kt": "kotlin", "jsonc": "json", "jsonl": "json", "svg": "xml", "wl": "mathematica", "yml": "yaml", "zsh": "bash"}
 """What models call a language and Pygments does not."""
 
 LONGEST = 20_000
