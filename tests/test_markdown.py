@@ -194,7 +194,9 @@ def test_prices_and_variables_are_no_formulas(text: str) -> None:
     assert "".join(blocks(text)).count("$") == text.count("$")
 
 
-@pytest.mark.parametrize("text", ["`$x$`", "`\\(x\\)`", "```\n$x$ \\[y\\]\n```", "    $$x$$", "costs $5 in `x$`", r"\$x\$", r"\\(x\\)"])
+@pytest.mark.parametrize(
+    "text", ["`$x$`", "`\\(x\\)`", "```\n$x$ \\[y\\]\n```", "    $$x$$", "costs $5 in `x$`", r"\(a `b\)` c", r"\$x\$", r"\\(x\\)"]
+)
 def test_there_are_no_formulas_in_code_nor_where_the_mark_is_escaped(text: str) -> None:
     assert "<math" not in blocks(text)[0]
 
@@ -218,6 +220,7 @@ def test_footnotes_stand_where_they_were_written() -> None:
         f'<div class="note" dir="auto"><span class="label">1</span>{p("b <em>c</em>")}{p("d")}</div>',
         f'<div class="note" dir="auto"><span class="label">x</span>{p("e")}</div>',
     ]
+    assert "note" not in blocks("> [^1]: a b")[0]
 
 
 def test_a_thought_is_folded_and_open_while_it_lasts() -> None:
@@ -239,7 +242,8 @@ def test_a_thought_is_folded_and_open_while_it_lasts() -> None:
 
 @pytest.mark.parametrize("text", ["`<think>`", "```\n<think>\n```", "- a\n\n  <think>b", "a <think>b</think>", "    <think>"])
 def test_a_thought_begins_only_where_a_block_of_the_reply_does(text: str) -> None:
-    assert "<details" not in "".join(blocks(text))
+    shown = "".join(blocks(text))
+    assert "<details" not in shown and "&lt;think&gt;" in shown
 
 
 def test_details_are_folds_with_markdown_in_them() -> None:

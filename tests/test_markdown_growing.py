@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatapp.markdown import Growing, blocks
@@ -54,6 +54,8 @@ class Receiver:
 
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, st.lists(st.integers(1, 7), min_size=1), st.booleans())
+@example("[a]: https://x.org\n'a title\nof three\nlines'\n\n[a]", [1], False)
+@example("a\nb | c\n--|--x\n\ny", [1], False)
 def test_the_blocks_are_those_of_the_whole_text_however_it_was_cut(text: str, lengths: list[int], thinking: bool) -> None:
     receiver = Receiver(thinking)
     at = turn = 0
@@ -117,6 +119,11 @@ def test_the_first_definition_of_a_link_holds() -> None:
     for piece in ("[a]\n\n[a]: https://x.org", "/y\n\n", "[a]: https://z.org\n\n", "[a]"):
         receiver.take(piece)
     assert all('href="https://x.org/y"' in html for html in receiver.blocks) and len(receiver.blocks) == 2
+
+
+def test_there_is_an_end_to_thoughts() -> None:
+    made = blocks("<think>a</think>b\n\n" * 60)
+    assert sum("<details" in html for html in made) == 50 and sum("&lt;think&gt;a" in html for html in made) == 10
 
 
 def test_after_a_thought_its_blocks_are_closed() -> None:
