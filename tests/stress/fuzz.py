@@ -20,7 +20,7 @@ from tests.tiny import make_tiny
 DOCUMENTED = (503, 507)
 """Server errors with a sentence: no model, a full disk."""
 ANSWER_SECONDS = 30.0
-API, PAGE, XRAY = 200, 150, 150
+API, PAGE, XRAY = 150, 120, 120
 """Tries at each door in a run of 60 s."""
 
 BODY: dict[str, Any] = {

@@ -13,7 +13,7 @@ from tests.stress.visitor import MAX_TOKENS, Visitor, visitor
 from tests.stress.weird import EVERY, as_json, mutated, places
 from tests.test_transfer import CHATGPT, OPEN_WEBUI
 
-IMPORTS, OPENED = 300, 40
+IMPORTS, OPENED = 240, 30
 """Files in a run of 60 s, and how many of the accepted conversations are opened and gone on with."""
 NUMBERS = ("created", "updated", "started", "queued", "first_token", "generating", "seed", "prefilled", "reused", "dropped", "prompt_ids")
 NUMBERS += ("reply_ids", "logprobs", "create_time", "update_time", "timestamp", "created_at", "updated_at", "top_k", "temperature")

@@ -19,7 +19,7 @@ from tests.stress.visitor import ENDLESS, MAX_TOKENS, TEMPERATURE, Answer, visit
 
 KILLS = 10
 """In a run of 60 s."""
-LATEST = 4.0
+LATEST = 3.0
 """Seconds after the first token until the kill, at most."""
 LOST_SECONDS = 1.0
 """What was shown this long before the kill must be on the disk: design.md promises it."""

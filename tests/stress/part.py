@@ -37,10 +37,10 @@ class Part:
 
 PARTS = {
     "foreign": Part(120),
-    "origins": Part(60),
-    "fuzz": Part(60, 2.5),
+    "origins": Part(120),
+    "fuzz": Part(120, 3.0),
     "hostile": Part(240),
-    "kills": Part(60, 3.0),
+    "kills": Part(120, 6.0),
     "load": Part(180, 1.5),
     "greedy": Part(90),
 }
