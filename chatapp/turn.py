@@ -72,6 +72,7 @@ KNOBS: tuple[Knob, ...] = (
 
 MAX_STOP_STRINGS = 16
 MAX_SEED = 2**32 - 1
+LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class Sampling:
             object.__setattr__(self, knob.name, type(knob.default)(value))  # a slider says 1 for 1.0; a record says one of them
         whole = isinstance(self.seed, int) and not isinstance(self.seed, bool)
         if self.seed is not None and not (whole and 0 <= self.seed <= MAX_SEED):
-            raise ChatError(f"Seed is {self.seed!r}; it must be empty or a whole number from 0 to {MAX_SEED}.", status=422)
-        if isinstance(self.stop, str) or not all(isinstance(s, str) and s for s in self.stop):
+            raise ChatError(f"Seed is {shortened(self.seed)}; it must be empty or a whole number from 0 to {MAX_SEED}.", status=422)
+        if not isinstance(self.stop, list | tuple) or not all(isinstance(s, str) and s for s in self.stop):
             raise ChatError("Stop strings must be a list of texts, none of them empty.", status=422)
         if len(self.stop) > MAX_STOP_STRINGS:
             raise ChatError(f"{len(self.stop)} stop strings were given; at most {MAX_STOP_STRINGS} are allowed.", status=422)
@@ -114,12 +115,18 @@ class Sampling:
         return cls(**{name: value for name, value in values.items() if value is not None})
 
 
+def shortened(value: Any) -> str:
+    """A value as a sentence can hold it."""
+    said = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "too large"
+    return said if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN]}…"
+
+
 def _check_number(knob: Knob, value: Any) -> None:
     whole = isinstance(knob.default, int)
     kind = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kind) or not knob.minimum <= value <= knob.maximum:
         noun = "a whole number" if whole else "a number"
-        raise ChatError(f"{knob.label} is {value!r}; it must be {noun} from {knob.minimum:g} to {knob.maximum:g}.", status=422)
+        raise ChatError(f"{knob.label} is {shortened(value)}; it must be {noun} from {knob.minimum:g} to {knob.maximum:g}.", status=422)
 
 
 @dataclass(frozen=True)
@@ -262,9 +269,14 @@ class Turn:
         return self.stop_reason == "stopped" and not self.timings.started
 
     @property
+    def cut(self) -> bool:
+        """Ended by something else than the model."""
+        return self.stop_reason in ("length", "stopped", "interrupted", "error")
+
+    @property
     def can_continue(self) -> bool:
         """A reply that was cut: more could follow."""
-        return self.stop_reason in ("length", "stopped", "interrupted", "error") and bool(self.prompt_ids)
+        return self.cut and bool(self.prompt_ids)
 
     @property
     def tokens_per_second(self) -> float | None:

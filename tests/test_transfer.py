@@ -138,6 +138,19 @@ def test_nobody_exports_another_ones_conversation(chat: Store, kind: str) -> Non
     assert "Trees" not in written(chat, kind, owner=YOU)
 
 
+@pytest.mark.parametrize("kind", transfer.SUFFIXES)
+def test_what_is_deleted_while_everything_is_exported_is_left_out(chat: Store, kind: str) -> None:
+    pieces = export(chat, ME, kind)
+    text = next(pieces)
+    while "Trees" not in text:
+        text += next(pieces)
+    chat.delete(ME, "c2")
+    text += "".join(pieces)
+    assert "Trees" in text and "Other" not in text
+    if kind == "json":
+        assert [conversation["id"] for conversation in json.loads(text)["conversations"]] == ["c1"]
+
+
 def test_an_unknown_kind_names_the_known_ones(chat: Store) -> None:
     with pytest.raises(ChatError, match="Did you mean markdown"):
         written(chat, "markdwon")

@@ -37,7 +37,7 @@ def test_none_means_the_default() -> None:
     assert Sampling.of({"temperature": None, "top_k": 3}) == Sampling(top_k=3)
 
 
-@pytest.mark.parametrize("stop", ["abc", ("",), tuple("abcdefghijklmnopq")])
+@pytest.mark.parametrize("stop", ["abc", ("",), tuple("abcdefghijklmnopq"), 10**30, True, {"abc": 1}], ids=str)
 def test_stop_strings_must_be_a_short_list_of_texts(stop) -> None:
     with pytest.raises(ChatError):
         Sampling(stop=stop)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chatapp.errors import ChatError, closest
+from chatapp.errors import ChatError, NotFound, closest
 from chatapp.store import Store
 from chatapp.store.limits import TIME
 from chatapp.store.record import FORMAT, VERSION, Conversation, read_document
@@ -37,10 +37,19 @@ def export(store: Store, owner: str, kind: str, conversation_id: str | None = No
     """The file, piece by piece: one conversation, or all of the owner's, oldest first."""
     if kind not in SUFFIXES:
         raise ChatError(f"There is no export named {kind!r}.{closest(kind, SUFFIXES)} Choose from: {', '.join(SUFFIXES)}.", status=422)
-    ids = store.ids(owner) if conversation_id is None else [conversation_id]
-    found = (store.conversation(owner, id) for id in ids)
+    found = _all(store, owner) if conversation_id is None else iter([store.conversation(owner, conversation_id)])
     writers: dict[str, Callable[[Iterator[Conversation]], Iterator[str]]] = {"markdown": _markdown, "json": _json, "jsonl": _jsonl}
     return writers[kind](found)
+
+
+def _all(store: Store, owner: str) -> Iterator[Conversation]:
+    """Without those that are deleted while the others are written."""
+    for id in store.ids(owner):
+        try:
+            found = store.conversation(owner, id)
+        except NotFound:
+            continue
+        yield found
 
 
 def import_file(store: Store, owner: str, data: bytes) -> Imported:
