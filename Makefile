@@ -66,6 +66,7 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.readme
+	$(BIN)/python -m docs.protocol
 
 clean:
 	rm -rf $(VENV) .venv-oldest .oldest.txt .pytest_cache .ruff_cache .hypothesis

@@ -29,9 +29,9 @@ def main(settings: Settings) -> None:
     from chatapp.store import Store
     from chatapp.ui.blocks import build, launch_options
     from chatapp.ui.misread import handlers
+    from chatapp.ui.routes import routes
     from chatapp.ui.start import Loop, announce, close_tunnels, refuse_address, save_chats
     from chatapp.web import auth, login_limit, security
-    from chatapp.web.routes import routes
 
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)

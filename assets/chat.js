@@ -1,158 +1,213 @@
-/* The page's one object. Values come from Python over wires, events go back over them; nothing else talks to the server. */
+/* What is shown, and what is done: actions go through the door, and one watch brings back what changed. */
 (() => {
-  const app = Object.assign(window.chatapp, { rail: { users: [], bots: [] }, side: {}, meter: {}, status: {}, pending: null });
-  const listeners = {};
-  const triggers = {};
-  const unheard = {};
-  let counter = 0;
-  let latest = 0;
+  const app = window.chatapp;
+  const POLL = 4000;
+  const NOTHING = { conversation: null, version: "", order: [], rows: {}, running: null, leaf: null, title: "", missing: false };
+  let watching = new AbortController();
+  let timer = 0;
+  let pace = 0.005;
+  let lost = 0;
+  let moves = 0;
 
-  app.on = (name, heard) => (listeners[name] ||= []).push(heard);
-  app.tell = (name) => (listeners[name] || []).forEach((heard) => heard(app[name]));
-  /* The first that is ours: a message may hold <div id="message">, and must not be taken for the box. */
-  app.$ = (selector, root = document) => [...root.querySelectorAll(selector)].find((node) => !node.closest("#bot .prose")) ?? null;
-  app.store = {
-    get: (key, kind = localStorage) => { try { return JSON.parse(kind.getItem("chatapp." + key)); } catch { return null; } },
-    set: (key, value, kind = localStorage) => {
-      try { value === null || value === "" ? kind.removeItem("chatapp." + key) : kind.setItem("chatapp." + key, JSON.stringify(value)); } catch { /* private mode, full */ }
-    },
-  };
-  /* What somebody wrote is kept under their login, as others may use this browser after them. Known once the status has a tab. */
-  app.mine = (key) => (app.status.login ? app.status.login + "." : "") + key;
+  app.view = { ...NOTHING };
+  app.list = { rows: [], total: 0, sign: "" };
+  app.model = { sign: "" };
+  app.query = "";
+  /* What somebody wrote is kept under their login, as others may use this browser after them. Known with the first news. */
+  app.mine = (key) => (app.model.login ? `${app.model.login}.${key}` : key);
+  app.shown = 100;
 
-  app.wire = (name, event, props, watch, trigger) => {
-    const take = () => {
-      const value = JSON.parse(props.value || "{}");
-      if (name === "rail" && value.nonce && order(value.nonce) < latest) return outrun();
-      app[name] = value;
-      if (value.nonce && order(value.nonce) >= unheard[name]?.order) delete unheard[name];
-      app.tell(name);
-    };
-    triggers[name] = (payload) => {
-      if (payload.nonce) unheard[name] = { order: order(payload.nonce), since: Date.now() };
-      trigger(event, payload);
-      if (name !== "status") triggers.status?.({});
-    };
-    watch("value", take);
-    take();
-    if (Object.keys(triggers).length === 4) setTimeout(start, 0);
-  };
-
-  const nonce = () => `${Date.now().toString(36)}.${++counter}`;
-  const order = (id) => Number(id.split(".")[1]);
-  /* An older event's last view came after the newest event's, and the transcript came with it. */
-  const outrun = () => { if (app.rail.nonce && order(app.rail.nonce) === latest) app.act("refresh"); };
-  /* The newest act decides what is shown: views of older ones that are still on their way are ignored. One that comes while a
-     message is being handed over waits for that, so that no answer is missed. */
-  app.act = (action, more = {}) => {
-    if (app.pending) { setTimeout(() => app.act(action, more), 50); return null; }
-    const id = nonce();
-    latest = order(id);
-    triggers.rail?.({ do: action, conversation: app.rail.conversation, leaf: app.rail.leaf, temporary: !!app.temporary, query: app.query || "", nonce: id, ...more });
-    return id;
-  };
-  app.manage = (action, more = {}) => {
-    const id = nonce();
-    triggers.side?.({ do: action, query: app.query || "", nonce: id, ...more });
-    return id;
-  };
-  app.measure = (text) => triggers.meter?.({ conversation: app.rail.conversation, leaf: app.rail.leaf, text });
-
-  app.el = (tag, attributes = {}, ...children) => {
-    const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (value === null || value === undefined || value === false) continue;
-      if (key === "icon") node.innerHTML = app.icons[value];
-      else if (key === "on") for (const [event, heard] of Object.entries(value)) node.addEventListener(event, heard);
-      else node.setAttribute(key, value === true ? "" : value);
+  /* From here on: everything that the page lacks, then whatever changes, until nothing runs; then a look every few seconds. */
+  app.watch = async () => {
+    watching.abort();
+    clearTimeout(timer);
+    const { signal } = (watching = new AbortController());
+    const asked = { conversation: app.view.conversation, have: app.view.version, model: app.model.sign, list: app.list.sign };
+    Object.assign(asked, { query: app.query, rows: app.shown, tick: pace });
+    try {
+      await app.lines("watch", asked, (news) => signal.aborted || take(news), signal);
+      if (!signal.aborted) later(POLL);
+    } catch (error) {
+      if (!signal.aborted) missed(error);
     }
-    node.append(...children.filter((child) => child !== null && child !== undefined));
-    return node;
-  };
-  app.button = (label, icon, click, { text = "", kind = "quiet" } = {}) => {
-    const node = app.el("button", { type: "button", class: kind, "aria-label": label, title: label, icon, on: { click } });
-    if (text) node.append(app.el("span", {}, text));
-    return node;
   };
 
-  app.toast = (text, { action = "", click = null, ms = 5000 } = {}) => {
-    const node = app.el("div", { class: "toast" }, app.el("span", {}, text));
-    const away = () => node.remove();
-    if (action) node.append(app.el("button", { type: "button", on: { click: () => { away(); click(); } } }, action));
-    app.$("#toasts").append(node);
-    setTimeout(away, ms);
+  const later = (ms) => {
+    timer = setTimeout(() => (document.hidden ? null : app.watch()), ms);
   };
 
-  app.ask = (text, answers) => {
-    const dialog = app.$("#question");
-    app.$("#question-text").textContent = text;
-    const choose = (run) => () => { dialog.close(); run?.(); };
-    app.$(".answers", dialog).replaceChildren(...[...answers, { text: "Cancel" }].map((answer) =>
-      app.el("button", { type: "button", class: answer.danger ? "danger" : "", on: { click: choose(answer.run) } }, answer.text)));
-    dialog.showModal();
-  };
+  /* No answer: say so once, keep everything, ask again by itself. */
+  function missed(error) {
+    lost += 1;
+    if (lost === 2 || !error.lost) app.tell("lost", error.message);
+    later(Math.min(8000, 250 * 2 ** lost));
+  }
+
+  function take(news) {
+    if (lost) app.tell("lost", "");
+    lost = 0;
+    const began = performance.now();
+    if (news.model) {
+      app.model = news.model;
+      app.tell("model", news.model);
+    }
+    if (news.list) {
+      app.list = news.list;
+      app.tell("list", news.list);
+    }
+    if (news.path) takePath(news.path);
+    if (news.grown) takeGrown(news.grown, began);
+  }
+
+  function takePath(path) {
+    if (path.missing) return gone();
+    const rows = {};
+    const fresh = Object.fromEntries(path.rows.map((row) => [row.id, row]));
+    path.order.forEach((id) => {
+      rows[id] = fresh[id] || app.view.rows[id];
+    });
+    const opened = app.view.version === "";
+    app.view = { ...path, rows, changed: Object.keys(fresh), leaf: path.order.at(-1) ?? null, opened };
+    if (path.conversation) app.temporary = path.temporary;
+    app.tell("path", app.view);
+    if (path.unsaved) app.tell("unsaved", path.unsaved);
+  }
+
+  function takeGrown(grown, began) {
+    const row = app.view.rows[grown.id];
+    if (!row) return;
+    row.line = { ...row.line, ...grown.line, at: row.line.at, of: row.line.of, previous: row.line.previous, next: row.line.next };
+    grown.blocks.forEach(([index, html]) => {
+      if (html === "") row.blocks.length = Math.min(row.blocks.length, index);
+      else row.blocks[index] = html;
+    });
+    app.tell("grown", grown);
+    if (grown.unsaved) app.tell("unsaved", grown.unsaved);
+    /* The next watch asks for views no quicker than a fifth of the time can draw. */
+    pace = 0.9 * pace + 0.1 * Math.min(0.5, (5 * (performance.now() - began)) / 1000);
+  }
+
+  /* A temporary chat that the server gave up stays to be read; the next message says why it cannot go on. */
+  function gone() {
+    if (app.temporary) return;
+    app.toast("That conversation was not found: it was deleted, or it belongs to somebody else.", { failed: true });
+    app.open(null);
+  }
 
   /* Where the next message goes changes at once; what is shown follows with the answer. */
   app.open = (conversation, temporary = false) => {
-    if (app.pending) { setTimeout(app.open, 50, conversation, temporary); return; }
+    moves += 1;
     app.temporary = temporary;
-    app.rail = conversation ? { ...app.rail, conversation, leaf: null } : { ...app.rail, conversation: null, leaf: null, running: null, temporary, users: [], bots: [] };
-    app.act("open", { conversation, leaf: null });
+    app.view = { ...NOTHING, conversation, version: conversation ? "" : "new" };
+    app.tell("moved", app.view);
+    if (!conversation) app.tell("path", { ...app.view, changed: [], opened: true });
+    return app.watch();
   };
+
   app.fresh = (temporary = false) => {
     app.open(null, temporary);
-    app.phone() && app.fold("left", true);
+    if (app.phone()) app.fold("left", true);
     app.$("#message")?.focus();
   };
-  app.phone = () => innerWidth < 768;
+
+  /* The turn that began is shown, or another conversation is, or the connection is lost. */
+  const shown = (turn, at) =>
+    new Promise((done) => {
+      const look = () => (at !== moves || lost || app.view.order.includes(turn) ? done() : setTimeout(look, 10));
+      look();
+    });
+
+  /* Do something; what it changed comes with the watch. Null where it was refused, which is said. `app.doing` counts what is under way. */
+  app.doing = 0;
+  app.act = async (action, more = {}) => {
+    app.doing += 1;
+    const done = await act(action, more);
+    app.doing -= 1;
+    return done;
+  };
+
+  async function act(action, more) {
+    const at = moves;
+    const asked = { do: action, conversation: app.view.conversation, temporary: !!app.temporary, ...app.settings.read(), ...more };
+    if (action === "send") asked.leaf = app.view.leaf;
+    try {
+      const done = await app.post("chat", asked);
+      if (at === moves && done.conversation) app.view.conversation = done.conversation;
+      app.watch();
+      if (done.turn) await shown(done.turn, at);
+      return done;
+    } catch (error) {
+      app.failed(error);
+      return null;
+    }
+  }
+
+  /* Something about whole conversations. */
+  app.manage = async (action, more = {}) => {
+    app.doing += 1;
+    let done = true;
+    try {
+      await app.post("manage", { do: action, ...more });
+      app.watch();
+    } catch (error) {
+      done = false;
+      app.failed(error);
+    }
+    app.doing -= 1;
+    return done;
+  };
+
+  app.measure = async (text) => {
+    const { system, settings } = app.settings.read();
+    try {
+      app.tell("meter", await app.post("measure", { conversation: app.view.conversation, text, system, settings }));
+    } catch {
+      app.tell("meter", {}); // the meter is a convenience: whatever is wrong, Send will say
+    }
+  };
 
   /* Address: ?c= follows the conversation shown; Back and Forward open what they name. A temporary chat has no address. */
   const address = () => new URL(location).searchParams.get("c");
+  let travelling = false;
   let known = false;
-  app.on("rail", (rail) => {
-    if (!rail.nonce) return;
-    const url = new URL(location), now = rail.temporary ? null : rail.conversation || null, was = address();
-    app.temporary = rail.temporary;
-    now ? url.searchParams.set("c", now) : url.searchParams.delete("c");
-    if (now !== was) known && !app.travelling ? history.pushState(null, "", url) : history.replaceState(null, "", url);
-    app.travelling = false;
+  app.on("path", (view) => {
+    const url = new URL(location);
+    const now = app.temporary ? null : view.conversation;
+    const was = address();
+    if (now) url.searchParams.set("c", now);
+    else url.searchParams.delete("c");
+    if (now !== was) history[known && !travelling ? "pushState" : "replaceState"](null, "", url);
+    travelling = false;
     known = true;
   });
-  window.addEventListener("popstate", () => { app.travelling = true; app.open(address()); });
+  window.addEventListener("popstate", () => {
+    travelling = true;
+    app.open(address());
+  });
 
-  function start() {
-    let last = Date.now();
-    /* First the event that holds Gradio's stream to this tab open while something is done in it. Gradio drops an event that comes
-       before it listens, so this asks until there is an answer; everything else comes after it. */
-    const begin = () => {
-      if (app.status.tab) return;
-      if (app.$("#message") && app.$("#bot")) triggers.status({});
-      setTimeout(begin, 100);
-    };
-    app.on("status", (status) => {
-      if (!status.tab || app.begun) return;
-      app.begun = true;
-      app.tell("meter");
-      app.open(address());
-    });
-    begin();
-    const refresh = () => {
-      if (document.hidden || Date.now() - last < 1000 || app.pending) return;
-      last = Date.now();
-      app.act("refresh");
-      triggers.status({});
-    };
-    window.addEventListener("focus", refresh);
-    document.addEventListener("visibilitychange", refresh);
-    /* Gradio may close the stream while an answer is on its way; the next event opens it again, and the answer comes. */
-    setInterval(() => {
-      if (Object.values(unheard).some(({ since }) => Date.now() - since > 1500)) {
-        Object.values(unheard).forEach((one) => { one.since = Date.now(); });
-        app.manage("list");
-      }
-    }, 500);
-    /* A view that stands still while a reply runs: the connection was cut. Ask again. */
-    app.on("rail", () => { last = Date.now(); });
-    setInterval(() => { if (app.rail.running && Date.now() - last > 8000) refresh(); }, 2000);
-  }
+  const look = () => {
+    if (!document.hidden && app.begun) app.watch();
+  };
+  window.addEventListener("focus", look);
+  window.addEventListener("online", look);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && !app.view.running) watching.abort();
+    look();
+  });
+  /* A temporary chat is gone with the page. */
+  window.addEventListener("beforeunload", (event) => {
+    if (app.temporary && app.view.conversation) event.preventDefault();
+  });
+
+  /* Called by the page's own markup once it stands; the other parts stand a moment later. */
+  app.begin = () => {
+    if (app.begun) return;
+    if (!app.$("#message") || !app.$("#bot") || !app.$("#conversations")) {
+      setTimeout(app.begin, 20);
+      return;
+    }
+    app.begun = true;
+    app.tell("begin");
+    app.open(address());
+  };
 })();

@@ -1,6 +1,7 @@
-/* The list of conversations: grouped by the reader's own days, renamed in place, driven by keyboard. */
+/* The list of conversations: grouped by the reader's own days, renamed in place, driven by keyboard, longer as one scrolls. */
 (() => {
   const app = window.chatapp;
+  const PAGE = 100;
   let renaming = null;
   let wish = null;
   let drawn = "";
@@ -8,18 +9,21 @@
   function group(row) {
     if (app.query) return "Found";
     if (row.pinned) return "Pinned";
-    const then = new Date(row.updated * 1000), midnight = new Date();
+    const then = new Date(row.updated * 1000);
+    const midnight = new Date();
     midnight.setHours(0, 0, 0, 0);
     const days = (midnight - then) / 86400000;
     if (days <= 0) return "Today";
     if (days <= 1) return "Yesterday";
     if (days <= 7) return "Previous 7 days";
-    return then.toLocaleDateString("en", { month: "long", year: then.getFullYear() === midnight.getFullYear() ? undefined : "numeric" });
+    const year = then.getFullYear() === midnight.getFullYear() ? undefined : "numeric";
+    return then.toLocaleDateString("en", { month: "long", year });
   }
 
   /* Text with its hits in <mark>; built from text nodes, never from markup. `hits` are [start, end] pairs. */
   function marked(text, hits = []) {
-    const letters = Array.from(text), parts = [];
+    const letters = Array.from(text);
+    const parts = [];
     let at = 0;
     for (const [start, end] of hits || []) {
       parts.push(letters.slice(at, start).join(""), app.el("mark", {}, letters.slice(start, end).join("")));
@@ -29,25 +33,25 @@
   }
 
   const name = (row) => row.title || "Untitled";
-  const leaving = new Map();
-  const remove = (row) => leaving.set(app.manage("delete", { id: row.id }), row);
-  /* Only now: the server may have refused. An answer that got lost shows in a later list. */
-  function removed(side) {
-    for (const [asked, row] of leaving) {
-      const answered = asked === side.nonce, gone = answered ? side.ok : !side.query && !side.rows.some((one) => one.id === row.id);
-      if (answered || gone) leaving.delete(asked);
-      if (gone) told(row);
-    }
-  }
-  function told(row) {
-    const open = row.id === app.rail.conversation;
+  const when = (row) => new Date(row.updated * 1000).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+
+  async function remove(row) {
+    const open = row.id === app.view.conversation;
+    if (!(await app.manage("delete", { id: row.id }))) return;
     if (open) app.fresh();
-    app.toast(`“${name(row)}” was deleted.`, { action: "Undo", ms: 8000, click: () => { app.manage("restore", { id: row.id }); if (open) app.open(row.id); } });
+    const undo = async () => {
+      if ((await app.manage("restore", { id: row.id })) && open) app.open(row.id);
+    };
+    app.toast(`“${name(row)}” was deleted.`, { action: "Undo", ms: 8000, click: undo });
   }
-  const begin = (row) => { renaming = row.id; draw(); };
+
+  const begin = (row) => {
+    renaming = row.id;
+    draw();
+  };
 
   function field(row) {
-    const input = app.el("input", { type: "text", class: "renaming", "aria-label": "Title", maxlength: "200" });
+    const input = app.el("input", { type: "text", class: "renaming", "aria-label": "Title", maxlength: "200", dir: "auto" });
     input.value = row.title;
     let ended = false;
     const end = (keep) => {
@@ -55,56 +59,109 @@
       ended = true;
       renaming = null;
       const title = input.value.trim();
-      if (keep && title && title !== row.title) { row.title = title; app.manage("rename", { id: row.id, title }); }
+      if (keep && title && title !== row.title) {
+        row.title = title;
+        app.manage("rename", { id: row.id, title });
+      }
       wish = row.id;
       draw();
     };
     input.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return;
-      if (event.key === "Enter") { event.preventDefault(); end(true); }
-      if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); end(false); }
+      if (event.key === "Enter") {
+        event.preventDefault();
+        end(true);
+      }
+      if (event.key === "Escape") {
+        event.preventDefault();
+        event.stopPropagation();
+        end(false);
+      }
     });
     input.addEventListener("blur", () => end(true));
-    setTimeout(() => { input.focus(); input.select(); }, 0);
+    setTimeout(() => {
+      input.focus();
+      input.select();
+    }, 0);
     return input;
   }
 
+  function link(row, here) {
+    const go = (event) => {
+      if (event.ctrlKey || event.metaKey || event.button) return;
+      event.preventDefault();
+      app.open(row.id);
+      if (app.phone()) app.fold("left", true);
+    };
+    const rename = (event) => {
+      event.preventDefault();
+      begin(row);
+    };
+    const attributes = { href: `?c=${encodeURIComponent(row.id)}`, class: "open", "data-id": row.id, "aria-current": here ? "page" : null };
+    const title = app.el("span", { class: "title", dir: "auto" }, ...marked(name(row), row.title_ranges));
+    const open = app.el("a", { ...attributes, title: `${name(row)}\n${when(row)}`, on: { click: go, dblclick: rename } }, title);
+    if (row.snippet) open.append(app.el("span", { class: "snippet", dir: "auto" }, ...marked(row.snippet, row.snippet_ranges)));
+    if (row.running) open.append(app.el("span", { class: "dot", title: "A reply is being written" }));
+    return open;
+  }
+
+  const acts = (row) => [
+    { label: row.pinned ? "Unpin" : "Pin", icon: "pin", on: row.pinned, run: () => app.manage(row.pinned ? "unpin" : "pin", { id: row.id }) },
+    { label: "Rename", icon: "edit", run: () => begin(row) },
+    { label: "Delete", icon: "trash", run: () => remove(row) },
+  ];
+
   function item(row) {
-    const here = row.id === app.rail.conversation;
+    const here = row.id === app.view.conversation;
     const line = app.el("li", { class: [here ? "here" : "", row.running ? "busy" : ""].join(" ").trim() || null });
-    if (renaming === row.id) { line.append(field(row)); return line; }
-    const title = app.el("span", { class: "title" }, ...marked(name(row), row.title_ranges));
-    const open = app.el("a", { href: `?c=${encodeURIComponent(row.id)}`, class: "open", "data-id": row.id, "aria-current": here ? "page" : null, title: name(row),
-      on: { click: (event) => { if (event.ctrlKey || event.metaKey || event.button) return; event.preventDefault(); app.open(row.id); app.phone() && app.fold("left", true); },
-        dblclick: (event) => { event.preventDefault(); begin(row); } } }, title);
-    if (row.snippet) open.append(app.el("span", { class: "snippet" }, ...marked(row.snippet, row.snippet_ranges)));
-    if (row.running) open.append(app.el("span", { class: "dot", title: "A reply is being written" }, ""));
-    line.append(open, app.el("span", { class: "acts" },
-      app.button(row.pinned ? `Unpin ${name(row)}` : `Pin ${name(row)}`, "pin", () => app.manage(row.pinned ? "unpin" : "pin", { id: row.id }), { kind: row.pinned ? "quiet on" : "quiet" }),
-      app.button(`Rename ${name(row)}`, "edit", () => begin(row)),
-      app.button(`Delete ${name(row)}`, "trash", () => remove(row))));
+    if (renaming === row.id) {
+      line.append(field(row));
+      return line;
+    }
+    const tools = app.el("span", { class: "acts" });
+    for (const act of acts(row)) tools.append(app.button(`${act.label} ${name(row)}`, act.icon, act.run, { kind: act.on ? "quiet on" : "quiet" }));
+    const menu = () => acts(row).map(({ label, run }) => ({ text: label, danger: label === "Delete", run }));
+    const more = app.button(`More for ${name(row)}`, "more", () => app.menu(more, menu()), { kind: "quiet touch" });
+    line.append(link(row, here), tools, more);
     return line;
+  }
+
+  function parts(rows) {
+    const groups = new Map();
+    for (const row of rows) {
+      const title = group(row);
+      if (!groups.has(title)) groups.set(title, []);
+      groups.get(title).push(row);
+    }
+    const order = [...groups].sort(([a], [b]) => (b === "Pinned") - (a === "Pinned"));
+    const made = order.flatMap(([title, list], n) => [
+      app.el("h2", { id: `group-${n}` }, title),
+      app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item)),
+    ]);
+    if (!rows.length) made.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
+    const left = app.list.total - rows.length;
+    if (left > 0) made.push(app.button(`Show more: ${left} older conversations`, "right", longer, { text: `${left.toLocaleString("en")} older`, kind: "quiet older" }));
+    return made;
   }
 
   function draw() {
     const nav = app.$("#conversations");
     if (!nav) return;
-    const rows = app.side.rows || [];
+    const { rows } = app.list;
     /* Only when something it shows has changed: a list made anew between press and release would swallow the click. */
-    const sign = JSON.stringify([rows, app.query, app.rail.conversation, !!app.temporary, renaming, new Date().getDate()]);
+    const sign = JSON.stringify([app.list.sign, rows, app.view.title, app.query, app.view.conversation, !!app.temporary, renaming, new Date().getDate()]);
     if (sign === drawn && !wish) return;
     drawn = sign;
     const focused = wish || document.activeElement?.closest?.("#conversations .open")?.dataset.id;
     wish = null;
-    const groups = new Map();
-    for (const row of rows) { const g = group(row); groups.has(g) || groups.set(g, []); groups.get(g).push(row); }
-    const order = [...groups].sort(([a], [b]) => (b === "Pinned") - (a === "Pinned"));
-    const parts = order.flatMap(([title, list], n) => [app.el("h2", { id: `group-${n}` }, title), app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item))]);
-    if (!rows.length) parts.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
-    nav.replaceChildren(...parts);
+    nav.replaceChildren(...parts(rows));
     if (focused) nav.querySelector(`.open[data-id="${CSS.escape(focused)}"]`)?.focus();
-    const row = rows.find((one) => one.id === app.rail.conversation);
-    const title = app.temporary ? "Temporary chat" : row ? name(row) : app.rail.conversation ? app.$("#title").textContent : "New chat";
+    head(rows.find((one) => one.id === app.view.conversation));
+  }
+
+  function head(row) {
+    const shown = row ? name(row) : app.view.conversation ? app.view.title || app.$("#title").textContent : "New chat";
+    const title = app.temporary ? "Temporary chat" : shown;
     app.$("#title").textContent = title;
     document.title = title === "New chat" ? app.name : `${title} · ${app.name}`;
     app.$("#temporary-mark").hidden = !app.temporary;
@@ -112,67 +169,162 @@
     document.body.classList.toggle("temporary", !!app.temporary);
   }
 
-  app.on("rail", () => { if (!renaming) draw(); });
-  app.on("side", (side) => {
-    if (!renaming && (side.query || "") === (app.query || "")) draw();
-    if (!side.nonce || side.nonce === app.answered) return;
-    app.answered = side.nonce;
-    removed(side);
-    if (side.download) save(side.download);
-    if (side.erased) { [localStorage, sessionStorage].forEach((kept) => Object.keys(kept).filter((k) => k.startsWith("chatapp." + app.mine("draft."))).forEach((k) => kept.removeItem(k))); app.toast("Everything of yours was deleted."); app.fresh(); }
-    if (side.brought) {
-      const already = side.known ? ` ${side.known} ${side.known === 1 ? "was" : "were"} already here.` : "";
-      app.toast(`${side.imported} conversation${side.imported === 1 ? "" : "s"} imported.${already}`);
-      if (side.first) app.open(side.first);
+  /* Older ones come as one scrolls. */
+  let asking = false;
+  async function longer() {
+    if (asking || app.list.rows.length >= app.list.total) return;
+    asking = true;
+    app.shown = app.list.rows.length + PAGE;
+    try {
+      app.list = await app.post("list", { query: app.query, rows: app.shown });
+      draw();
+    } catch (error) {
+      app.failed(error);
     }
+    asking = false;
+  }
+
+  async function search(query) {
+    app.query = query;
+    app.shown = PAGE;
+    try {
+      const found = await app.post("list", { query, rows: app.shown });
+      if (app.query !== query) return;
+      app.list = found;
+      draw();
+    } catch (error) {
+      app.failed(error);
+    }
+  }
+
+  const drawUnlessRenaming = () => renaming || draw();
+  app.on("path", drawUnlessRenaming);
+  app.on("moved", drawUnlessRenaming);
+  app.on("list", (list) => (list.query || "") === app.query && drawUnlessRenaming());
+  app.on("begin", () => {
+    app.$("#conversations").addEventListener("scroll", ({ target }) => {
+      if (target.scrollHeight - target.scrollTop - target.clientHeight < 400) longer();
+    });
   });
 
-  function save(file) {
-    const link = app.el("a", { href: URL.createObjectURL(new Blob([file.text])), download: file.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  /* A file of everything, or of one conversation, straight from the server. */
+  const save = (format, id = "") => {
+    const asked = new URLSearchParams({ format, session: app.session, ...(id ? { id } : {}) });
+    app.el("a", { href: `ui/export?${asked}`, download: "" }).click();
+  };
+
+  async function bring(file) {
+    const asked = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file };
+    let done = null;
+    try {
+      const answer = await fetch(`ui/import?session=${app.session}`, asked);
+      done = await answer.json();
+    } catch {
+      done = { error: { message: "The file could not be sent: the server does not answer. Try again." } };
+    }
+    if (done.error) return app.failed(done.error);
+    const known = done.known ? ` ${done.known} ${done.known === 1 ? "was" : "were"} already here.` : "";
+    app.toast(`${done.imported} conversation${done.imported === 1 ? "" : "s"} imported.${known}`);
+    return done.first ? app.open(done.first) : app.watch();
+  }
+
+  async function erase() {
+    if (!(await app.manage("erase"))) return;
+    for (const kept of [localStorage, sessionStorage]) {
+      Object.keys(kept)
+        .filter((key) => key.startsWith(`chatapp.${app.mine("draft.")}`))
+        .forEach((key) => kept.removeItem(key));
+    }
+    app.toast("Everything of yours was deleted.");
+    app.fresh();
   }
 
   let timer = 0;
   document.addEventListener("input", (event) => {
     if (event.target.id !== "search") return;
     clearTimeout(timer);
-    timer = setTimeout(() => { app.query = event.target.value.trim(); app.manage("list"); }, 150);
+    timer = setTimeout(() => search(event.target.value.trim()), 150);
   });
 
   /* ↑ ↓ walk the list, F2 renames, Delete deletes; Escape leaves the search. */
-  document.addEventListener("keydown", (event) => {
-    if (event.target.id === "search") {
-      if (event.key === "ArrowDown") { event.preventDefault(); app.$("#conversations .open")?.focus(); }
-      if (event.key === "Escape") { event.target.value = ""; app.query = ""; app.manage("list"); app.$("#message").focus(); }
-      return;
+  function inSearch(event) {
+    if (event.key === "ArrowDown") {
+      event.preventDefault();
+      app.$("#conversations .open")?.focus();
     }
+    if (event.key === "Escape") {
+      event.target.value = "";
+      search("");
+      app.$("#message").focus();
+    }
+  }
+
+  function inList(event, open) {
+    const all = [...document.querySelectorAll("#conversations .open")];
+    const at = all.indexOf(open);
+    const row = app.list.rows.find((one) => one.id === open.dataset.id);
+    const does = {
+      ArrowDown: () => (all[at + 1] || longer())?.focus?.(),
+      ArrowUp: () => (all[at - 1] || app.$("#search")).focus(),
+      F2: () => begin(row),
+      Delete: () => {
+        wish = all[at + 1]?.dataset.id || all[at - 1]?.dataset.id;
+        remove(row);
+      },
+    };
+    if (!does[event.key]) return;
+    event.preventDefault();
+    does[event.key]();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.target.id === "search") return inSearch(event);
     const open = event.target.closest?.("#conversations .open");
-    if (!open) return;
-    const all = [...document.querySelectorAll("#conversations .open")], at = all.indexOf(open);
-    const row = app.side.rows.find((one) => one.id === open.dataset.id);
-    if (event.key === "ArrowDown") { event.preventDefault(); all[at + 1]?.focus(); }
-    if (event.key === "ArrowUp") { event.preventDefault(); (all[at - 1] || app.$("#search")).focus(); }
-    if (event.key === "F2") { event.preventDefault(); begin(row); }
-    if (event.key === "Delete") { event.preventDefault(); wish = all[at + 1]?.dataset.id || all[at - 1]?.dataset.id; remove(row); }
+    return open ? inList(event, open) : null;
   });
 
-  document.addEventListener("change", async (event) => {
+  document.addEventListener("change", (event) => {
     if (event.target.id !== "import-file" || !event.target.files.length) return;
-    const file = event.target.files[0];
-    app.manage("import", { name: file.name, text: await file.text() });
+    bring(event.target.files[0]);
     event.target.value = "";
   });
 
-  const exports = (id) => ["markdown", "json", "jsonl"].map((format) => ({ text: `Export as ${{ markdown: "Markdown", json: "JSON", jsonl: "JSONL" }[format]}`, run: () => app.manage("export", { format, ...(id ? { id } : {}) }) }));
-  app.commands = { ...app.commands,
+  const FORMATS = { markdown: "Markdown", json: "JSON", jsonl: "JSONL" };
+  const exports = (id) => Object.entries(FORMATS).map(([format, text]) => ({ text: `Export as ${text}`, run: () => save(format, id) }));
+  const current = () => {
+    const { conversation, title } = app.view;
+    return app.list.rows.find((one) => one.id === conversation) || (conversation && !app.temporary ? { id: conversation, title } : null);
+  };
+  const renameHere = (row) => {
+    app.fold("left", false);
+    if (!app.list.rows.includes(row)) app.list.rows.unshift({ ...row, updated: Date.now() / 1000 });
+    begin(row);
+  };
+  const everything = () =>
+    app.ask("Delete all your conversations, temporary ones too, with their drafts? This cannot be undone.", [
+      { text: "Delete everything", danger: true, run: erase },
+    ]);
+
+  app.commands = {
+    ...app.commands,
     new: () => app.fresh(),
     temporary: () => app.fresh(!app.temporary),
-    "menu-all": (button) => app.menu(button, [...exports(), { text: "Import a file…", run: () => app.$("#import-file").click() },
-      { text: "Delete everything of mine…", danger: true, run: () => app.ask("Delete all your conversations, temporary ones too, with their drafts? This cannot be undone.", [{ text: "Delete everything", danger: true, run: () => app.manage("erase") }]) }]),
+    "menu-all": (button) =>
+      app.menu(button, [
+        ...exports(),
+        { text: "Import a file…", run: () => app.$("#import-file").click() },
+        { text: "Delete everything of mine…", danger: true, run: everything },
+      ]),
     "menu-one": (button) => {
-      const row = (app.side.rows || []).find((one) => one.id === app.rail.conversation);
-      app.menu(button, row ? [...exports(row.id), { text: "Rename", run: () => { app.fold("left", false); begin(row); } }, { text: "Delete", danger: true, run: () => remove(row) }] : [{ text: "Nothing is kept here yet", run: null }]);
+      const row = current();
+      if (!row) return app.menu(button, [{ text: app.temporary ? "A temporary chat is kept nowhere" : "Nothing was said here yet", run: null }]);
+      const [pin] = acts(row);
+      const others = [
+        { text: pin.label, run: pin.run },
+        { text: "Rename", run: () => renameHere(row) },
+        { text: "Delete", danger: true, run: () => remove(row) },
+      ];
+      return app.menu(button, [...exports(row.id), ...others]);
     },
   };
 })();

@@ -65,9 +65,20 @@
   }
 
   /* Reproduce */
+  /* An imported reply came without settings; a seed that the app drew is the one that makes the reply again. */
+  function settingsOf(card) {
+    if (!card.engine) return [["settings", "not recorded: this reply was not made here"]];
+    const drawn = card.sampling.seed === null && card.seed !== null;
+    const said = (name, value) => {
+      if (name === "seed") return drawn ? `${card.seed}, drawn by the app: as the Seed it gives this reply again` : (card.seed ?? "none");
+      return Array.isArray(value) ? value.join(" | ") || "none" : (value ?? "none");
+    };
+    return Object.entries(card.sampling).map(([name, value]) => [name.replaceAll("_", " "), said(name, value)]);
+  }
+
   xray.views.card = {
     draw(data, body) {
-      const c = data.card, off = Object.entries(data.off), rows = [["model", c.model], ["revision", c.revision || "not recorded"], ["engine", c.engine], ["device and dtype", `${c.device} · ${c.dtype}`], ["versions", Object.entries(c.versions).map((v) => v.join(" ")).join(" · ")], ...Object.entries(c.sampling).map(([name, value]) => [name.replaceAll("_", " "), Array.isArray(value) ? value.join(" | ") || "none" : value ?? "none"]), ["date given to the template", c.date || "none"], ["prompt", `${c.prompt_ids.length} ids`], ["reply", `${c.reply_ids.length} ids, ${data.recorded} with the engine's own probability`], ["ended by", c.stop_reason]];
+      const c = data.card, off = Object.entries(data.off), rows = [["model", c.model], ["revision", c.revision || "not recorded"], ["engine", c.engine], ["device and dtype", `${c.device} · ${c.dtype}`], ["versions", Object.entries(c.versions).map((v) => v.join(" ")).join(" · ")], ...settingsOf(c), ["date given to the template", c.date || "none"], ["prompt", `${c.prompt_ids.length} ids`], ["reply", `${c.reply_ids.length} ids, ${data.recorded} with the engine's own probability`], ["ended by", c.stop_reason]];
       xray.fill(body, 
         el("div", { class: "x-form" }, data.why_not ? (data.anyway ? xray.insist("Replay anyway", () => xray.ask("replay")) : null) : xray.button("Replay", () => xray.ask("replay")), data.recorded ? xray.button("Compare the engine's record with float32", () => xray.ask("measure")) : el("span", { class: "x-badge" }, "this engine recorded no probabilities: nothing to compare with")),
         data.why_not ? el("p", { class: "x-note" }, data.why_not) : null, el("div", { id: "x-replay", role: "status" }), el("div", { id: "x-measure", role: "status" }),

@@ -28,7 +28,8 @@
   xray.ask = async (view, params = {}) => {
     asking[view]?.abort();
     const { signal } = asking[view] = new AbortController();
-    const question = { view, turn: xray.turn, session: app.status.tab, temporary: app.temporary ? app.rail.conversation : null, anyway: xray.anyway === xray.turn, ...params };
+    const temporary = app.temporary ? app.view.conversation : null;
+    const question = { view, turn: xray.turn, session: app.session, temporary, anyway: xray.anyway === xray.turn, ...params };
     let data = null;
     const tell = (answer) => {
       data = answer.data || data;

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -15,7 +16,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.job import Job, Jobs
 from chatapp.meter import Meter
 from chatapp.shelves import Shelves
-from chatapp.store import Store
+from chatapp.store import Outline, Store
 from chatapp.turn import Event, Message, Sampling, StopReason, Turn, new_id
 
 if TYPE_CHECKING:
@@ -145,11 +146,15 @@ class Chat:
         """One turn, live where it runs. NotFound when it is not the owner's."""
         return (await self._find(owner, turn_id))[1]
 
-    async def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
-        """root → leaf as in the store, with the live turns of running replies and of those that could not be saved."""
+    async def outline(self, owner: str, conversation_id: str, leaf: str | None = None) -> tuple[Store, Outline]:
+        """root → leaf as in the store, without prompts, with the live turns of running replies and of those that could not be saved."""
         live = self._jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
-        _, turns = await self.shelves.look(lambda store: store.path(owner, conversation_id, leaf))
-        return [live[turn.id].over(turn) if turn.id in live else turn for turn in turns]
+        store, found = await self.shelves.look(lambda store: store.outline(owner, conversation_id, leaf))
+        return store, replace(found, turns=[live[turn.id].over(turn) if turn.id in live else turn for turn in found.turns])
+
+    async def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
+        """The turns of outline()."""
+        return (await self.outline(owner, conversation_id, leaf))[1].turns
 
     async def shutdown(self) -> None:
         """End every reply as interrupted, save them all, take no more. Continue is offered at the next start."""

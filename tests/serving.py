@@ -7,12 +7,13 @@ with serve(engine) as site:
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gradio as gr
+from starlette.routing import Route
 
 from chatapp.chat import Chat
 from chatapp.engines.resident import Resident
@@ -46,8 +47,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident: Resident | None = None, **given: Any) -> Iterator[Site]:
-    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks."""
+def serve(
+    engine: Any, *, build: Callable[[Chat], None] | None = None, resident: Resident | None = None, more: Sequence[Route] = (), **given: Any
+) -> Iterator[Site]:
+    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes."""
     settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
     store = Store("sqlite://")
     chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
@@ -73,7 +76,7 @@ def serve(engine: Any, *, build: Callable[[Chat], None] | None = None, resident:
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
         app_kwargs={
-            "routes": routes(chat, resident, settings),
+            "routes": [*routes(chat, resident, settings), *more],
             "middleware": security.middleware(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,

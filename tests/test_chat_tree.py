@@ -127,7 +127,7 @@ async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat
     done = await ended(chat, third)
     words = "".join(scripted.words)
     assert [m for m in ("One", words, "Two", words, "Three") if m not in done.prompt_text] == []
-    assert [t.prompt_ids for t in await chat.path(ME, first.conversation_id)] == scripted.fed
+    assert [t.prompt_ids for t in chat.store.path(ME, first.conversation_id)] == scripted.fed
 
 
 async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: Chat, scripted) -> None:

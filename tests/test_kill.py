@@ -45,7 +45,7 @@ def test_nothing_older_than_a_second_is_lost_by_kill_9(moment: float, tmp_path: 
 
 async def _check_and_continue(store: Store, engine: Scripted, conversation_id: str, turn_id: str, promised: int) -> None:
     chat = Chat(Resident.of(engine), store)
-    [turn] = await chat.path(ME, conversation_id)
+    [turn] = store.path(ME, conversation_id)
     assert (turn.id, turn.user, turn.stop_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
     assert len(turn.reply_ids) >= promised
     assert turn.reply_text == "".join(f"w{n} " for n in range(len(turn.reply_ids)))

@@ -1,6 +1,7 @@
 """What comes from outside is read or refused in words, whatever it holds: half characters, odd numbers, brackets without an end."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
-from chatapp.turn import Message, Turn
-from chatapp.ui import blocks, panel
-from chatapp.ui.chat_page import Ask
-from chatapp.ui.view import transcript
+from chatapp.turn import Message, Sampling, Turn
+from chatapp.ui import blocks
+from chatapp.ui.protocol import ChatAction, Manage, Measure, More, Request, Watch
+from chatapp.ui.watch import Watcher
+from chatapp.web import door
 from chatapp.web.openai_request import NEUTRAL, READ, read
 from tests.chats import ME, Residence, ended
 
@@ -71,12 +73,18 @@ def test_any_body_of_a_request_is_read_or_refused_in_words(fields: dict[str, Any
             text.encode()
 
 
+FIELDS = st.sampled_from(["do", "conversation", "turn", "leaf", "text", "query", "settings", "rows", "tick", "session", "id"])
+
+
 @settings(deadline=None)
-@given(JSON | st.dictionaries(st.sampled_from(["do", "conversation", "turn", "leaf", "text", "query", "nonce"]), TEXT), TEXT)
-def test_an_event_of_the_page_brings_text_that_can_be_stored(data: Any, text: str) -> None:
-    ask = Ask.of(data, ME, text, (0.5, text, text))
-    for value in (ask.do, ask.conversation, ask.turn, ask.leaf, ask.text, ask.query, ask.nonce, ask.system, *ask.knobs):
-        str(value).encode()
+@given(JSON | st.dictionaries(FIELDS, TEXT | NUMBER | JSON), st.sampled_from([ChatAction, Watch, Measure, Manage, More]))
+def test_any_body_at_the_door_is_read_or_refused_in_words(data: Any, message: type[Request]) -> None:
+    try:
+        asked = message.read(door.read(json.dumps(data).encode()))
+    except ChatError as error:
+        str(error).encode()
+    else:
+        json.dumps(asdict(asked), ensure_ascii=False).encode()
 
 
 async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted, store_url: str) -> None:
@@ -87,7 +95,8 @@ async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted
     turn = await ended(chat, await chat.send(ME, "go on", conversation_id="c", system=old.system))
     assert (turn.stop_reason, store.turn(ME, old.id).user) == ("end", f"cut {HALF}")
     assert "cut \ufffd" in turn.prompt_text and "be \ufffd" in turn.prompt_text
-    json.dumps(transcript([old, turn]), ensure_ascii=False).encode()
+    news = [door.line(line) async for line in Watcher(chat, Resident.of(scripted)).watch(ME, {"conversation": "c"})]
+    assert "cut \ufffd" in "".join(news).encode().decode()
     await chat.shutdown()
     store.close()
 
@@ -95,7 +104,7 @@ async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted
 @pytest.mark.parametrize("seed", ["9" * 5000, "x", "-1", "1.5"], ids=["digits", "letter", "negative", "half"])
 def test_a_seed_that_is_no_number_is_refused_in_one_line(seed: str) -> None:
     with pytest.raises(ChatError, match="whole number from 0 to 4294967295") as caught:
-        panel.seed_of(seed)
+        Sampling.of({"seed": seed})
     assert len(str(caught.value)) < 150
 
 
@@ -104,9 +113,20 @@ async def test_an_event_with_too_few_values_is_refused_in_words(scripted, tmp_pa
     resident = Resident.of(scripted)
     chat = Chat(resident, store)
     page = blocks.build(chat, resident, Settings(data_dir=tmp_path))
-    act = next(fn for fn in page.fns.values() if fn.name == "act")
-    with pytest.raises(gr.Error, match="The page sent 1 values where 9 are needed"):
-        await page.process_api(act, [""])
+    reply = next(fn for fn in page.fns.values() if fn.api_name == "chat")
+    with pytest.raises(gr.Error, match="The page sent 1 values where 11 are needed"):
+        await page.process_api(reply, [""])
+    await chat.shutdown()
+    store.close()
+
+
+async def test_an_event_of_the_browser_alone_is_refused_in_words(scripted, tmp_path: Path) -> None:
+    store, resident = Store("sqlite://"), Resident.of(scripted)
+    chat = Chat(resident, store)
+    page = blocks.build(chat, resident, Settings(data_dir=tmp_path))
+    alone = next(fn for fn in page.fns.values() if fn.fn is None)
+    with pytest.raises(gr.Error, match="The server has no part in this event"):
+        await page.process_api(alone, ["", ""])
     await chat.shutdown()
     store.close()
 
@@ -114,21 +134,21 @@ async def test_an_event_with_too_few_values_is_refused_in_words(scripted, tmp_pa
 async def test_an_id_that_is_no_text_is_not_found(scripted, store_url: str) -> None:
     store = Store(store_url)
     chat = Chat(Residence(scripted), store)
-    ask = Ask.of({"conversation": f"{HALF}\0", "turn": HALF}, ME, "", ())
+    asked = door.read(json.dumps({"conversation": f"{HALF}\0", "turn": HALF}).encode())
     with pytest.raises(ChatError, match="not found"):
-        await chat.path(ME, ask.conversation)
+        await chat.path(ME, asked["conversation"])
     with pytest.raises(ChatError, match="not found"):
-        await chat.turn(ME, ask.turn)
+        await chat.turn(ME, asked["turn"])
     await chat.shutdown()
     store.close()
 
 
 async def test_the_panel_has_no_door_of_its_own(scripted, tmp_path: Path) -> None:
-    """The page's four wires and /chat take what is wrong in words; a component's own event would not."""
+    """/chat takes what is wrong in words; a component's own event would not."""
     store, resident = Store("sqlite://"), Resident.of(scripted)
     chat = Chat(resident, store)
     config = blocks.build(chat, resident, Settings(data_dir=tmp_path)).get_config_file()
     doors = [event["targets"][0][1] if event["targets"] else event["api_name"] for event in config["dependencies"] if event["backend_fn"]]
-    assert sorted(doors) == ["act", "chat", "look", "manage", "measure"]
+    assert doors == ["chat"]
     await chat.shutdown()
     store.close()

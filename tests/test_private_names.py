@@ -43,17 +43,13 @@ CHILD_SETS = [
 ]
 
 LEANED_ON = {
-    "gradio.queueing": {
-        "Queue.start_processing": "ui/blocks.py puts a calmer queue in its place",
-    },
     "gradio": {
         "Blocks()._queue.sleep_when_free": "ui/blocks.py makes the queue look for events less often",
         "Blocks()._queue.progress_update_sleep_when_free": "ui/blocks.py makes the queue look for progress less often",
-        "EventData(None, {})._data": "ui/chat_page.py and ui/sidebar.py read what the page's script sent",
     },
     "gradio.routes": {
-        "App().tokens": "web/xray_stream.py finds who is logged in",
-        "App().cookie_id": "web/xray_stream.py finds the cookie of the login",
+        "App().tokens": "web/door.py and web/xray_stream.py find who is logged in",
+        "App().cookie_id": "web/door.py and web/xray_stream.py find the cookie of the login",
     },
     "gradio.route_utils": {
         "FnIndexInferError": "ui/misread.py answers to the name of an event that is not there",

@@ -10,7 +10,8 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.store import Store
 from chatapp.store.temporary import TemporaryStore, used
 from chatapp.turn import Turn
-from chatapp.ui.sidebar import Sidebar
+from chatapp.ui.actions import ListActions
+from chatapp.ui.files import exported
 from chatapp.xray.looks import Looks
 from tests.chats import ME, YOU, Residence, ended, until
 
@@ -32,7 +33,7 @@ async def test_delete_everything_erases_temporary_chats_too_and_stops_their_repl
     running = await chat.send(ME, "Temporary and running", keep=False)
     await until(lambda: len(running.reply_ids) > 3)
     await chat.meter.budget(ME, mine.conversation_id, "typing")
-    assert await Sidebar(chat).do(ME, {"do": "erase"}) == {"erased": True}
+    assert await ListActions(chat).do(ME, {"do": "erase"}) == {}
     assert running.stop_reason == "stopped" and not chat.writing()
     for turn in (kept, mine, running):
         with pytest.raises(NotFound):
@@ -45,8 +46,8 @@ async def test_delete_everything_erases_temporary_chats_too_and_stops_their_repl
 async def test_an_export_of_everything_leaves_temporary_chats_out(chat: Chat) -> None:
     await ended(chat, await chat.send(ME, "Kept"))
     await ended(chat, await chat.send(ME, "Temporary", keep=False))
-    done = await Sidebar(chat).do(ME, {"do": "export", "format": "json"})
-    assert "Kept" in done["download"]["text"] and "Temporary" not in done["download"]["text"]
+    _, pieces = exported(chat.store, ME, None, "json")
+    assert "Kept" in (text := "".join(pieces)) and "Temporary" not in text
 
 
 def filled(store: TemporaryStore, name: str, *, text: str = "Hi", ends: bool = True) -> None:
@@ -107,4 +108,4 @@ async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat)
     [answer] = [a async for a in looks.look({**asked, "temporary": turn.conversation_id}, ME)]
     assert "not in the server's memory any more" in answer["error"]
     await shelves.forget(ME, kept.conversation_id)
-    assert await chat.path(ME, kept.conversation_id) == [kept]
+    assert chat.store.path(ME, kept.conversation_id) == [kept]

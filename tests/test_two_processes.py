@@ -15,9 +15,7 @@ from chatapp.engines.resident import Resident
 from chatapp.errors import NotFound
 from chatapp.store import Store
 from chatapp.turn import Turn
-from chatapp.ui.chat_page import Ask, ChatPage
-from chatapp.ui.drawing import Drawing
-from chatapp.ui.sidebar import Sidebar
+from chatapp.ui.watch import Watcher
 from chatapp.watching import LOOK_EVERY
 from tests.chats import ME, YOU, ended
 from tests.turns import asked
@@ -85,20 +83,20 @@ async def test_a_viewer_sees_the_reply_grow_without_haste(chat: Chat, store_url:
 
 
 async def test_the_page_shows_it_without_haste_and_with_its_end(chat: Chat, store_url: str) -> None:
-    other, page = Store(store_url), ChatPage(chat, chat.resident, Sidebar(chat))
+    other, watcher = Store(store_url), Watcher(chat, chat.resident)
     turn = asked(other, "Written there", reply=None)
-    views: list[tuple] = []
+    news: list[dict] = []
 
-    async def draw() -> None:
-        shown = await page.load(Ask(ME, "open"), turn.conversation_id, ok=True)
-        views.extend([view async for view in page.draw(shown, Drawing(1))])
+    async def watch() -> None:
+        news.extend([line async for line in watcher.watch(ME, {"conversation": turn.conversation_id})])
 
-    drawing = asyncio.create_task(draw())
+    watching = asyncio.create_task(watch())
     await asyncio.sleep(1.5)
-    assert not drawing.done()
+    assert not watching.done()
     other.finish(replace(turn, reply_text="Done", stop_reason="end"))
-    await asyncio.wait_for(drawing, 2)
-    assert len(views) <= 8 and views[-1][1][-1]["content"] == "Done"
+    await asyncio.wait_for(watching, 2)
+    last = [line["path"] for line in news if "path" in line][-1]
+    assert len(news) <= 10 and last["rows"][-1]["text"] == "Done" and last["running"] is None and news[-1] == {"done": True}
     other.close()
 
 
@@ -125,7 +123,7 @@ async def test_erasing_everything_here_ends_the_reply_there(chat: Chat, store_ur
         await asyncio.sleep(0.2)
         assert chat.store.delete_all(ME) == 1
         assert await writer.gone() == 0
-        assert (await asyncio.wait_for(watching, 2))[-1].running, "the viewer's stream ended without a failure"
+        assert all(turn.running for turn in await asyncio.wait_for(watching, 2)), "the viewer's stream ended without a failure"
 
 
 async def test_whoever_watches_a_killed_process_sees_its_reply_interrupted(chat: Chat, store_url: str, tiny_llama: Path) -> None:

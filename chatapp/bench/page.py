@@ -1,22 +1,26 @@
 """From token to screen in Chromium: a clock in the model's place writes the time, the page says how old it is when it is drawn.
 
-Ours beside Gradio's own ChatInterface demo, in a conversation of one message and in one of many. Needs playwright and Chromium.
+Ours beside Gradio's own ChatInterface, by turns, in a conversation of one message and in one of many, with the browser's processor time.
+Needs playwright and Chromium.
 """
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 import gradio as gr
+import psutil
 
-from chatapp.bench.processes import free_port
+from chatapp.bench.processes import Tree, free_port
 from chatapp.chat import Chat
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.resident import Resident
@@ -26,8 +30,8 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
 from chatapp.ui.blocks import build, launch_options
+from chatapp.ui.routes import routes
 from chatapp.web import security
-from chatapp.web.routes import routes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -81,20 +85,41 @@ async def ticking(measured: bool) -> AsyncIterator[tuple[int, str]]:
     yield STAMPS, END if measured else "A short answer of a few words."
 
 
+@dataclass
+class Seen:
+    """What was measured of one page and length: ages of the stamps in milliseconds, and the browser's processor seconds for each reply."""
+
+    ages: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
 def main(settings: Settings, repeats: int) -> int:
-    """`python -m chatapp.bench --page`. The last line is JSON."""
-    with chromium() as browser:
-        results = {}
-        for name, site in (("ours", ours(settings)), ("chat_interface", demo())):
-            with site as (url, box, entry):
-                results[name] = measured(browser, url, box, entry, repeats)
+    """`python -m chatapp.bench --page`. The last line is JSON, with its `ratios`."""
+    seen: dict[tuple[str, int], Seen] = {}
+    with ours(settings) as app, demo() as chat_interface:
+        for _ in range(repeats):
+            for length in (1, MANY):
+                for name, site in (("ours", app), ("chat_interface", chat_interface)):
+                    with chromium() as browser:
+                        measure(browser, *site, length, seen.setdefault((name, length), Seen()))
     print(
         f"From token to screen, milliseconds: median / 95th percentile of {repeats} replies of {STAMPS} tokens at {1 / PACE:.0f} a second"
     )
-    for name, by_length in results.items():
-        print(f"{name:<16}" + "   ".join(f"{length} messages {half:.0f} / {most:.0f}" for length, (half, most) in by_length.items()))
-    print(json.dumps({"page": results}))
+    for (name, length), one in seen.items():
+        screen = f"{median(one.ages):.0f} / {quantiles(one.ages, n=20)[-1]:.0f}"
+        print(f"{name:<16}{length:>3} messages   {screen:<12} browser {median(one.cpu):.2f} processor seconds for the reply")
+    print(json.dumps({"page": {f"{name} {length}": vars(one) for (name, length), one in seen.items()}, "ratios": ratios(seen)}))
     return 0
+
+
+def ratios(seen: dict[tuple[str, int], Seen]) -> dict[str, float]:
+    """Ours over Gradio's ChatInterface, and our many messages over one; medians."""
+    screen = {key: median(one.ages) for key, one in seen.items()}
+    cpu = {key: median(one.cpu) for key, one in seen.items()}
+    ours_, theirs = "ours", "chat_interface"
+    found = {f"screen_vs_chatinterface_{n}": screen[ours_, n] / screen[theirs, n] for n in (1, MANY)}
+    found |= {f"cpu_vs_chatinterface_{n}": cpu[ours_, n] / cpu[theirs, n] for n in (1, MANY)}
+    return found | {"fifty_vs_one": screen[ours_, MANY] / screen[ours_, 1], "fifty_vs_one_cpu": cpu[ours_, MANY] / cpu[ours_, 1]}
 
 
 @contextmanager
@@ -113,23 +138,25 @@ def chromium() -> Iterator:
         browser.close()
 
 
-def measured(browser, url: str, box: str, entry: str, repeats: int) -> dict[int, tuple[float, float]]:
-    """Messages in the conversation → (median, 95th percentile) of the stamps' ages in milliseconds."""
-    found = {}
-    for length in (1, MANY):
-        ages = []
-        for _ in range(repeats):
-            page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-            page.goto(url)
-            page.locator(entry).wait_for()
-            for number in range(1, length // 2):
-                say(page, entry, f"Question {number}?", page.get_by_text("A short answer").nth(number - 1))
-            page.evaluate(WATCH, box)
-            say(page, entry, "What does the clock say?", page.get_by_text(END).first)
-            ages += page.evaluate("window.ages")
-            page.context.close()
-        found[length] = (median(ages), quantiles(ages, n=20)[-1])
-    return found
+def measure(browser, url: str, box: str, entry: str, length: int, seen: Seen) -> None:
+    """One conversation of `length` messages, of which the last reply is measured."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.goto(url)
+    page.locator(entry).wait_for()
+    for number in range(1, length // 2):
+        say(page, entry, f"Question {number}?", page.get_by_text("A short answer").nth(number - 1))
+    page.evaluate(WATCH, box)
+    before = browser_seconds()
+    say(page, entry, "What does the clock say?", page.get_by_text(END).first)
+    seen.cpu.append(browser_seconds() - before)
+    seen.ages += page.evaluate("window.ages")
+
+
+def browser_seconds() -> float:
+    """Processor time of the browser that this process started."""
+    started = [p for p in psutil.Process(os.getpid()).children(recursive=True) if "chrom" in p.name()]
+    tops = [p for p in started if "chrom" not in (p.parent().name() if p.parent() else "")]
+    return sum(Tree(p.pid).cpu_seconds() for p in tops)
 
 
 def say(page: "Page", entry: str, text: str, answer) -> None:

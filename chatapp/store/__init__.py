@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from chatapp.errors import ChatError, NotFound
-from chatapp.store import erase, listing, migrate, search, write
+from chatapp.store import erase, listing, migrate, outline, search, write
 from chatapp.store.database import PATIENCE, Database
 from chatapp.store.errors import StoreError
 from chatapp.store.listing import Summary
+from chatapp.store.outline import Outline
 from chatapp.store.record import MAX_TITLE, Conversation, document, read_document
 from chatapp.store.runner import Runner
 from chatapp.store.running import Running
@@ -25,7 +26,7 @@ from chatapp.turn import StopReason, Turn
 if TYPE_CHECKING:
     from chatapp.settings import Settings
 
-__all__ = ["DELETED_DAYS", "Conversation", "Store", "StoreError", "Summary"]
+__all__ = ["DELETED_DAYS", "Conversation", "Outline", "Store", "StoreError", "Summary"]
 
 DELETED_DAYS = 30
 DAY = 86400.0
@@ -113,6 +114,16 @@ class Store:
                 raise NotFound("The message")
             return write.whole_turns(connection, path_to(tree, leaf or head.leaf))
 
+    def outline(self, owner: str, conversation_id: str, leaf: str | None = None) -> Outline:
+        """The same turns without their prompts, with what stands beside them: what a page shows."""
+        with self.database.read() as connection:
+            return outline.outline(connection, owner, conversation_id, leaf)
+
+    def version(self, owner: str, conversation_id: str) -> str:
+        """Another one whenever the outline may be another."""
+        with self.database.read() as connection:
+            return outline.version(connection, owner, conversation_id)
+
     def versions(self, owner: str, turn_id: str) -> list[str]:
         """Ids of the turns with the same parent, oldest first, itself included."""
         with self.database.read() as connection:
@@ -125,6 +136,12 @@ class Store:
         """The owner's conversations, pinned first, then the latest; with a query those in whose words it is found."""
         with self.database.read() as connection:
             return listing.found(connection, owner, query, limit) if query.strip() else listing.latest(connection, owner, limit)
+
+    def count(self, owner: str) -> int:
+        """How many conversations the owner has."""
+        with self.database.read() as connection:
+            mine = conversations.c.owner == owner, conversations.c.deleted.is_(None)
+            return connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one()
 
     def summary(self, owner: str, conversation_id: str) -> Summary:
         """One conversation as the list shows it."""

@@ -1,4 +1,4 @@
-"""Who draws in a tab, and how often: the newest event only, the latest state of a turn at a pace the page can keep up with."""
+"""How often a running reply is shown: its latest state, at a pace the page can keep up with."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,22 +10,10 @@ HEARTBEAT = 1.0
 """Seconds after which a waiting turn is shown again: its place in the queue changes without the turn changing."""
 
 
-class Drawing:
-    """One event of a tab that draws: its number as the tab counts (two close ones may arrive the other way round), and its end."""
-
-    def __init__(self, order: int) -> None:
-        self.order = order
-        self.over = False
-        self.wake = asyncio.Event()
-        self.ended = asyncio.Event()
-
-
-async def coalesced(stream: AsyncIterator[Turn], step: float, changed: asyncio.Event) -> AsyncIterator[Turn]:
-    """The latest turn of a stream, at most every `step` seconds, never losing the last one; repeats it every HEARTBEAT.
-
-    Setting `changed` from outside brings the next one at once.
-    """
+async def coalesced(stream: AsyncIterator[Turn], step: float) -> AsyncIterator[Turn]:
+    """The latest turn of a stream, at most every `step` seconds, never losing the last one; repeats it every HEARTBEAT."""
     latest: list[Turn] = []
+    changed = asyncio.Event()
 
     async def pump() -> None:
         try:

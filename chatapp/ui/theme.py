@@ -1,15 +1,7 @@
 """The look as Gradio variables: own palette, system fonts, nothing fetched. The rest stands in assets/style.css."""
 
-import json
-from pathlib import Path
-
 import gradio as gr
 from gradio.themes.utils import colors
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
-XRAY = ("xray.js", "xray-tokens.js", "xray-pasted.js", "xray-attention.js", "xray-model.js")
-SCRIPTS = ("chat.js", "transcript.js", "composer.js", "sidebar.js", "panel.js", *XRAY)
-STYLES = ("style.css", "xray.css")
 
 MOSS = colors.Color("#f0f7f4", "#dcece5", "#bbdacd", "#8fc1ae", "#5fa38c", "#3f8771", "#2f6d5b", "#27584a", "#21473d", "#1c3b33", "#0e211d")
 STONE = colors.Color(
@@ -48,25 +40,4 @@ def theme() -> gr.themes.Base:
         slider_color_dark="*primary_400",
         input_background_fill="white",
         input_background_fill_dark="*neutral_900",
-    )
-
-
-def icons() -> dict[str, str]:
-    """assets/icons by name, as inline SVG."""
-    return {file.stem: file.read_text().strip() for file in sorted((ASSETS / "icons").glob("*.svg"))}
-
-
-def head() -> str:
-    """The page's own style and scripts, inline: there before any component loads.
-
-    Not launch(css=…): Gradio would prefix each selector with its container, and rules that begin at <body> would match nothing.
-    """
-    icon_map = json.dumps(icons()).replace("</", "<\\/")
-    scripts = "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
-    styles = "\n".join((ASSETS / name).read_text() for name in STYLES)
-    return (
-        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<style>{styles}</style>"
-        f"<script>window.chatapp = {{icons: {icon_map}}};\n{scripts}</script>"
     )

@@ -1,16 +1,16 @@
-"""What the page shows of recorded turns, as plain data: transcript, the quiet line under each reply, the model card. No gradio here."""
+"""What the page shows of recorded turns, as plain data: rows, the quiet line under each reply, the model card. No gradio here."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import Any
+from functools import lru_cache
 
-from chatapp import loose
+from chatapp import markdown
 from chatapp.engines.base import Card
+from chatapp.store import Outline
 from chatapp.turn import KNOBS, Message, Sampling, Turn
-from chatapp.ui.words import typed, written
+from chatapp.ui.protocol import Line, Row, Said
 
-NOTHING_YET = "\u2060"
-"""Word joiner: keeps the bubble of an empty reply in the transcript, shows and copies as nothing."""
+RENDERED = 2000
+"""Replies whose HTML is remembered: a path is shown again after each reply."""
 
 WHY = {
     "end": "finished",
@@ -22,81 +22,68 @@ WHY = {
 }
 
 
-def transcript(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """Messages for gr.Chatbot, strictly alternating, so that the n-th bubble of a side belongs to the n-th entry of `slots`."""
-    messages: list[dict[str, str]] = []
-    for turn in turns:
-        said = [*spoken(turn.given), Message("user", turn.user), Message("assistant", turn.reply)]
-        messages += [{"role": m.role, "content": markdown(m) or NOTHING_YET} for m in said]
-    return messages
+def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
+    """The rows of a path. `positions` are the places in the queue of turns that wait."""
+    return [
+        Row(
+            turn.id,
+            [Said(m.role, m.content, blocks(m.content) if m.role == "assistant" else []) for m in spoken(turn.given)],
+            turn.user,
+            turn.reply,
+            blocks(turn.reply),
+            line(turn, outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0), positions.get(turn.id)),
+        )
+        for turn in outline.turns
+    ]
 
 
-def markdown(message: Message) -> str:
-    """A message's Markdown. An import may hold half surrogate pairs, which no answer can carry."""
-    return loose.text((typed if message.role == "user" else written)(message.content))
+@lru_cache(RENDERED)
+def _rendered(text: str) -> tuple[str, ...]:
+    return tuple(markdown.blocks(text))
+
+
+def blocks(text: str) -> list[str]:
+    """HTML of a model's words, block by block."""
+    return list(_rendered(text))
 
 
 def spoken(given: Sequence[Message]) -> list[Message]:
-    """Earlier messages that came with a request, without system ones, neighbours of one role joined."""
-    shown = [m for m in given if m.role != "system" and m.content]
-    return [Message(role, "\n\n".join(m.content for m in run)) for role, run in groupby(shown, key=lambda m: m.role)]
+    """Earlier messages that came with a request, without system ones."""
+    return [m for m in given if m.role != "system" and m.content]
 
 
-def slots(turns: Sequence[Turn], versions: Mapping[str, Sequence[str]], positions: Mapping[str, int | None]) -> dict[str, list[Any]]:
-    """What stands beside each bubble: `users` holds turn ids, `bots` the line under a reply; None for bubbles without a turn.
-
-    `positions` are the places in the queue of turns that wait.
-    """
-    users: list[Any] = []
-    bots: list[Any] = []
-    for turn in turns:
-        for message in spoken(turn.given):
-            (users if message.role == "user" else bots).append(None)
-        users.append({"id": turn.id, "text": turn.user})
-        bots.append(slot(turn, versions.get(turn.id, (turn.id,)), positions.get(turn.id)))
-    if bots and bots[-1]:
-        bots[-1]["last"] = True
-    return {"users": users, "bots": bots}
-
-
-def slot(turn: Turn, versions: Sequence[str], position: int | None = None) -> dict[str, Any]:
-    """The line under one reply, and what can be done with it.
-
-    `text` is given where the transcript shows it otherwise: Copy takes the model's own.
-    """
+def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None) -> Line:
+    """The line under one reply, and what can be done with it."""
     at = list(versions).index(turn.id) if turn.id in versions else 0
-    return {
-        "id": turn.id,
-        "facts": facts(turn, position),
-        "title": origin(turn),
-        "note": note(turn),
-        "reason": turn.stop_reason,
-        "running": turn.running,
-        "waiting": position,
-        "empty": not turn.reply,
-        "text": None if turn.running or written(turn.reply) == turn.reply else turn.reply,
-        "more": turn.can_continue,
-        "at": at + 1,
-        "of": max(1, len(versions)),
-        "previous": versions[at - 1] if at > 0 else None,
-        "next": versions[at + 1] if at + 1 < len(versions) else None,
-    }
+    return Line(
+        facts=facts(turn, position),
+        title=origin(turn, prompt_tokens),
+        note=note(turn),
+        reason=turn.stop_reason,
+        running=turn.running,
+        position=position,
+        empty=not turn.reply,
+        more=turn.cut and (prompt_tokens > 0 or bool(turn.prompt_ids)),
+        at=at + 1,
+        of=max(1, len(versions)),
+        previous=versions[at - 1] if at > 0 else None,
+        next=versions[at + 1] if at + 1 < len(versions) else None,
+    )
 
 
 def facts(turn: Turn, position: int | None = None) -> list[str]:
-    """tokens · tok/s · time to first token · why it ended · prompt tokens reused; only what is known."""
+    """model · tokens · tok/s · time to first token · why it ended; only what is known."""
     if position is not None:
         return [in_line(position)]
-    said = [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
+    said = [turn.model.split("/")[-1]] if turn.model else []
+    said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
     if turn.tokens_per_second:
         said.append(f"{turn.tokens_per_second:.1f} tok/s")
     if turn.timings.first_token is not None:
         said.append(f"first token {seconds(turn.timings.first_token)}")
     if turn.running:
         return said or ["Reading the prompt"]
-    said.append(WHY[turn.stop_reason])
-    if turn.reused:
-        said.append(f"{turn.reused:,} of {len(turn.prompt_ids):,} prompt tokens reused")
+    said.append(WHY[turn.stop_reason] if turn.engine or turn.stop_reason != "end" else "imported")
     return said
 
 
@@ -111,10 +98,12 @@ def note(turn: Turn) -> str:
     return " ".join(said)
 
 
-def origin(turn: Turn) -> str:
-    """Who wrote this, and how: the tooltip of the line."""
+def origin(turn: Turn, prompt_tokens: int) -> str:
+    """Who wrote this, from what, and how: the tooltip of the line. Of an imported reply only what came with it."""
     where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
-    return " · ".join(part for part in (turn.model, where, settings_of(turn.sampling)) if part)
+    read = f"{turn.reused:,} of {prompt_tokens:,} prompt tokens reused" if turn.reused else ""
+    seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""
+    return " · ".join(part for part in (turn.model, where, settings_of(turn.sampling) if turn.engine else "", seed, read) if part)
 
 
 def settings_of(sampling: Sampling) -> str:

@@ -1,11 +1,8 @@
-"""gr.HTML pieces of the page. Their markup never changes: values travel over hidden wires, and assets/*.js draws them with textContent."""
-
-import json
-from typing import Any
+"""gr.HTML pieces of the page. Their markup never changes: values come through the door, and assets/*.js draws them with textContent."""
 
 import gradio as gr
 
-from chatapp.ui.theme import icons
+from chatapp.ui.assets import icons
 
 NAME = "Chat"
 
@@ -17,25 +14,9 @@ EXAMPLES = (
 )
 
 
-def wire(name: str, event: str, value: Any) -> gr.HTML:
-    """A hidden channel: values to the page's script as `sent` makes them, and one event back with a JSON payload."""
-    script = f"chatapp.wire({json.dumps(name)}, {json.dumps(event)}, props, watch, trigger)"
-    return gr.HTML(sent(value), html_template="", js_on_load=script, elem_id=f"wire-{name}", elem_classes="wire", apply_default_css=False)
-
-
-def sent(value: Any) -> str:
-    """A wire's value as JSON text.
-
-    Not as an object: Gradio sends the differences between two values of an event, and its client applies them to the object in
-    place, also while the page has not yet seen it. Two values that arrive together would be seen as the second one twice.
-    Without "<": Gradio warns of a <script> in somebody's words.
-    """
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def static(markup: str, elem_id: str) -> gr.HTML:
-    """Fixed markup."""
-    return gr.HTML(markup, elem_id=elem_id, apply_default_css=False, js_on_load=None)
+def static(markup: str, elem_id: str, script: str | None = None) -> gr.HTML:
+    """Fixed markup; `script` runs once it stands."""
+    return gr.HTML(markup, elem_id=elem_id, apply_default_css=False, js_on_load=script)
 
 
 def button(action: str, label: str, icon: str, *, text: str = "", kind: str = "quiet", extra: str = "") -> str:
@@ -80,6 +61,14 @@ def header() -> str:
 </header>"""
 
 
+def transcript() -> str:
+    """Where the script draws the conversation, and what tells a screen reader that a reply is whole."""
+    return """
+<section id="bot" role="log" aria-label="Conversation" aria-live="off" tabindex="0"><div class="messages"></div></section>
+<button type="button" id="to-end" data-do="to-end" aria-label="Go to the end" title="Go to the end" hidden>↓</button>
+<div id="announcer" class="off-screen" role="status" aria-live="polite"></div>"""
+
+
 def empty() -> str:
     """The first page: the headline in the model's own tokens, and a way to begin."""
     cards = "".join(
@@ -90,6 +79,8 @@ def empty() -> str:
 <section id="welcome" aria-label="Start">
   <div id="headline" role="heading" aria-level="2">What would you like to know?</div>
   <p id="model-line" role="status"></p>
+  <p id="about">Chat with the model, then press <b>X-ray</b> under any reply: the exact prompt it read, every token's probability,
+  where it looked, what each layer would have said.</p>
   <div class="examples">{cards}</div>
 </section>"""
 
@@ -98,8 +89,9 @@ def composer() -> str:
     """The box: one button that sends or stops, the queue of messages that wait, the context meter."""
     return f"""
 <div class="composer">
+  <p id="notice" role="status" hidden></p>
   <div class="box">
-    <textarea id="message" rows="1" aria-label="Message" placeholder="Message" enterkeyhint="send" autofocus></textarea>
+    <textarea id="message" rows="1" dir="auto" aria-label="Message" placeholder="Message" enterkeyhint="send" autofocus></textarea>
     <button type="button" id="send" data-do="send" aria-label="Send" title="Send (Enter)">{icons()["send"]}</button>
   </div>
   <div class="under">

@@ -41,6 +41,15 @@ def outcome(steps: list[dict[str, Any]], sampling: Sampling, is_likeliest: bool,
         return "Recomputed here, a filter cuts this token. It was drawn all the same: the engine's own numbers were a little different."
     if last["p"] == 0:
         return "With these settings this token could not have been drawn: a filter cuts it."
-    chance = f"this one came with {100 * last['p']:.2g} % chance"
-    greedy = "which greedy decoding would also have taken" if is_likeliest else "where greedy decoding would have taken another"
-    return f"One of {last['kept']} token{'s' if last['kept'] != 1 else ''} is drawn at random; {chance}, {greedy}."
+    if last["kept"] == 1:
+        return "One token is left, so nothing is drawn: it had to be this one."
+    chance = f"this one came with a chance of {percent(last['p'])}"
+    greedy = "It is the one that greedy decoding takes" if is_likeliest else "Greedy decoding would have taken another"
+    return f"One of {last['kept']} tokens is drawn at random; {chance}. {greedy}."
+
+
+def percent(share: float) -> str:
+    """0.4 → '40 %', 0.9999 → 'more than 99.9 %', 0.00001 → 'less than 0.01 %'."""
+    if share > 0.999:
+        return "more than 99.9 %" if share < 1 else "100 %"
+    return f"{100 * share:.2g} %" if share >= 0.0001 else "less than 0.01 %"

@@ -16,7 +16,8 @@ as this thread holds Python's lock now and then."""
 def behind_the_chat() -> None:
     """What the model needs comes first."""
     if sys.platform == "linux":  # elsewhere a priority is the whole process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
 
 
 def one_thread() -> None:

@@ -18,8 +18,8 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.ui.blocks import build, launch_options
 from chatapp.ui.misread import handlers
+from chatapp.ui.routes import routes
 from chatapp.web import auth, security
-from chatapp.web.routes import routes
 from tests.conftest import Scripted
 
 FLAGS = (
@@ -155,7 +155,7 @@ def replies(page: Page) -> list[str]:
 def settled(page: Page) -> None:
     """Wait until nothing runs any more."""
     try:
-        page.wait_for_function("!chatapp.pending && !chatapp.rail.running")
+        page.wait_for_function("!chatapp.doing && !chatapp.view.running")
     except PlaywrightTimeout as error:
-        state = page.evaluate("JSON.stringify([chatapp.pending, chatapp.rail, chatapp.status.state])")
+        state = page.evaluate("JSON.stringify([chatapp.doing, chatapp.view, chatapp.model.state])")
         raise AssertionError(f"The page did not come to rest: {state}") from error

@@ -48,7 +48,7 @@ def test_enter_that_ends_a_composition_does_not_send(page: Page) -> None:
         )
     page.wait_for_timeout(300)
     assert page.locator("#message").input_value() == "かん"
-    assert page.evaluate("chatapp.rail.leaf") is None
+    assert page.evaluate("chatapp.view.leaf") is None
 
 
 def test_stop_keeps_what_was_shown(page: Page, site: Site) -> None:
@@ -184,7 +184,7 @@ def test_a_second_tab_shows_the_running_reply_and_can_stop_it(page: Page, site: 
     site.say(*COUNTING, delay=0.05)
     send(page, "count")
     expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("3 ")
-    other = visit(f"/?c={page.evaluate('chatapp.rail.conversation')}")
+    other = visit(f"/?c={page.evaluate('chatapp.view.conversation')}")
     expect(other.locator("#bot .bot-row .bot.message")).to_contain_text("12 ")
     other.locator('#send[aria-label="Stop"]').click()
     settled(other)
@@ -195,7 +195,7 @@ def test_a_second_tab_shows_the_running_reply_and_can_stop_it(page: Page, site: 
 def test_a_tab_that_regains_focus_shows_what_another_tab_wrote(page: Page, visit: Callable[..., Page]) -> None:
     send(page, "first")
     settled(page)
-    other = visit(f"/?c={page.evaluate('chatapp.rail.conversation')}")
+    other = visit(f"/?c={page.evaluate('chatapp.view.conversation')}")
     send(other, "second")
     settled(other)
     page.wait_for_timeout(1100)
@@ -219,7 +219,7 @@ def test_visitors_see_only_their_own(page: Page, site: Site, browser: Browser) -
     send(page, "mine alone")
     settled(page)
     stranger = browser.new_context().new_page()
-    stranger.goto(f"{site.url}/?c={page.evaluate('chatapp.rail.conversation')}")
+    stranger.goto(f"{site.url}/?c={page.evaluate('chatapp.view.conversation')}")
     expect(stranger.locator("#welcome")).to_be_visible()
     expect(stranger.locator("#conversations")).not_to_contain_text("mine alone")
     stranger.context.close()
@@ -236,7 +236,7 @@ def test_a_failed_reply_stands_with_its_reason(page: Page, site: Site) -> None:
 def test_a_refused_message_stays_in_the_box(page: Page) -> None:
     page.locator("#message").fill("word " * 4000)
     page.locator("#message").press("Enter")
-    expect(page.get_by_test_id("toast-body")).to_contain_text("tokens")
+    expect(page.locator(".toast.failed")).to_contain_text("tokens")
     assert page.locator("#message").input_value().startswith("word word")
     expect(page.locator("#meter")).to_have_class("over")
 

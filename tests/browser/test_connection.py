@@ -1,37 +1,16 @@
-"""What a bad connection does to Gradio's stream must not change what the page shows."""
+"""What a bad connection does must not change what the page shows, and two windows show one truth."""
 
 from collections.abc import Callable
 
-import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from chatapp.ui import chat_page
 from tests.browser.conftest import Site, replies, send, settled
-
-LATE_CLOSE = """
-const plain = window.fetch;
-window.fetch = async (...asked) => {
-  const response = await plain(...asked);
-  if (!String(asked[0].url ?? asked[0]).includes("queue/data")) return response;
-  const late = new TransformStream({
-    async transform(text, out) {
-      const [before, ...close] = text.split(/(?=data: {"msg": ?"close_stream)/);
-      out.enqueue(before);
-      if (close.length) await new Promise((done) => setTimeout(done, 1000));
-      close.forEach((part) => out.enqueue(part));
-    },
-  });
-  const body = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(late).pipeThrough(new TextEncoderStream());
-  return new Response(body, { status: response.status, headers: response.headers });
-};
-"""
-"""That the server has closed the stream is heard a second later."""
 
 LUMPS = """
 const plain = window.fetch;
 window.fetch = async (...asked) => {
   const response = await plain(...asked);
-  if (!String(asked[0].url ?? asked[0]).includes("queue/data")) return response;
+  if (!String(asked[0].url ?? asked[0]).includes("ui/watch")) return response;
   let waiting = [], timer = 0;
   const deliver = (out) => { for (const chunk of waiting.splice(0)) out.enqueue(chunk); };
   const lumps = new TransformStream({
@@ -58,19 +37,64 @@ def test_views_that_arrive_together_are_all_seen(context: BrowserContext, site: 
     expect(page.locator("#conversations .open")).to_have_count(1)
 
 
-def test_an_answer_to_what_was_asked_while_the_stream_closed_is_seen(
-    context: BrowserContext, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chat_page, "LINGER", 0.0)
+CUT = """
+const plain = window.fetch;
+window.fetch = async (...asked) => {
+  const response = await plain(...asked);
+  if (!String(asked[0].url ?? asked[0]).includes("ui/watch") || window.cuts-- <= 0) return response;
+  let seen = 0;
+  const cut = new TransformStream({
+    transform(chunk, out) {
+      seen += 1;
+      if (seen > 3) out.error(new TypeError("network error"));
+      else out.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(cut), { status: response.status, headers: response.headers });
+};
+window.cuts = 3;
+"""
+"""The first three watches break after three pieces."""
+
+
+def test_a_watch_that_breaks_is_taken_up_again(context: BrowserContext, site: Site) -> None:
+    site.say(*[f"{n} " for n in range(40)], delay=0.03)
     page = context.new_page()
-    page.add_init_script(LATE_CLOSE)
+    page.add_init_script(CUT)
     page.goto(site.url)
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
-    for question in ("One", "Two", "Three"):
-        send(page, question)
-        expect(page.locator("#bot")).to_contain_text(question)
-        settled(page)
-    assert replies(page) == ["Hello world"] * 3
+    send(page, "count")
+    expect(page.locator("#bot .bot-row .bot.message")).to_contain_text("39")
+    settled(page)
+    assert replies(page) == ["".join(f"{n} " for n in range(40)).strip()]
+
+
+def test_without_a_server_the_page_says_so_keeps_what_was_typed_and_comes_back(page: Page) -> None:
+    def refuse(route: Route) -> None:
+        route.abort("connectionrefused")
+
+    page.route("**/ui/*", refuse)
+    send(page, "are you there?")
+    expect(page.locator(".toast.failed")).to_contain_text("does not answer")
+    expect(page.locator("#message")).to_have_value("are you there?")
+    page.evaluate("chatapp.watch()")
+    expect(page.locator("#notice")).to_contain_text("does not answer")
+    page.unroute("**/ui/*", refuse)
+    expect(page.locator("#notice")).to_be_hidden()
+    page.locator("#message").press("Enter")
+    settled(page)
+    assert replies(page) == ["Hello world"]
+
+
+def test_two_windows_show_one_truth_without_a_click(page: Page, visit: Callable[..., Page]) -> None:
+    send(page, "first")
+    settled(page)
+    other = visit(f"/?c={page.evaluate('chatapp.view.conversation')}")
+    send(other, "second")
+    expect(page.locator("#bot .user-row")).to_have_count(2)
+    other.locator("#bot .bot-row").last.get_by_role("button", name="Delete").click()
+    other.locator("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#bot .user-row")).to_have_count(1)
 
 
 def test_many_tabs_are_open_at_once(visit: Callable[..., Page], site: Site) -> None:

@@ -69,13 +69,13 @@ def test_a_conversation_with_the_embedded_model(context: BrowserContext, tmp_pat
         expect(page.locator(".versions")).to_contain_text("2/2")
         page.reload()
         expect(page.locator(".versions")).to_contain_text("2/2")
-        page.wait_for_function("chatapp.rail.bots[0] && !chatapp.rail.running", timeout=120_000)
+        page.wait_for_function("chatapp.view.leaf && !chatapp.view.running", timeout=120_000)
         page.locator("#bot .user-row").hover()
         page.get_by_role("button", name="Edit", exact=True).click()
         page.get_by_role("textbox", name="Edit the message").fill("What is the capital of France?")
         page.keyboard.press("Enter")
         expect(page.locator(".versions")).to_contain_text("3/3", timeout=60_000)
-        page.wait_for_function("chatapp.rail.bots[0] && !chatapp.rail.running", timeout=120_000)
+        page.wait_for_function("chatapp.view.leaf && !chatapp.view.running", timeout=120_000)
         answer = replies(page)[0]
         assert answer and answer != stopped
         process.send_signal(signal.SIGTERM)
@@ -88,7 +88,7 @@ def test_a_conversation_with_the_embedded_model(context: BrowserContext, tmp_pat
         expect(page.locator("#model-line")).to_contain_text("SmolLM2", timeout=LOADING)
         for number, country in enumerate(("Italy", "Spain"), 1):
             send(page, f"And of {country}?")
-            page.wait_for_function(f"chatapp.rail.bots[{number}] && !chatapp.rail.running", timeout=120_000)
+            page.wait_for_function(f"chatapp.view.bots[{number}] && !chatapp.view.running", timeout=120_000)
         expect(page.locator("#bot .facts").last).to_contain_text("prompt tokens reused")
 
 

@@ -55,7 +55,7 @@ def test_the_next_login_in_a_browser_does_not_see_what_the_last_one_typed(browse
     page.wait_for_function("JSON.stringify({...localStorage}).includes('12345')")
     page.goto(closed.url + "/logout")
     log_in(page, closed, "bob", "rope")
-    page.wait_for_function("chatapp.rail.did === 'open'")
+    page.wait_for_function("chatapp.model.login")
     expect(page.locator("#message")).to_have_value("")
     page.locator("#message").fill("mine")
     page.wait_for_function("JSON.stringify({...localStorage}).includes('mine')")

@@ -40,7 +40,7 @@ def test_the_title_is_the_first_question_and_today_groups_it(two: Page) -> None:
 def test_a_click_opens_and_the_address_follows(two: Page) -> None:
     entry(two, "apples").click()
     expect(two.locator("#bot .user-row")).to_contain_text("about apples")
-    assert two.evaluate("new URL(location).searchParams.get('c')") == two.evaluate("chatapp.rail.conversation")
+    assert two.evaluate("new URL(location).searchParams.get('c')") == two.evaluate("chatapp.view.conversation")
 
 
 def test_back_and_forward_open_what_they_name(two: Page) -> None:
@@ -53,7 +53,7 @@ def test_back_and_forward_open_what_they_name(two: Page) -> None:
 
 
 def test_a_deep_link_opens_its_conversation(two: Page, visit: Callable[..., Page]) -> None:
-    other = visit(f"/?c={two.evaluate('chatapp.rail.conversation')}")
+    other = visit(f"/?c={two.evaluate('chatapp.view.conversation')}")
     expect(other.locator("#bot .user-row")).to_contain_text("about pears")
 
 
@@ -62,7 +62,7 @@ def test_rename_by_double_click(two: Page) -> None:
     two.get_by_role("textbox", name="Title").fill("Fruit & <b>more</b>")
     two.keyboard.press("Enter")
     expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
-    two.wait_for_function("chatapp.side.did === 'rename'")
+    settled(two)
     two.reload()
     expect(entry(two, "Fruit & <b>more</b>")).to_be_visible()
 
@@ -94,15 +94,15 @@ def test_delete_can_be_undone(two: Page) -> None:
 
 
 def test_nothing_is_called_deleted_that_the_server_did_not_delete(two: Page, site: Site) -> None:
-    id = two.evaluate("chatapp.rail.conversation")
+    id = two.evaluate("chatapp.view.conversation")
     with site.chat.store.database.read() as connection:
         owner = connection.execute(sa.text("select owner from conversations where id = :id"), {"id": id}).scalar()
     site.chat.store.delete(owner, id)
     entry(two, "pears").hover()
     two.get_by_role("button", name="Delete about pears").click()
-    expect(two.get_by_test_id("toast-body")).to_contain_text("not found")
-    two.wait_for_function("chatapp.side.did === 'delete' && chatapp.side.ok === false")
-    assert two.locator("#toasts .toast").count() == 0
+    expect(two.locator(".toast.failed")).to_contain_text("not found")
+    settled(two)
+    assert two.locator("#toasts .toast:not(.failed)").count() == 0
 
 
 def test_pinned_stands_first(two: Page) -> None:
@@ -136,7 +136,10 @@ def test_a_temporary_chat_is_listed_nowhere_and_gone_after_a_reload(page: Page) 
     expect(page.locator("#bot .user-row")).to_have_count(2)
     settled(page)
     expect(page.locator("#conversations")).not_to_contain_text("record")
+    warned: list[str] = []
+    page.once("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
     page.reload()
+    assert warned == ["beforeunload"]
     expect(page.locator("#welcome")).to_be_visible()
     expect(page.locator("#conversations")).not_to_contain_text("record")
 
@@ -149,7 +152,7 @@ def test_a_temporary_chat_that_the_server_gave_up_says_why_and_keeps_what_was_ty
     settled(page)
     assert site.chat.shelves.temporary.prune(time.time() + 25 * 3600) >= 1
     send(page, "too late")
-    expect(page.get_by_test_id("toast-body")).to_contain_text("not in the server's memory any more")
+    expect(page.locator(".toast.failed")).to_contain_text("not in the server's memory any more")
     expect(page.locator("#message")).to_have_value("too late")
 
 
@@ -185,5 +188,5 @@ def test_an_export_comes_back_by_import(two: Page, tmp_path: Path) -> None:
 
 def test_a_broken_file_imports_nothing_and_says_where(page: Page) -> None:
     page.locator("#import-file").set_input_files({"name": "x.json", "mimeType": "application/json", "buffer": b'{"format": '})
-    expect(page.get_by_test_id("toast-body")).to_contain_text("Line 1")
+    expect(page.locator(".toast.failed")).to_contain_text("Line 1")
     assert titles(page) == []

@@ -1,26 +1,24 @@
 """Wrong input at every door: each is answered in words and to its last line, and nothing that was accepted spoils what comes later."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from random import Random
 from typing import Any
 
 from tests.conftest import CHATML
-from tests.stress import fuzz_imports
+from tests.stress import fuzz_door, fuzz_imports, fuzz_queue
 from tests.stress.foreign import VIEWS, quiet
 from tests.stress.part import Plan
 from tests.stress.report import Row
 from tests.stress.site import Site
-from tests.stress.visitor import MAX_TOKENS, Answer, Visitor, visitor
+from tests.stress.visitor import Answer, Visitor, visitor
 from tests.stress.weird import as_json, mutated
 from tests.tiny import make_tiny
 
 DOCUMENTED = (503, 507)
 """Server errors with a sentence: no model, a full disk."""
 ANSWER_SECONDS = 30.0
-API, PAGE, XRAY = 150, 120, 120
+API, XRAY = 150, 120
 """Tries at each door in a run of 60 s."""
 
 BODY: dict[str, Any] = {
@@ -53,9 +51,10 @@ async def run(plan: Plan) -> AsyncIterator[Row]:
     with site.running():
         async with visitor(site.url) as person:
             yield await api(person, random, plan.share(API, 20))
-            yield await page(person, random, plan.share(PAGE, 20))
-            async for row in fuzz_imports.rows(site, person, random, plan):
-                yield row
+            yield await fuzz_queue.events(person, random, plan)
+            for attack in (fuzz_door, fuzz_imports):
+                async for row in attack.rows(site, person, random, plan):
+                    yield row
             yield await alive(person, "fuzz, the app afterwards")
         yield quiet(site, "fuzz, log")
     tiny = make_tiny("llama", plan.folder / "model", chat_template=CHATML)
@@ -97,41 +96,10 @@ def api_ended(lines: list[str]) -> bool:
     return "choices" in json.loads("".join(said))
 
 
-async def page(person: Visitor, random: Random, count: int) -> Row:
-    """Events of the page: what the script posts, changed; each ends in an answer or in a sentence."""
-    row = Row("fuzz, page events")
-    sent = await person.act("send", text="Hello", panel={MAX_TOKENS: 4})
-    ids = {"conversation": sent.told["conversation"], "turn": sent.told["leaf"], "leaf": sent.told["leaf"]}
-    for _ in range(count):
-        wire = random.choice((*person.wires, "act"))
-        do = random.choice(("open", "send", "regenerate", "edit", "continue", "branch", "version", "rename", "export", "import", "list"))
-        loose = {"do": do, "text": "Hi", "title": "T", "id": ids["conversation"], "format": "json", "query": "", "nonce": "x.1", **ids}
-        body = person.body(wire, loose, {MAX_TOKENS: 2})
-        session = body.pop("session_hash")
-        changed, what = mutated(random, body)
-        if isinstance(changed, dict):
-            changed["session_hash"] = session
-        await told(row, f"{wire} {do}: {what}", posted(person, changed, session), lambda lines: True)
-    return row
-
-
-async def posted(person: Visitor, body: Any, session: str) -> Answer:
-    """As Visitor.join, for a body that may be anything."""
-    answer = await person.post("/gradio_api/queue/join", as_json(body), ANSWER_SECONDS)
-    if answer.status == 200 and "event_id" in json.loads("".join(answer.lines)):
-        answer.ended = False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                async for _ in person.listened(session, answer):
-                    pass
-    return answer
-
-
 async def xray(person: Visitor, random: Random, count: int) -> Row:
     """Questions to X-ray about a turn of a model that it can look into."""
     row = Row("fuzz, X-ray questions")
-    sent = await person.act("send", text="Where is Paris?", panel={MAX_TOKENS: 12})
-    turn = sent.told["leaf"]
+    turn = (await person.act("send", text="Where is Paris?", settings={"max_tokens": 12})).turn
     for n in range(count):
         view = VIEWS[n % len(VIEWS)]
         question = {"view": view, "turn": turn, "session": "s", "temporary": None, "layers": "all", "first": 0, "last": 3, "position": 1}
@@ -152,11 +120,10 @@ def xray_ended(lines: list[str]) -> bool:
 async def alive(person: Visitor, what: str) -> Row:
     """The page, /chat and /v1 still answer, and everything can be exported."""
     row = Row(what)
-    row.check((await person.act("send", text="Still there?", panel={MAX_TOKENS: 4})).ok, "the page sends nothing any more")
+    sent = await person.act("send", text="Still there?", settings={"max_tokens": 4})
+    row.check(sent.ok and sent.shown[-1]["line"]["reason"] in ("end", "length"), f"the page sends nothing any more: {sent.answer.words}")
     row.check("event: complete" in (await person.chat("Hi", "", 0, 1, 1, 4, 0, 1, None, "", "")).lines, "/chat does not answer")
     answer = await person.api({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2})
     row.check(answer.status == 200, f"/v1 answers {answer.status}")
-    for kind in ("json", "jsonl", "markdown"):
-        saved = await person.manage("export", format=kind)
-        row.check(saved.ok and bool(saved.told["download"]["text"]), f"export all as {kind}: {saved.words} {saved.text[-100:]}")
+    await fuzz_imports.all_exported(person, row)
     return row

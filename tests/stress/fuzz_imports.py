@@ -5,12 +5,15 @@ import re
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 
+from tests.stress.foreign import KINDS
+from tests.stress.fuzz_door import refused
 from tests.stress.part import Plan
 from tests.stress.report import Row
 from tests.stress.site import Site
-from tests.stress.visitor import MAX_TOKENS, Visitor, visitor
-from tests.stress.weird import EVERY, as_json, mutated, places
+from tests.stress.visitor import Visitor, visitor
+from tests.stress.weird import EVERY, TEXTS, as_json, mutated, places
 from tests.test_transfer import CHATGPT, OPEN_WEBUI
 
 IMPORTS, OPENED = 240, 30
@@ -36,15 +39,16 @@ async def rows(site: Site, person: Visitor, random: Random, plan: Plan) -> Async
     async with visitor(site.url) as importer:
         row, accepted = Row("fuzz, imports"), []
         for text, what in files(random, documents, plan.share(IMPORTS, 40)):
-            answer = await importer.manage("import", text=text)
-            said = answer.ok or bool(answer.words)
-            row.check(answer.ended and said, f"{what}: ended {answer.ended}, no sentence: {answer.text[-120:]}")
-            if answer.ok and answer.told.get("imported"):
+            answer = await importer.bring(text)
+            held = answer.ended and (answer.ok or refused(answer))
+            row.check(held, f"{what}: status {answer.status}, ended {answer.ended}: {answer.text[-120:]}")
+            if answer.told.get("imported"):
                 accepted.append((answer.told["first"], what))
         row.worst = f"{len(accepted)} accepted"
         yield row
         yield await opened(importer, random.sample(accepted, min(len(accepted), plan.share(OPENED, 10))))
-        yield await all_exported(importer)
+        yield await all_exported(importer, Row("fuzz, export all after imports"))
+    yield await no_such_files(person, random)
 
 
 def files(random: Random, documents: list[Any], count: int) -> list[tuple[str, str]]:
@@ -85,32 +89,52 @@ def fresh(random: Random, text: str) -> str:
 
 async def exported(person: Visitor) -> Any:
     """A real export with a tree in it."""
-    first = await person.act("send", text="What is a tree?", panel={MAX_TOKENS: 6})
-    await person.act("regenerate", turn=first.told["leaf"], panel={MAX_TOKENS: 6})
-    await person.act("send", text="And a bush?", conversation=first.told["conversation"], leaf=first.told["leaf"], panel={MAX_TOKENS: 6})
-    answer = await person.manage("export", id=first.told["conversation"], format="json")
-    return json.loads(answer.told["download"]["text"])
+    how = {"settings": {"max_tokens": 6}}
+    first = await person.act("send", text="What is a tree?", **how)
+    await person.act("regenerate", turn=first.turn, **how)
+    await person.act("send", text="And a bush?", conversation=first.conversation, leaf=first.turn, **how)
+    return json.loads((await person.export("json", first.conversation)).text)
 
 
 async def opened(importer: Visitor, found: list[tuple[str, str]]) -> Row:
     """Accepted conversations can be opened, gone on with, continued and exported, or say why not."""
-    row = Row("fuzz, accepted imports")
+    row, how = Row("fuzz, accepted imports"), {"settings": {"max_tokens": 2}, "seconds": 30}
     for conversation, what in found:
-        shown = await importer.act("open", conversation=conversation)
-        row.check(shown.ok and shown.ended, f"open after {what}: {shown.text[-120:]}")
-        leaf = shown.told.get("leaf")
-        for do, more in (("send", {"text": "And now?", "leaf": leaf}), ("continue", {"turn": leaf or ""})):
-            answer = await importer.act(do, conversation=conversation, panel={MAX_TOKENS: 2}, seconds=30, **more)
-            row.check(answer.ended and (answer.ok or bool(answer.words)), f"{do} after {what}: {answer.text[-120:]}")
-        saved = await importer.manage("export", id=conversation, format="markdown")
-        row.check(saved.ok, f"export after {what}: {saved.words} {saved.text[-120:]}")
+        shown = await importer.watch(conversation)
+        row.check(shown.ok and not shown.path["missing"], f"open after {what}: {shown.answer.text[-120:]}")
+        leaf = shown.path.get("order", [])[-1:]
+        for do, more in (("send", {"text": "And now?", "leaf": leaf[0] if leaf else None}), ("continue", {"turn": "".join(leaf)})):
+            went_on = await importer.act(do, conversation=conversation, **how, **more)
+            row.check(went_on.ok or refused(went_on.answer), f"{do} after {what}: {went_on.answer.text[-120:]}")
+        for kind in KINDS:
+            saved = await importer.export(kind, conversation)
+            row.check(saved.whole and bool(saved.text), f"export as {kind} after {what}: {saved.status} {saved.text[-120:]}")
     return row
 
 
-async def all_exported(importer: Visitor) -> Row:
-    """What was accepted does not make "export all" impossible."""
-    row = Row("fuzz, export all after imports")
-    for kind in ("json", "jsonl", "markdown"):
-        saved = await importer.manage("export", format=kind)
-        row.check(saved.ok and bool(saved.told["download"]["text"]), f"{kind}: {saved.words} {saved.text[-120:]}")
+async def all_exported(person: Visitor, row: Row) -> Row:
+    """Everything that a visitor has can be saved; what is JSON can be read again."""
+    for kind in KINDS:
+        saved = await person.export(kind)
+        row.check(saved.whole and bool(saved.text), f"export all as {kind}: {saved.status} {saved.text[-120:]}")
+        parts = {"json": [saved.text], "jsonl": filter(None, saved.lines), "markdown": ()}[kind]
+        row.check(all(isinstance(json.loads(part), dict) for part in parts), f"export all as {kind} is no JSON")
     return row
+
+
+async def no_such_files(person: Visitor, random: Random) -> Row:
+    """Exports of strange ids, kinds and sessions are refused in a sentence."""
+    row = Row("fuzz, exports that there are not")
+    for value in TEXTS:
+        for asked in ({"format": value}, {"format": value, "id": value}, {"format": random.choice(KINDS), "id": value or "0"}):
+            saved = await person.read(person.client.stream("GET", f"/ui/export?{query(asked)}"), 30)
+            fine = saved.ended and 400 <= saved.status < 500 and saved.text.endswith(".")
+            row.check(fine, f"{ascii(asked)[:60]}: {saved.status} {saved.text[-80:]}")
+        session = await person.read(person.client.stream("GET", f"/ui/export?{query({'format': 'json', 'session': value})}"), 30)
+        row.check(session.whole, f"session {ascii(value)[:40]}: {session.status} {session.text[-80:]}")
+    return row
+
+
+def query(asked: dict[str, str]) -> str:
+    """Half surrogate pairs as a program would escape them that does not look."""
+    return urlencode({name: value[:5000] for name, value in asked.items()}, errors="surrogatepass")

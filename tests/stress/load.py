@@ -14,7 +14,7 @@ from tests.stress.foreign import quiet
 from tests.stress.part import Plan
 from tests.stress.report import Row
 from tests.stress.site import KEY, Site, resident_bytes
-from tests.stress.visitor import CUT, ENDLESS, MAX_TOKENS, Answer, Visitor, visitor
+from tests.stress.visitor import CUT, ENDLESS, Visitor, visitor
 
 STREAMS, PAGES = 30, 4
 HANG_UP = 0.3
@@ -57,7 +57,7 @@ async def run(plan: Plan) -> AsyncIterator[Row]:
 async def warmed(person: Visitor) -> None:
     """Everything has been used once, in all slots."""
     await asyncio.gather(*(person.api(body("Hello"), 60) for _ in range(SLOTS * 2)))
-    await person.act("send", text="Hello", panel={MAX_TOKENS: 4})
+    await person.act("send", text="Hello", settings={"max_tokens": 4})
 
 
 def body(question: str) -> dict:
@@ -117,12 +117,13 @@ async def page(site: Site, crowd: Crowd, random: Random, end: float) -> None:
         conversation, leaf = None, None
         while time.monotonic() < end:
             patience = random.uniform(0.5, 6) if random.random() < HANG_UP else 120
-            loose = {"conversation": conversation, "leaf": leaf} if conversation else {}
-            answer: Answer = await person.act("send", text="And then?", panel={MAX_TOKENS: TOKENS}, seconds=patience, **loose)
-            left = not answer.ended and patience < 60
-            fine = answer.ended and answer.ok
-            counts(crowd, "page left" if left else "page done" if fine else "failed", f"page: {answer.words} {answer.text[-100:]}")
-            conversation, leaf = (None, None) if left else (answer.told.get("conversation"), answer.told.get("leaf"))
+            where = {"conversation": conversation, "leaf": leaf} if conversation else {}
+            shown = await person.act("send", text="And then?", settings={"max_tokens": TOKENS}, seconds=patience, **where)
+            left = not shown.answer.ended and patience < 60
+            fine = shown.ok and shown.shown[-1]["id"] == shown.turn and shown.shown[-1]["line"]["reason"] in ("end", "length")
+            words = f"page: {shown.answer.status} {shown.answer.words} {shown.answer.text[-100:]}"
+            counts(crowd, "page left" if left else "page done" if fine else "failed", words)
+            conversation, leaf = (None, None) if left else (shown.conversation, shown.turn)
 
 
 def counts(crowd: Crowd, what: str, words: str) -> None:

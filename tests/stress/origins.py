@@ -15,7 +15,8 @@ from tests.stress.site import KEY, Site
 EVIL = "https://evil.example"
 OPEN = ("/v1/", "/healthz")
 """What any origin and host may ask: it takes the key, or tells everybody the same."""
-OWN = ("/", "/healthz", "/v1/models", "/v1/chat/completions", "/xray/look", "/login")
+OWN = ("/", "/healthz", "/v1/models", "/v1/chat/completions", "/xray/look", "/login", "/chatapp/core.js")
+OWN += tuple(f"/ui/{name}" for name in ("chat", "watch", "list", "manage", "measure", "export", "import", "nothing"))
 FOREIGN: tuple[dict[str, str], ...] = (
     {"origin": EVIL},
     {"origin": "null"},
@@ -37,6 +38,7 @@ LET_IN: tuple[dict[str, str], ...] = (
     {"host": "localhost:{port}"},
     {"host": "chat.localhost"},
 )
+PLACES = ("/gradio_api/file=", "/gradio_api/file/", "/static/", "/assets/", "/svelte/", "/gradio_api/proxy=", "/chatapp/", "/ui/", "/")
 FILES = ("/etc/passwd", "{data}/chat.db", "app.py", "../app.py", "..%2f..%2fetc%2fpasswd", "/proc/self/environ")
 
 
@@ -97,8 +99,13 @@ async def let_in(client: httpx2.AsyncClient, cases: list[dict[str, str]]) -> Row
         for path in ("/", "/config", "/gradio_api/info"):
             answer = await client.get(path, headers=headers)
             row.check(answer.status_code == 200, f"{path} with {headers}: {answer.status_code}")
-        answer = await client.post("/xray/look", headers=headers, json={"view": "card"})
-        row.check(answer.status_code == 200, f"/xray/look with {headers}: {answer.status_code}")
+        for path, asked in (("/xray/look", {"view": "card"}), ("/ui/list", {}), ("/ui/watch", {}), ("/ui/measure", {"text": "Hi"})):
+            answer = await client.post(path, headers=headers, json=asked)
+            row.check(answer.status_code == 200, f"{path} with {headers}: {answer.status_code}")
+        answer = await client.get("/ui/export", headers=headers, params={"format": "json"})
+        row.check(answer.status_code == 200, f"/ui/export with {headers}: {answer.status_code}")
+        answer = await client.post("/ui/import", headers=headers, content="[]")
+        row.check(answer.status_code == 400 and "error" in answer.json(), f"/ui/import with {headers}: {answer.status_code}")
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     row.check((await client.get("/", headers=link)).status_code == 200, "a link from another site is refused")
     return row
@@ -117,11 +124,11 @@ async def keyed(client: httpx2.AsyncClient) -> Row:
 
 
 async def uploads(client: httpx2.AsyncClient, site: Site, found: list[tuple[str, str]]) -> Row:
-    """No route takes a file, and none lies on the disk afterwards."""
+    """No route takes a file as a form, and none lies on the disk afterwards."""
     row = Row("uploads")
     several = [("files", (f"{n}.bin", secrets.token_bytes(100_000))) for n in range(20)]
     parts = {"data": (None, '{"component_id":1,"fn_name":"upload","session_hash":"x"}'), "file": ("a.bin", b"x" * 100_000)}
-    for path in sorted({path for path, method in found if method == "POST" and "gradio_api" in path}):
+    for path in sorted({path for path, method in found if method == "POST" and ("gradio_api" in path or path.startswith("/ui/"))}):
         for files in (several[:1], several, parts):
             status = await sent(client, path, files)
             row.check(400 <= status < 500, f"{path}: {status}")
@@ -142,7 +149,7 @@ async def files(client: httpx2.AsyncClient, site: Site) -> Row:
     row = Row("files of the machine")
     for name in FILES:
         name = name.replace("{data}", str(site.folder / "data"))
-        for path in ("/gradio_api/file=", "/gradio_api/file/", "/static/", "/assets/", "/svelte/", "/gradio_api/proxy=", "/"):
+        for path in PLACES:
             answer = await client.get(path + name)
             told = any(word in answer.text for word in ("root:", "SQLite format", "def main", "CHATAPP_API_KEY"))
             row.check(answer.status_code < 500 and not told, f"{path}{name}: {answer.status_code}")

@@ -38,11 +38,11 @@ class Part:
 PARTS = {
     "foreign": Part(120),
     "origins": Part(120),
-    "fuzz": Part(120, 3.0),
+    "fuzz": Part(160, 3.0),
     "hostile": Part(240),
     "kills": Part(120, 6.0),
     "load": Part(180, 1.5),
-    "greedy": Part(90),
+    "greedy": Part(120),
 }
 
 Run = Callable[[Plan], AsyncIterator[Row]]

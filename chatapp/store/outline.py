@@ -1,0 +1,79 @@
+"""A conversation as a page shows it: the turns of one path without their prompts, which grow with the square of its length."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from chatapp.errors import NotFound
+from chatapp.store import write
+from chatapp.store.schema import TURN_FIELDS, conversations, prompts, turns
+from chatapp.store.tree import Tree, children, path_to
+from chatapp.turn import Turn
+
+WITHOUT_PROMPT = (
+    sa.select(conversations.c.owner, *(turns.c[n] for n in TURN_FIELDS), (sa.func.length(prompts.c.prompt_ids) / 4).label("prompt_tokens"))
+    .join(conversations, conversations.c.id == turns.c.conversation_id)
+    .join(prompts, prompts.c.turn_id == turns.c.id)
+)
+"""Ids are stored as four bytes each."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a page shows of a conversation.
+
+    turns          from the root to the leaf, without their prompts
+    prompt_tokens  turn id → how many ids the model was given
+    versions       turn id → ids of the turns in its place, oldest first, itself included
+    version        another one whenever any of this may be
+    """
+
+    title: str
+    turns: list[Turn]
+    prompt_tokens: dict[str, int]
+    versions: dict[str, list[str]]
+    version: str
+
+
+def outline(connection: sa.Connection, owner: str, conversation_id: str, leaf: str | None = None) -> Outline:
+    """The path to `leaf`, by default to the current one. Raises NotFound."""
+    head, tree = write.head(connection, owner, conversation_id), write.tree(connection, conversation_id)
+    if leaf is not None and leaf not in tree:
+        raise NotFound("The message")
+    path = path_to(tree, leaf or head.leaf)
+    found, tokens = _turns(connection, path)
+    return Outline(head.title, found, tokens, _versions(tree, path), _version(head, tree, _running(connection, conversation_id)))
+
+
+def version(connection: sa.Connection, owner: str, conversation_id: str) -> str:
+    """Outline.version alone, for somebody who has the outline."""
+    head = write.head(connection, owner, conversation_id)
+    return _version(head, write.tree(connection, conversation_id), _running(connection, conversation_id))
+
+
+def _turns(connection: sa.Connection, ids: list[str]) -> tuple[list[Turn], dict[str, int]]:
+    found: dict[str, Turn] = {}
+    tokens: dict[str, int] = {}
+    for start in range(0, len(ids), write.CHUNK):
+        for row in connection.execute(WITHOUT_PROMPT.where(turns.c.id.in_(ids[start : start + write.CHUNK]))).mappings():
+            values = dict(row)
+            tokens[values["id"]] = int(values.pop("prompt_tokens"))
+            found[values["id"]] = Turn(**values)
+    return [found[id] for id in ids], tokens
+
+
+def _versions(tree: Tree, path: Iterable[str]) -> dict[str, list[str]]:
+    below = children(tree)
+    return {id: [node.id for node in below[tree[id].parent_id]] for id in path}
+
+
+def _running(connection: sa.Connection, conversation_id: str) -> list[str]:
+    query = sa.select(turns.c.id).where(turns.c.conversation_id == conversation_id, turns.c.stop_reason == "")
+    return sorted(connection.execute(query).scalars())
+
+
+def _version(head: sa.Row, tree: Tree, running: list[str]) -> str:
+    parts = head.title, head.updated, head.leaf, len(tree), max((node.seq for node in tree.values()), default=0), running
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

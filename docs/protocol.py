@@ -1,0 +1,41 @@
+"""Write docs/protocol.md from chatapp/ui/protocol.py: python -m docs.protocol. A test fails when they differ."""
+
+import inspect
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+from chatapp.ui import protocol
+
+FILE = Path(__file__).parent / "protocol.md"
+HEAD = """\
+# The page's protocol
+
+Written by `make docs` from chatapp/ui/protocol.py. Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON,
+or lines of JSON (`application/x-ndjson`) until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
+the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
+the last line: `message` is a sentence for a person. Requests of another site, above ten million bytes, or of the wrong shape are refused.
+Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`, `POST /ui/import` with the file as the body.
+"""
+
+
+def text() -> str:
+    return HEAD + "".join(section(kind) for kind in kinds())
+
+
+def kinds() -> list[type]:
+    """The messages in the order of the file."""
+    return [kind for kind in vars(protocol).values() if is_dataclass(kind) and kind.__module__ == protocol.__name__]
+
+
+def section(kind: type) -> str:
+    words = inspect.cleandoc(kind.__doc__ or "")
+    rows = "".join(f"    {one.name}: {one.type if isinstance(one.type, str) else named(one.type)}\n" for one in fields(kind))
+    return f"\n## {kind.__name__}\n\n```\n{words}\n```\n\n{rows}"
+
+
+def named(kind: object) -> str:
+    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__origin__") and "[" not in str(kind) else str(kind)
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
