@@ -64,6 +64,7 @@
     const from = document.activeElement;
     if (!xray.turn) opener = from;
     xray.turn = turn;
+    app.tell("xray");
     document.body.classList.add("xraying");
     frame();
     xray.show(view);
@@ -73,6 +74,7 @@
   xray.close = () => {
     document.body.classList.remove("xraying");
     xray.turn = null;
+    app.tell("xray");
     leave();
     address();
     (opener?.isConnected && opener !== document.body ? opener : app.$("#message"))?.focus();
