@@ -55,7 +55,7 @@ async def run(plan: Plan) -> AsyncIterator[Row]:
                 lost.append(await recovered(site, token, seen, row))
             if n < plan.share(KILLS, 2):
                 family = psutil.Process(process.pid).children(recursive=True)
-                seen = await killed(site, token, Seen(f"{n} {ENDLESS}"), random.uniform(0.05, LATEST))
+                seen = await killed(site, token, Seen(ENDLESS), random.uniform(0.05, LATEST))
                 row.check(until(lambda family=family: not any(alive(child) for child in family)), "a child outlived the app")
     row.worst = f"shown but lost, in characters: {', '.join(map(str, lost))}"
     yield row
