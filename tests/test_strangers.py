@@ -114,7 +114,9 @@ def test_a_key_does_not_keep_all_slots_while_others_wait(scripted: Scripted) -> 
         assert until(lambda: site.chat.queue.waiting == 7)
         site.loop.call_soon_threadsafe(engine.hold.set)
         assert job.result(timeout=20) == "Hello world"
-        assert "Let me in" in engine.tokenizer.decode(engine.fed[2]), "the first slot that gets free is the other's"
+        # Both replies end at once; which of the next two is rendered first is chance.
+        next_two = [engine.tokenizer.decode(ids) for ids in engine.fed[2:4]]
+        assert any("Let me in" in prompt for prompt in next_two), "the first slot that gets free is the other's"
         client.close()
 
 
