@@ -39,7 +39,7 @@ def gguf(pairs: list[Pair], tensors: bytes = b"", *, version: int = 3, count: in
 
 def model(**changed: Any) -> list[Pair]:
     """The metadata of a small Llama; `changed` replaces values by the last part of their names, as (kind, value)."""
-    tokens = ["<|im_start|>", "<|im_end|>", *map(chr, range(33, 127)), "Ġ", "Ċ"]
+    tokens = ["<|im_start|>", "<|im_end|>", *map(chr, range(33, 127)), "Ġ", "Ċ", "ab"]
     pairs: list[Pair] = [
         ("general.architecture", TEXT, "llama"),
         ("general.name", TEXT, "forged"),
@@ -72,6 +72,14 @@ def nested(depth: int) -> bytes:
 
 
 EMBEDDING = "token_embd.weight"
+WEIGHTS = b"\0" * (64 * 99 * 4 + 64)
+
+
+def forged(**changed: Any) -> bytes:
+    """The small Llama with one of its tensors, and some of its metadata changed."""
+    return gguf(model(**changed), tensor(EMBEDDING, [64, 99]), tensor_count=1) + WEIGHTS
+
+
 FILES: dict[str, bytes] = {
     "empty": b"",
     "letters": b"GGUF",
@@ -90,32 +98,33 @@ FILES: dict[str, bytes] = {
     "unknown-type": gguf([("a", 99, b"xxxx")]),
     "unknown-element": gguf([("a", ARRAY, struct.pack("<IQ", 99, 3) + b"xxx")]),
     "name-is-no-text": gguf([("x", U32, 1)]).replace(text("x"), text(b"\xff")),
-    "twice": gguf([*model(), *model()]),
+    "twice": gguf([*model(), *model()], tensor(EMBEDDING, [64, 99]), tensor_count=1) + WEIGHTS,
     "no-architecture": gguf(model()[1:]),
-    "architecture-is-a-path": gguf(model(architecture=(TEXT, "../../../etc/passwd"))),
-    "architecture-is-a-number": gguf(model(architecture=(U32, 7))),
-    "alignment-0": gguf(model(alignment=(U32, 0)), tensor(EMBEDDING, [64, 98]), tensor_count=1),
-    "alignment-text": gguf(model(alignment=(TEXT, "x"))),
-    "no-heads": gguf(model(head_count=(U32, 0))),
-    "heads-text": gguf(model(head_count=(TEXT, "many"))),
-    "heads-of-each-layer": gguf(model(head_count_kv=(ARRAY, (U32, [])))),
-    "no-layers": gguf(model(block_count=(U32, 0))),
-    "many-layers": gguf(model(block_count=(U32, 2**32 - 1))),
-    "context-0": gguf(model(context_length=(U32, 0))),
-    "context-endless": gguf(model(context_length=(U64, 2**64 - 1))),
-    "context-text": gguf(model(context_length=(TEXT, "long"))),
-    "no-tokens": gguf(model(tokens=(ARRAY, (TEXT, [])))),
-    "tokens-are-no-text": gguf(model(tokens=(ARRAY, (TEXT, [b"\xff\xfe"] * 98)))),
-    "few-types": gguf(model(token_type=(ARRAY, (I32, [1])))),
-    "types-are-text": gguf(model(token_type=(ARRAY, (TEXT, ["x"] * 98)))),
-    "end-beyond": gguf(model(eos_token_id=(U32, 2**32 - 1))),
-    "merges-are-nonsense": gguf(model(merges=(ARRAY, (TEXT, ["", "x", "a b c", "\ud83d"])))),
-    "template-is-a-number": gguf(model(chat_template=(U32, 1))),
+    "architecture-is-a-path": forged(architecture=(TEXT, "../../../etc/passwd")),
+    "architecture-is-a-number": forged(architecture=(U32, 7)),
+    "alignment-0": gguf(model(alignment=(U32, 0)), tensor(EMBEDDING, [64, 99]), tensor_count=1),
+    "alignment-text": forged(alignment=(TEXT, "x")),
+    "no-heads": forged(head_count=(U32, 0)),
+    "heads-text": forged(head_count=(TEXT, "many")),
+    "heads-of-each-layer": forged(head_count_kv=(ARRAY, (U32, []))),
+    "no-layers": forged(block_count=(U32, 0)),
+    "many-layers": forged(block_count=(U32, 2**32 - 1)),
+    "context-0": forged(context_length=(U32, 0)),
+    "context-endless": forged(context_length=(U64, 2**64 - 1)),
+    "context-text": forged(context_length=(TEXT, "long")),
+    "no-tokens": forged(tokens=(ARRAY, (TEXT, []))),
+    "tokens-are-no-text": forged(tokens=(ARRAY, (TEXT, [b"\xff\xfe"] * 99))),
+    "few-types": forged(token_type=(ARRAY, (I32, [1]))),
+    "types-are-text": forged(token_type=(ARRAY, (TEXT, ["x"] * 99))),
+    "end-beyond": forged(eos_token_id=(U32, 2**32 - 1)),
+    "merges-are-nonsense": forged(merges=(ARRAY, (TEXT, ["", "x", "a b c", "\ud83d"]))),
+    "template-is-a-number": forged(chat_template=(U32, 1)),
     "tensor-endless": gguf(model(), tensor(EMBEDDING, [2**63, 2**63]), tensor_count=1),
     "tensor-empty": gguf(model(), tensor(EMBEDDING, [0]), tensor_count=1),
-    "tensor-type": gguf(model(), tensor(EMBEDDING, [64, 98], 999), tensor_count=1),
-    "tensor-far-away": gguf(model(), tensor(EMBEDDING, [64, 98], 0, 2**62), tensor_count=1),
+    "tensor-type": gguf(model(), tensor(EMBEDDING, [64, 99], 999), tensor_count=1),
+    "tensor-far-away": gguf(model(), tensor(EMBEDDING, [64, 99], 0, 2**62), tensor_count=1),
     "tensor-of-many-sides": gguf(model(), text("a") + struct.pack("<I", 2**32 - 1), tensor_count=1),
+    "no-tensors": gguf(model()),
     "no-weights": gguf(model(), tensor("other.weight", [1]), tensor_count=1) + b"\0" * 4096,
 }
 
