@@ -191,7 +191,7 @@ async def test_xrays_thread_comes_after_the_models(scope: Scope) -> None:
     def nice(thread: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, thread)
 
-    assert await scope.run(lambda: nice(threading.get_native_id())) == nice(threading.get_native_id()) + NICE
+    assert await scope.run(lambda: nice(threading.get_native_id())) == min(19, nice(threading.get_native_id()) + NICE)
 
 
 async def test_leaving_a_view_ends_its_work(chat: Chat, scope: Scope) -> None:
