@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from chatapp.store import Conversation
 from chatapp.turn import Sampling, Turn
 from chatapp.web import security
-from chatapp.web.xray_stream import MAX_BODY, Asker
+from chatapp.web.door import Asker
+from chatapp.web.xray_stream import MAX_BODY
 from chatapp.xray import looks as looks_module
 from chatapp.xray.looks import Looks
 from chatapp.xray.scope import Scope, Step

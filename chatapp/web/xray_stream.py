@@ -6,7 +6,6 @@ Not a Gradio event: the answers of two of those meet in one component, where the
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +14,9 @@ from starlette.routing import Route
 
 from chatapp import loose
 from chatapp.admission import asked_from
-from chatapp.web.security import address_of, owner_of
+from chatapp.errors import ChatError
+from chatapp.web.door import owner_asking
+from chatapp.web.security import address_of
 
 if TYPE_CHECKING:
     from chatapp.xray.looks import Looks
@@ -36,32 +37,14 @@ def routes(looks: "Looks") -> list[Route]:
             return Response(status_code=400)  # nobody is left to read it
         if question is None:
             return refused(f"X-ray takes a question of at most {MAX_BODY:,} bytes of JSON.", 400)
-        if (asker := asker_of(request, question)) is None:
-            return refused("You are not logged in any more. Reload the page.", 401)
-        owner = owner_of(asker)
+        try:
+            owner = owner_asking(request, question.get("session"))
+        except ChatError as error:
+            return refused(str(error), error.status)
         asked_from.set(address_of(request, owner))
         return StreamingResponse(lines(looks, question, owner), media_type=LINES, headers=HEADERS)
 
     return [Route(PATH, look, methods=["POST"], include_in_schema=False)]
-
-
-@dataclass(frozen=True)
-class Asker:
-    """What owner_of looks at."""
-
-    headers: dict[str, str]
-    username: str | None
-    session_hash: str | None
-
-
-def asker_of(request: Request, question: dict[str, Any]) -> Asker | None:
-    """Who asks, as Gradio's own get_current_user finds it; None for nobody where a login is needed."""
-    app, session = request.app, question.get("session")
-    tokens = (request.cookies.get(f"access-token-{kind}{app.cookie_id}") for kind in ("", "unsecure-"))
-    name = next((app.tokens[token] for token in tokens if token in app.tokens), None)
-    if app.auth is not None and name is None:
-        return None
-    return Asker(dict(request.headers), name, session if isinstance(session, str) and session else None)
 
 
 def refused(sentence: str, status: int) -> Response:

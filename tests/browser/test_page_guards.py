@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.browser.conftest import Site, send, settled
 
 AS_HTML = "- a list\n\n    "
-"""Tags are shown, not obeyed (ui/words.py); only here, where Markdown reads a line as HTML that looks like code, they reach the page."""
+"""Tags are shown, not obeyed; Gradio's Markdown once read a line indented in a list as HTML."""
 
 OVERLAY = (
     '<div style="position:fixed;inset:0;z-index:9999;background:red">Your session ended</div>'
