@@ -23,15 +23,15 @@ CLOSING_SECONDS = 1.0
 def main(settings: Settings) -> None:
     """Serve until a signal comes. What is being written then is saved as interrupted."""
     # Seconds of imports: here, so that a wrong flag is refused before them.
-    from chatapp.chat import Chat
-    from chatapp.engines.resident import Resident
-    from chatapp.housekeeping import Clock, keep_house
+    from chatapp.chat.housekeeping import Clock, keep_house
+    from chatapp.chat.service import Chat
+    from chatapp.pages.blocks import build, launch_options
+    from chatapp.pages.misread import handlers
+    from chatapp.pages.routes import routes
+    from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
+    from chatapp.resident.slot import Resident
+    from chatapp.server import auth, login_limit, security
     from chatapp.store import Store
-    from chatapp.ui.blocks import build, launch_options
-    from chatapp.ui.misread import handlers
-    from chatapp.ui.routes import routes
-    from chatapp.ui.start import Loop, announce, close_tunnels, refuse_address, save_chats
-    from chatapp.web import auth, login_limit, security
 
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)

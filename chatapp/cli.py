@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from chatapp.errors import ChatError
-from chatapp.web.auth import hash_password
+from chatapp.server.auth import hash_password
 
 
 def hash_password_command(arguments: Sequence[str]) -> int:

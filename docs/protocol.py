@@ -4,7 +4,7 @@ import inspect
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from chatapp.ui import protocol
+from chatapp.pages import protocol
 
 FILE = Path(__file__).parent / "protocol.md"
 HEAD = """\

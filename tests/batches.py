@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from chatapp.engines.batched import BatchedEngine
-from chatapp.engines.paged import pages_in_use
+from chatapp.engines.batched.engine import BatchedEngine
+from chatapp.engines.batched.paged import pages_in_use
 from chatapp.models.facts import Facts
 from chatapp.turn import Event, Finish, Sampling, Token
 

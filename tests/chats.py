@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.text import Detokenizer
 from chatapp.errors import ChatError
 from chatapp.turn import Turn

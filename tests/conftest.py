@@ -66,7 +66,7 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_direct(request: pytest.FixtureRequest):
     """Direct engines that are closed after the test; without the end-of-turn tokens that a random model may draw."""
-    from chatapp.engines.direct import DirectEngine
+    from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import Loaded
     from chatapp.settings import Settings
 
@@ -82,7 +82,7 @@ def make_direct(request: pytest.FixtureRequest):
 @pytest.fixture
 def make_batched(tiny_llama: Path, request: pytest.FixtureRequest):
     """Batched engines on a tiny model, closed when the test ends; without the end-of-turn tokens that a random model may draw."""
-    from chatapp.engines.batched import BatchedEngine
+    from chatapp.engines.batched.engine import BatchedEngine
     from chatapp.settings import Settings
     from tests.batches import given
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from chatapp.engines.direct import DirectEngine
-from chatapp.engines.kvcache import cache_argument
+from chatapp.engines.direct.engine import DirectEngine
+from chatapp.engines.direct.kvcache import cache_argument
 from chatapp.models import loading
 from chatapp.models.loading import Loaded
 from chatapp.models.sources import resolve

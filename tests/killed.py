@@ -4,8 +4,8 @@ import asyncio
 import sys
 import time
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Sampling
 from tests.chats import ME

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import gradio as gr
 from starlette.routing import Route
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.pages.misread import handlers
+from chatapp.resident.slot import Resident
+from chatapp.server import auth, security
+from chatapp.server.routes import routes
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.ui.misread import handlers
-from chatapp.web import auth, security
-from chatapp.web.routes import routes
 
 T = TypeVar("T")
 

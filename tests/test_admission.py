@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chatapp.admission import Admission, Ticket
 from chatapp.errors import ChatError
+from chatapp.resident.admission import Admission, Ticket
 
 
 class Line(Admission):

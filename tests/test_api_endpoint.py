@@ -9,8 +9,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from chatapp.errors import ChatError
+from chatapp.pages import api_endpoint
 from chatapp.turn import Sampling
-from chatapp.ui import api_endpoint
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 

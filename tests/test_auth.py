@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatapp.errors import ChatError
-from chatapp.web.auth import accounts, checker, hash_password, parse_hash, verify
+from chatapp.server.auth import accounts, checker, hash_password, parse_hash, verify
 from tests.conftest import Scripted
 from tests.serving import serve
 
@@ -93,7 +93,7 @@ def test_a_name_given_twice_is_refused() -> None:
 
 
 def test_a_login_opens_the_page_and_says_who_it_is(scripted: Scripted) -> None:
-    from chatapp.ui import api_endpoint
+    from chatapp.pages import api_endpoint
 
     with serve(scripted, build=api_endpoint.add, auth=("ann:secret",), api_key="k") as site:
         assert httpx2.get(f"{site.url}/config").status_code == 401

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from chatapp.engines.batched import BatchedEngine
-from chatapp.engines.paged import CPU_PAGE
+from chatapp.engines.batched.engine import BatchedEngine
+from chatapp.engines.batched.paged import CPU_PAGE
 from chatapp.engines.sampling import processors as plain_processors
 from chatapp.errors import ChatError
 from chatapp.turn import Finish, Prefilled, Sampling, Token

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 import torch
 
-from chatapp.engines.batched import BatchedEngine
-from chatapp.engines.paged import CPU_PAGE, pages_free, pages_in_use
+from chatapp.engines.batched.engine import BatchedEngine
+from chatapp.engines.batched.paged import CPU_PAGE, pages_free, pages_in_use
 from chatapp.errors import ChatError
 from chatapp.turn import Sampling, Token
 from tests.batches import GREEDY, HOT, TEXT, MakeBatched, counted, expected, failing, ids, prompt_of, reply, settled

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.store import Store
 from chatapp.turn import Message, Sampling, Turn

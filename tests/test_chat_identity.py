@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.store.record import Conversation
 from chatapp.turn import Sampling, Turn, new_id

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Sampling, Turn
 from tests.chats import ME, ended, speak

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.resident.slot import Resident
 from chatapp.store import Store, StoreError
 from chatapp.turn import Event, Finish, Message, Sampling, Token, Turn
 from tests.chats import ME, YOU, Residence, ended, speak, until

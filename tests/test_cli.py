@@ -17,7 +17,7 @@ def app(*arguments: str, typed: str = "") -> subprocess.CompletedProcess:
 
 
 def test_a_hashed_password_lets_its_user_in_and_nobody_else(tmp_path: Path) -> None:
-    from chatapp.web.auth import checker
+    from chatapp.server.auth import checker
 
     done = app("hash-password", "ann", typed="s3cret\n")
     assert done.returncode == 0 and "s3cret" not in done.stdout

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList
 
-from chatapp.engines.direct import DirectEngine
+from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.loading import Loaded
 from chatapp.turn import Finish, Prefilled, Sampling, Token
@@ -139,9 +139,9 @@ async def test_the_context_is_what_model_setting_and_memory_allow(make_direct, l
     assert make_direct(llama, context=512).card.context == 512
     assert make_direct(llama, context=9999).card.context == 2048
     per_token = 2 * 2 * 2 * 16 * 4  # layers x (keys, values) x heads x head size x float32
-    monkeypatch.setattr("chatapp.engines.direct.free_bytes", lambda device: 2 * 1000 * per_token)
+    monkeypatch.setattr("chatapp.engines.direct.engine.free_bytes", lambda device: 2 * 1000 * per_token)
     assert make_direct(llama).card.context == 1000
-    monkeypatch.setattr("chatapp.engines.direct.free_bytes", lambda device: 2 * 100 * per_token)
+    monkeypatch.setattr("chatapp.engines.direct.engine.free_bytes", lambda device: 2 * 100 * per_token)
     with pytest.raises(
         ChatError, match=r"Memory for 256 tokens is missing: each takes 512 bytes, so the KV cache of people=1 needs 0\.1 MB"
     ):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chatapp.engines.direct import CHUNK, DirectEngine
+from chatapp.engines.direct.engine import CHUNK, DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.loading import Loaded
 from chatapp.turn import Sampling

@@ -8,9 +8,9 @@ import pytest
 from starlette.routing import Route
 
 from chatapp.errors import ChatError
-from chatapp.ui.protocol import ChatAction, Watch
-from chatapp.web import door as doors
-from chatapp.web.door import Door
+from chatapp.pages.protocol import ChatAction, Watch
+from chatapp.server import door as doors
+from chatapp.server.door import Door
 from docs import protocol
 from tests.serving import Site, serve
 

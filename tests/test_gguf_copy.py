@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.engines.gguf_copy import GgufCopy, streamable
 from chatapp.engines.gguf_file import CONTROL, read_gguf
+from chatapp.engines.llamacpp.marked_copy import GgufCopy, streamable
 from chatapp.errors import ChatError
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ TOKENS, TYPES = [b"<unk>", b"<0xE4>", b"hello"], [2, 6, 1]
 HELD = """
 import sys, time
 from pathlib import Path
-from chatapp.engines.gguf_copy import streamable
+from chatapp.engines.llamacpp.marked_copy import streamable
 from chatapp.engines.gguf_file import read_gguf
 copy = streamable(read_gguf(Path(sys.argv[1])), Path(sys.argv[2]), lambda what, share: None)
 print(copy.path, flush=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.removing import remove
+from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
-from chatapp.removing import remove
 from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, Residence, ended, until

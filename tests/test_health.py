@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from tests.conftest import Scripted
 from tests.serving import serve, until

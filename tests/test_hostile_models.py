@@ -18,7 +18,7 @@ from chatapp.models import weights
 from chatapp.models.gguf_header import read_header
 from chatapp.models.loading import load
 from chatapp.models.sources import resolve
-from chatapp.prompt import render
+from chatapp.prompt.template import render
 from chatapp.settings import Settings, parse
 from chatapp.turn import Message
 from tests.test_loose import JSON

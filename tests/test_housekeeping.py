@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.housekeeping import HOUR, keep_house
+from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
-from chatapp.housekeeping import HOUR, keep_house
 from chatapp.store import Store, erase
 from tests.chats import ME, Residence, ended, until
 from tests.turns import asked

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, MistralConfig
 
-from chatapp.engines.kvcache import CHUNK
+from chatapp.engines.direct.kvcache import CHUNK
 from chatapp.models.loading import Loaded
 from chatapp.turn import Prefilled
 from tests.directs import GREEDY, LONG, Watched, by_generate, drawn, endless, ids_of, run

@@ -11,39 +11,28 @@ FLOORS = {
     "errors": 0,
     "signals": 0,
     "versions": 0,
-    "loose": 0,
+    "strict_json": 0,
     "markdown": 1,
     "turn": 1,
     "settings": 1,
     "prompt": 2,
-    "templates": 2,
-    "template_child": 2,
-    "layout": 2,
     "models": 2,
     "engines": 3,
     "store": 3,
     "transfer": 4,
-    "admission": 4,
-    "compose": 4,
-    "meter": 4,
-    "shelves": 4,
-    "housekeeping": 5,
-    "watching": 4,
-    "job": 4,
+    "resident": 4,
     "chat": 5,
-    "removing": 5,
     "xray": 6,
     "lab": 6,
-    "web": 7,
-    "ui": 8,
+    "server": 7,
+    "pages": 8,
     "cli": 9,
     "bench": 9,
-    "bench_store": 9,
     "deploy": 9,
     "app": 10,
 }
 MAY_IMPORT = {
-    "gradio": ("ui", "app", "bench"),
+    "gradio": ("pages", "app", "bench"),
     "torch": ("engines", "models", "xray", "lab", "bench"),
     "sqlalchemy": ("store", "migrations", "bench"),
 }
@@ -89,8 +78,8 @@ def test_heavy_packages_stay_in_their_rooms(package: str, rooms: tuple[str, ...]
 
 
 def test_the_chat_template_is_applied_in_one_file_only() -> None:
-    assert [p.name for p in FILES if ".apply_chat_template(" in p.read_text()] == ["prompt.py"]
-    assert [p.name for p in FILES if "render_jinja_template(" in p.read_text()] == ["template_child.py"]
+    assert [p.name for p in FILES if ".apply_chat_template(" in p.read_text()] == ["template.py"]
+    assert [p.name for p in FILES if "render_jinja_template(" in p.read_text()] == ["sandbox_child.py"]
 
 
 def test_no_module_is_called_utils_or_core() -> None:

@@ -15,9 +15,10 @@ import pytest
 
 pytest.importorskip("xllamacpp")
 
-from chatapp.engines import llamacpp_http, open_engine
+from chatapp.engines import open_engine
 from chatapp.engines.gguf_file import GgufFile, partial_tokens, read_gguf
-from chatapp.engines.llamacpp import GUESSING_PEOPLE, LlamaCppEngine, _body, advice, divide
+from chatapp.engines.llamacpp import client
+from chatapp.engines.llamacpp.engine import GUESSING_PEOPLE, LlamaCppEngine, _body, advice, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.loading import local_gguf
@@ -314,7 +315,7 @@ async def test_a_process_killed_between_replies_is_not_noticed(engine):
 
 
 async def test_a_silent_process_is_given_up(engine, monkeypatch):
-    monkeypatch.setattr(llamacpp_http, "SILENCE", 0.5)
+    monkeypatch.setattr(client, "SILENCE", 0.5)
     stuck = engine.server.pid
     with pytest.raises(ChatError, match="starts again"):
         async with aclosing(engine.generate(ask(engine, "Write a very long story."), Sampling(max_tokens=800))) as events:

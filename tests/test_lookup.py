@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.engines.lookup import LONGEST_PAUSE, Lookup
+from chatapp.engines.direct.lookup import LONGEST_PAUSE, Lookup
 from chatapp.turn import Sampling, Token
 from tests.batches import given
 

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatapp import loose
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp import strict_json
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.pages import blocks
+from chatapp.pages.protocol import ChatAction, Manage, Measure, More, Request, Watch
+from chatapp.pages.watch import Watcher
+from chatapp.resident.slot import Resident
+from chatapp.server import door
+from chatapp.server.openai.request import NEUTRAL, READ, read
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
 from chatapp.turn import Message, Sampling, Turn
-from chatapp.ui import blocks
-from chatapp.ui.protocol import ChatAction, Manage, Measure, More, Request, Watch
-from chatapp.ui.watch import Watcher
-from chatapp.web import door
-from chatapp.web.openai_request import NEUTRAL, READ, read
 from tests.chats import ME, Residence, ended
 
 HALF = "\ud83d"
@@ -36,7 +36,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_read_as_text_that_can_be_stored_or_refused(value: Any) -> None:
     try:
-        found = loose.parsed(json.dumps(value).encode())
+        found = strict_json.parsed(json.dumps(value).encode())
     except ValueError:
         assert "NaN" in json.dumps(value) or "Infinity" in json.dumps(value)
     else:
@@ -50,11 +50,11 @@ def test_any_json_is_read_as_text_that_can_be_stored_or_refused(value: Any) -> N
 )
 def test_what_is_no_json_is_a_value_error(body: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        loose.parsed(body if isinstance(body, bytes) else body.encode())
+        strict_json.parsed(body if isinstance(body, bytes) else body.encode())
 
 
 def test_a_pair_cut_in_two_by_an_escape_is_one_character_again() -> None:
-    assert loose.parsed(rb'["\ud83d\ude00", "\ud83d!", {"\ud83d": "a\u0000b"}]') == ["😀", "\ufffd!", {"\ufffd": "ab"}]
+    assert strict_json.parsed(rb'["\ud83d\ude00", "\ud83d!", {"\ud83d": "a\u0000b"}]') == ["😀", "\ufffd!", {"\ufffd": "ab"}]
 
 
 MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant"]) | JSON, "content": TEXT | JSON})

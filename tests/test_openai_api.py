@@ -11,12 +11,12 @@ import openai
 import pytest
 
 from chatapp.engines.base import Capabilities
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
+from chatapp.resident.slot import Resident
+from chatapp.server.openai import api as openai_api
+from chatapp.server.openai.request import read
 from chatapp.settings import Settings
 from chatapp.turn import Message, Sampling, Turn
-from chatapp.web import openai_api
-from chatapp.web.openai_request import read
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 

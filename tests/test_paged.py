@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers.generation.continuous_batching.requests import RequestState, RequestStatus
 
-from chatapp.engines.batched import BatchedEngine
-from chatapp.engines.paged import CPU_PAGE, bytes_per_token, cpu_pages, processor_values, processors
+from chatapp.engines.batched.engine import BatchedEngine
+from chatapp.engines.batched.paged import CPU_PAGE, bytes_per_token, cpu_pages, processor_values, processors
 from chatapp.engines.sampling import processors as plain_processors
 from chatapp.errors import ChatError
 from chatapp.settings import Settings

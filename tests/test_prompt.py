@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatapp.errors import ChatError
-from chatapp.prompt import PLAIN_STOP, control_tokens, forecast, render, reply_room, reserve, stop_strings
+from chatapp.prompt.template import PLAIN_STOP, control_tokens, forecast, render, reply_room, reserve, stop_strings
 from chatapp.turn import Message, Prompt
 from tests.templates import TOKENS, tokenizer_of
 

@@ -10,10 +10,10 @@ import pytest
 from chatapp import engines
 from chatapp.engines.base import Capabilities, Card
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.resident import Resident, bytes_needed, fits_beside
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.models.sources import Source
+from chatapp.resident.slot import Resident, bytes_needed, fits_beside
 from chatapp.settings import Settings
 
 BIG = 2**62
@@ -134,7 +134,7 @@ async def test_switching_replaces_the_engine_and_closes_the_old_one_first(reside
 
 
 async def test_a_small_model_is_loaded_beside_the_old_one(resident, opener, monkeypatch) -> None:
-    monkeypatch.setattr("chatapp.engines.resident.bytes_needed", lambda source: 1)
+    monkeypatch.setattr("chatapp.resident.slot.bytes_needed", lambda source: 1)
     resident.start()
     await resident.wait_ready()
     await resident.switch("second")
@@ -144,7 +144,7 @@ async def test_a_small_model_is_loaded_beside_the_old_one(resident, opener, monk
 
 @pytest.mark.parametrize("small", [True, False])
 async def test_after_a_failed_switch_the_old_model_serves(resident, opener, monkeypatch, small: bool) -> None:
-    monkeypatch.setattr("chatapp.engines.resident.bytes_needed", lambda source: 1 if small else None)
+    monkeypatch.setattr("chatapp.resident.slot.bytes_needed", lambda source: 1 if small else None)
     opener.failures["second"] = ChatError("second is gated: ask for access.", status=403)
     resident.start()
     await resident.wait_ready()

@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
+from chatapp.pages import api_endpoint
+from chatapp.server import security
+from chatapp.server.login_limit import FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MAX_REMEMBERED, Tries
 from chatapp.settings import Settings
-from chatapp.ui import api_endpoint
-from chatapp.web import security
-from chatapp.web.login_limit import FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MAX_REMEMBERED, Tries
 from tests.conftest import Scripted
 from tests.serving import Site, serve
 

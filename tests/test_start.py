@@ -12,12 +12,12 @@ ROOT = Path(__file__).parent.parent
 REPLY = """
 import asyncio, sys
 import app
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Sampling
-from chatapp.ui.blocks import build
+from chatapp.pages.blocks import build
 
 async def first_reply():
     await resident.wait_ready()
@@ -48,7 +48,7 @@ def test_from_the_second_start_on_the_embedded_model_replies_without_torch(smol_
 
 
 def test_more_threads_than_cores_are_advised_against() -> None:
-    from chatapp.ui.start import crowded
+    from chatapp.pages.start import crowded
 
     assert crowded(0, 2) == crowded(2, 2) == ""
     assert "--threads is 99, and 2 cores can be used" in crowded(99, 2)

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
+from chatapp.pages.start import Loop, save_chats
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.ui.start import Loop, save_chats
 from tests.chats import Residence
 from tests.serving import free_port
 

@@ -12,8 +12,8 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.models.convert import convert_tokenizer
-from chatapp.prompt import render
-from chatapp.templates import CURE, REST, TemplateProcess, harmless
+from chatapp.prompt.sandbox import CURE, REST, TemplateProcess, harmless
+from chatapp.prompt.template import render
 from chatapp.turn import Message
 from tests.templates import TOKENS, tokenizer_of
 from tests.tiny import make_tokenizer
@@ -158,7 +158,7 @@ def test_a_fork_starts_its_own(process: TemplateProcess) -> None:
 
 LEAVES = """
 import sys, threading, time
-from chatapp.prompt import _process
+from chatapp.prompt.template import _process
 print(_process.render("x", [{"role": "user", "content": "x"}], {}), _process._process.pid, flush=True)
 threading.Thread(target=lambda: _process.render(sys.argv[1], [{"role": "user", "content": "x"}], {}), daemon=True).start()
 time.sleep(0.2)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.pages.actions import ListActions
+from chatapp.server.files import exported
 from chatapp.store import Store
 from chatapp.store.temporary import TemporaryStore, used
 from chatapp.turn import Turn
-from chatapp.ui.actions import ListActions
-from chatapp.ui.files import exported
 from chatapp.xray.looks import Looks
 from tests.chats import ME, YOU, Residence, ended, until
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.chat.watching import LOOK_EVERY
 from chatapp.errors import NotFound
+from chatapp.pages.watch import Watcher
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Turn
-from chatapp.ui.watch import Watcher
-from chatapp.watching import LOOK_EVERY
 from tests.chats import ME, YOU, ended
 from tests.turns import asked
 

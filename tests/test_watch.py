@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.pages.watch import Watcher
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
-from chatapp.ui.watch import Watcher
 from tests.chats import ME, YOU, ended
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Event, Sampling, Turn
 from chatapp.xray.looks import Looks

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from chatapp.chat import Chat
-from chatapp.engines.direct import DirectEngine
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
+from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, revision_of
 from chatapp.models.remembered import remember
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.xray import inside, pasted, views

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatapp.server import security
+from chatapp.server.door import Asker
+from chatapp.server.xray_stream import MAX_BODY
 from chatapp.store import Conversation
 from chatapp.turn import Sampling, Turn
-from chatapp.web import security
-from chatapp.web.door import Asker
-from chatapp.web.xray_stream import MAX_BODY
 from chatapp.xray import looks as looks_module
 from chatapp.xray.looks import Looks
 from chatapp.xray.scope import Scope, Step

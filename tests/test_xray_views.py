@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
-from chatapp.engines.resident import Resident
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Sampling

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.models.identity import revision_of
 from chatapp.models.remembered import remember
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Turn

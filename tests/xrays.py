@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.turn import Sampling, Turn
 from chatapp.xray.scope import Scope, Step
 from tests.chats import ME, ended

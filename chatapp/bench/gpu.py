@@ -82,8 +82,8 @@ def write_model(shape: str, folder: Path) -> None:
 
 def measure(shape: str, folder: Path, settings: Settings, people: list[int], tokens: int, rows: dict[str, dict[str, float]]) -> None:
     """One quantization: naive generate, direct and batched, one after the other on the same weights."""
-    from chatapp.engines.batched import BatchedEngine
-    from chatapp.engines.direct import DirectEngine
+    from chatapp.engines.batched.engine import BatchedEngine
+    from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import load
     from chatapp.models.sources import Source
 

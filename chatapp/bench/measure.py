@@ -11,7 +11,7 @@ from typing import Protocol
 
 from chatapp.bench.processes import Tree
 from chatapp.engines.base import Engine
-from chatapp.prompt import render
+from chatapp.prompt.template import render
 from chatapp.turn import Finish, Message, Prefilled, Sampling, Token
 
 QUESTIONS = (

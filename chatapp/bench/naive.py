@@ -15,7 +15,7 @@ from typing import Any
 
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree
-from chatapp.prompt import render
+from chatapp.prompt.template import render
 from chatapp.turn import Message, Sampling
 
 CONTEXT = 8192

@@ -21,17 +21,17 @@ import gradio as gr
 import psutil
 
 from chatapp.bench.processes import Tree, free_port
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.base import Capabilities, Card
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
+from chatapp.pages.blocks import build, launch_options
+from chatapp.pages.routes import routes
+from chatapp.resident.slot import Resident
+from chatapp.server import security
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
-from chatapp.ui.blocks import build, launch_options
-from chatapp.ui.routes import routes
-from chatapp.web import security
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -14,11 +14,11 @@ import httpx2
 from chatapp.bench.doors import openai_client, openai_stream
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
-from chatapp.engines.llamacpp import ORDER
-from chatapp.engines.llamacpp_http import events
-from chatapp.engines.llamacpp_server import Address, NativeServer
+from chatapp.engines.llamacpp.client import events
+from chatapp.engines.llamacpp.engine import ORDER
+from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.errors import ChatError
-from chatapp.prompt import render
+from chatapp.prompt.template import render
 from chatapp.turn import Message, Sampling
 
 PAGE = 32

@@ -9,9 +9,9 @@ from chatapp.bench.measure import QUESTIONS, Run, median, reply
 from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.resident import Resident
 from chatapp.models.sources import resolve
-from chatapp.prompt import render
+from chatapp.prompt.template import render
+from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.turn import Message, Sampling, Turn, new_id
 from chatapp.xray import views

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatapp import prompt
 from chatapp.errors import ChatError
 from chatapp.models.quantization import refuse_quantization
 from chatapp.models.remembered import remember
+from chatapp.prompt import template
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine
@@ -27,7 +27,7 @@ def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
     remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
-    prompt.prepare(engine.tokenizer)
+    template.prepare(engine.tokenizer)
     return engine
 
 
@@ -68,15 +68,15 @@ def _has_llamacpp() -> bool:
 
 
 def _direct(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
-    from chatapp.engines.direct import DirectEngine
+    from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import load
 
     return DirectEngine(load(source, settings, progress), settings)
 
 
 def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
-    from chatapp.engines.batched import BatchedEngine
-    from chatapp.engines.direct import DirectEngine
+    from chatapp.engines.batched.engine import BatchedEngine
+    from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import load
 
     loaded = load(source, settings, progress)
@@ -90,7 +90,7 @@ def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Eng
 
 
 def _llamacpp(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
-    from chatapp.engines.llamacpp import LlamaCppEngine
+    from chatapp.engines.llamacpp.engine import LlamaCppEngine
     from chatapp.models.facts import gguf_facts
     from chatapp.models.loading import load_tokenizer, local_gguf
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatapp import loose
+from chatapp import strict_json
 from chatapp.errors import ChatError
 from chatapp.models.failures import Reading
 
@@ -40,7 +40,7 @@ def _template(found: Any, name: str) -> str | dict[str, str] | None:
         return {key: _template(value, name) for key, value in found.items()}
     if found is not None and not isinstance(found, str):
         raise _wrong(name, "chat_template", found, "a text")
-    return found and loose.text(found)
+    return found and strict_json.text(found)
 
 
 def _wrong(name: str, field: str, found: Any, noun: str) -> ChatError:

@@ -7,12 +7,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatapp.admission import asked_from
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
-from chatapp.engines.resident import Resident
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
+from chatapp.resident.admission import asked_from
+from chatapp.resident.slot import Resident
 from chatapp.turn import KNOBS, Sampling, Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays

@@ -6,10 +6,10 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from chatapp.admission import Admission, Ticket
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, why_another
+from chatapp.resident.admission import Admission, Ticket
 from chatapp.turn import Token, Turn
 from chatapp.xray.scope import Step
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from chatapp.engines.kvcache import cache_argument
+from chatapp.engines.direct.kvcache import cache_argument
 from chatapp.engines.sampling import processors
 from chatapp.errors import ChatError
 from chatapp.turn import Sampling

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from chatapp.engines.resident import find_source
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
 from chatapp.models.remembered import remember
+from chatapp.resident.slot import find_source
 from chatapp.settings import Settings
 from chatapp.turn import Turn
 from chatapp.xray.thread import behind_the_chat, one_thread
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from chatapp.engines.base import Engine
-    from chatapp.engines.resident import Resident
+    from chatapp.resident.slot import Resident
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")

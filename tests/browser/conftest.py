@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from chatapp.chat import Chat
+from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
-from chatapp.engines.resident import Resident
+from chatapp.pages.blocks import build, launch_options
+from chatapp.pages.misread import handlers
+from chatapp.pages.routes import routes
+from chatapp.resident.slot import Resident
+from chatapp.server import auth, security
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.ui.blocks import build, launch_options
-from chatapp.ui.misread import handlers
-from chatapp.ui.routes import routes
-from chatapp.web import auth, security
 from tests.conftest import Scripted
 
 FLAGS = (

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
-from chatapp.engines.direct import DirectEngine
+from chatapp.engines.direct.engine import DirectEngine
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, launched, send, settled
 from tests.directs import endless

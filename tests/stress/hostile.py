@@ -18,8 +18,17 @@ from tests.tiny import make_tiny
 AT_ONCE = 3
 LONGEST = 25.0
 """Seconds that a child may take: a few to load, and what a limit inside the app adds."""
-PRELOADED = ["chatapp.engines.direct", "chatapp.engines.llamacpp", "chatapp.models.loading", "chatapp.chat", "chatapp.engines.resident"]
-PRELOADED += ["torch", "transformers", "transformers.models.llama.modeling_llama", "tokenizers", "gguf", "sqlalchemy", "chatapp.store"]
+PRELOADED = ["chatapp.engines.direct.engine", "chatapp.engines.llamacpp.engine", "chatapp.models.loading", "chatapp.chat.service"]
+PRELOADED += [
+    "chatapp.resident.slot",
+    "torch",
+    "transformers",
+    "transformers.models.llama.modeling_llama",
+    "tokenizers",
+    "gguf",
+    "sqlalchemy",
+    "chatapp.store",
+]
 UNFORESEEN = ("unexpected", "Something broke")
 
 

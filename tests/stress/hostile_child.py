@@ -24,9 +24,9 @@ def meet(path: Path, folder: Path, answer: Connection) -> None:
 
 
 async def asked(path: Path, data: Path) -> tuple[str, str]:
-    from chatapp.chat import Chat
-    from chatapp.engines.resident import Resident
+    from chatapp.chat.service import Chat
     from chatapp.errors import ChatError
+    from chatapp.resident.slot import Resident
     from chatapp.settings import Settings
     from chatapp.store import Store
     from chatapp.turn import Sampling

@@ -10,7 +10,7 @@ from random import Random
 
 import psutil
 
-from chatapp.engines.llamacpp import LARGEST_PROMPT_CACHE
+from chatapp.engines.llamacpp.engine import LARGEST_PROMPT_CACHE
 from tests.stress.foreign import quiet
 from tests.stress.part import Plan
 from tests.stress.report import Row

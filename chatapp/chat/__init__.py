@@ -1,0 +1,1 @@
+"""Conversations: one meeting of engine and store."""

@@ -1,0 +1,161 @@
+"""What the model is asked: the messages of a path, and the prompt of a turn, new or continuing a reply."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chatapp import __version__, strict_json
+from chatapp.engines.base import Card, Engine
+from chatapp.engines.text import Detokenizer, end_ids
+from chatapp.errors import ChatError
+from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why_another
+from chatapp.prompt.template import render, reply_room, stop_strings
+from chatapp.turn import MAX_SEED, MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
+
+MAX_CHARACTERS = 2_000_000
+"""More than any context holds; refused before a tokenizer spends seconds on it."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The given beginning of a reply: `source`'s prompt, then `kept` ids after it. `text` is the whole beginning as read."""
+
+    source: Turn
+    kept: tuple[int, ...]
+    text: str
+
+    def fits(self, card: Card) -> bool:
+        """Whether the ids mean the same to this model; otherwise only the text can be used."""
+        known = self.source.prompt_ids and (self.kept or self.text == self.source.prefill_text)
+        foreign = foreign_id((*self.source.prompt_ids, *self.kept), card.vocabulary) is not None
+        return bool(known) and not foreign and made_by(self.source).compare(card.id) == "same"
+
+
+def continued(turn: Turn, engine: Engine | None) -> Beginning:
+    """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
+    kept = tuple(turn.reply_ids)
+    if engine is None or not kept or not Beginning(turn, kept, turn.reply).fits(engine.card):
+        return Beginning(turn, kept, turn.reply)
+    if kept[-1] in end_ids(engine.tokenizer):
+        kept = kept[:-1]
+    text = _decoded(turn, kept, engine)
+    return Beginning(turn, kept, turn.prefill_text + text if text.startswith(turn.reply_text) else turn.reply)
+
+
+def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> Beginning:
+    """The reply up to `position`, then another token. Raises ChatError when that token cannot stand there."""
+    if not 0 <= position < len(turn.reply_ids):
+        raise ChatError(f"Token {position} of a reply of {len(turn.reply_ids)} tokens does not exist.", status=422)
+    if not 0 <= token_id < len(engine.tokenizer):
+        raise ChatError(f"Token id {token_id} is outside the vocabulary of {len(engine.tokenizer)} entries.", status=422)
+    if token_id in end_ids(engine.tokenizer):
+        raise ChatError("That token ends the reply, so nothing can follow it. Choose another one.", status=422)
+    kept = (*turn.reply_ids[:position], token_id)
+    if not turn.prompt_ids:
+        raise ChatError("This reply has no recorded prompt tokens, so nothing can follow its beginning. Regenerate it first.", status=409)
+    if why := why_another(made_by(turn), engine.card.id):
+        raise ChatError(f"{why} Regenerate it first.", status=409)
+    refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
+    return Beginning(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
+
+
+def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
+    characters = Detokenizer(engine.tokenizer, prior=turn.prompt_ids[-turn.prefilled :] if turn.prefilled else ())
+    return "".join(characters.push(i) for i in ids)
+
+
+def clean(text: str) -> str:
+    """The text as it can be stored and tokenized: no NUL, no half surrogate pairs. Raises ChatError when empty or absurdly long."""
+    text = strict_json.text(text)
+    if not text.strip():
+        raise ChatError("There is nothing to send: the message is empty.", status=422)
+    if len(text) > MAX_CHARACTERS:
+        raise ChatError(f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it.", status=413)
+    return text
+
+
+def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] = (), user: str = "") -> list[Message]:
+    """system + the path (what came with a turn, its question, its reply) + `given` + the new question.
+
+    An import keeps half surrogate pairs as they were; no tokenizer takes them, so here they are U+FFFD. A question the model was never
+    given (taken back, or refused before it ran) is left out. One that got no reply is joined to the next question, because templates
+    want a reply between two questions.
+    """
+    messages = [Message("system", system)] if system.strip() else []
+    for turn in path:
+        messages += turn.given
+        if not never_asked(turn):
+            messages.append(Message("user", turn.user))
+            messages += [Message("assistant", turn.reply)] if turn.reply else []
+    messages += given
+    messages += [Message("user", user)] if user else []
+    return _joined([Message(m.role, strict_json.text(m.content)) for m in messages])
+
+
+def never_asked(turn: Turn) -> bool:
+    """Taken back while it waited, or refused before an engine took it."""
+    return not turn.timings.started and not turn.reply and turn.stop_reason in ("stopped", "error")
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role == "user":
+            joined[-1] = Message("user", f"{joined[-1].content}\n\n{message.content}")
+        else:
+            joined.append(message)
+    return joined
+
+
+def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginning | None = None) -> tuple[Prompt, int]:
+    """The prompt of `turn`, whose earlier turns are `path`, and how many of its last ids are the reply's given beginning.
+
+    Raises ChatError with both numbers when it cannot fit.
+    """
+    context = engine.capabilities.context
+    messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
+    if beginning is not None and beginning.fits(engine.card) and quotes_only(beginning.source, messages):
+        prompt, prefilled = _after(beginning), beginning.source.prefilled + len(beginning.kept)
+    else:
+        ids = engine.tokenizer.encode(strict_json.text(beginning.text), add_special_tokens=False) if beginning else ()
+        prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
+        prefilled = len(ids)
+    if len(prompt.ids) >= context:
+        full = f"This chat fills the context: {len(prompt.ids)} tokens, and the model holds {context}, reply included."
+        raise ChatError(f"{full} Shorten it, or start a new chat.", status=413)
+    return prompt, prefilled
+
+
+def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
+    """Is everything that was said in a turn's prompt still in the chat? An exchange before it may have been deleted since."""
+    said = {source.prompt_text[span.start : span.end] for span in source.spans if span.kind == "content"}
+    return all(any(words in message.content for message in messages) for words in said)
+
+
+def _after(beginning: Beginning) -> Prompt:
+    """The very ids of the old prompt and reply, never tokenized again: the model goes on from where it was."""
+    old = beginning.source
+    return Prompt((*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped, old.guarded, old.date)
+
+
+def record(turn: Turn, prompt: Prompt, prefilled: int, engine: Engine) -> None:
+    """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
+    card, turn.seed = engine.card, drawn_seed(turn.sampling, engine)
+    turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
+    turn.dropped, turn.guarded, turn.date, turn.prefilled = prompt.dropped, prompt.guarded, prompt.date, prefilled
+    turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
+    turn.versions = {"chatapp": __version__, **card.versions}
+
+
+def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
+    """The asked seed; else a fresh one, where the engine can repeat a draw, so that every reply can be made again."""
+    if sampling.seed is not None or sampling.greedy or not engine.capabilities.has("seed"):
+        return sampling.seed
+    return secrets.randbelow(MAX_SEED)
+
+
+def fitted(turn: Turn, engine: Engine) -> Sampling:
+    """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
+    room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
+    stop = dict.fromkeys((*stop_strings(engine.tokenizer), *filter(None, map(strict_json.text, turn.sampling.stop))))
+    return replace(turn.sampling, max_tokens=room, seed=turn.seed, stop=tuple(stop)[:MAX_STOP_STRINGS])

@@ -1,0 +1,1 @@
+"""Own prefill and decode loop."""

@@ -1,0 +1,245 @@
+"""The engine that runs everywhere: transformers' model called step by step on one thread, with KV caches kept between turns."""
+
+import inspect
+import math
+import os
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
+from chatapp.engines.cores import usable_cores
+from chatapp.engines.direct.kvcache import (
+    CHUNK,
+    GrowingLayer,
+    KVCaches,
+    bytes_per_token,
+    cache_argument,
+    filled,
+    new_cache,
+    why_not_reusable,
+)
+from chatapp.engines.direct.lookup import Lookup
+from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
+from chatapp.engines.sampling import draw, logprob, processors, random_source
+from chatapp.engines.text import TextStream, end_ids
+from chatapp.engines.worker import Worker, stream
+from chatapp.errors import ChatError
+from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache
+
+    from chatapp.models.loading import Loaded
+    from chatapp.settings import Settings
+
+ZEROGPU = "SPACES_ZERO_GPU"
+"""Set in a Space whose GPU comes with each call."""
+
+CLOSING_SECONDS = 30.0
+GIB = 2**30
+
+
+class DirectEngine:
+    """One reply at a time; the others wait their turn on the same thread."""
+
+    def __init__(self, loaded: "Loaded", settings: "Settings") -> None:
+        self.tokenizer = loaded.tokenizer
+        self.model = loaded.model.eval()
+        self._ends = end_ids(self.tokenizer, self.model.generation_config)
+        self._few_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
+        self._cache_argument = cache_argument(self.model)
+        self._closed = False
+        self._steps = on_zerogpu(self.steps)
+        self._worker = Worker("direct engine")
+        context, memory = self._room(loaded.facts.context, settings)
+        self.card = Card(
+            engine="direct",
+            **asdict(replace(loaded.facts, context=context)),
+            memory=memory,
+            vocabulary=self.model.get_input_embeddings().num_embeddings,
+            versions=torch_versions(settings),
+        )
+        reason = why_not_reusable(self.model.config)
+        # A wrong guess is cut off the cache again. In 16 bits the rounding of several rows together decided between near ties: other ids.
+        self._draft = settings.draft if not reason and next(self.model.parameters()).dtype == torch.float32 else 0
+        self.capabilities = Capabilities(context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
+        self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        """See Engine.generate. `logprob` of a token is that of the model's own distribution, before temperature and filters."""
+        self._refuse_impossible(prompt_ids)
+        ids = tuple(prompt_ids)
+        events = stream(self._worker, lambda: self._steps(ids, sampling))
+        try:
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
+
+    def close(self) -> None:
+        """Stop within one step and free the model."""
+        self._closed = True
+        self._worker.close(timeout=CLOSING_SECONDS)
+        self._caches.clear()
+        self.model = None
+        _free_device_memory()
+
+    def _room(self, most: int, settings: "Settings") -> tuple[int, str]:
+        """(tokens of context as memory allows, the forecast in words). On ZeroGPU there is no GPU yet to ask."""
+        if os.environ.get(ZEROGPU):
+            return min(settings.context or most, most), ""
+        per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
+        free = free_bytes(str(self.model.device))
+        context = affordable_context(most, settings.context, per_token, free)
+        weights = weight_bytes(self.model)
+        return context, str(Forecast(weights, per_token, 1, context, free + weights))
+
+    def _warm_up(self, threads: int) -> int:
+        """Set the worker's threads, run one token, and return the bytes of KV cache a token takes. Raises ChatError if it keeps none."""
+        torch.set_num_threads(threads)  # PyTorch keeps this number per calling thread
+        cache = new_cache(self.model.config)
+        self._forward([next(iter(self._ends), 0)], cache)
+        if not filled(cache):
+            raise ChatError(f"Models of type {self.model.config.model_type} keep no key-value cache, so they cannot be served here.")
+        return bytes_per_token(cache)
+
+    def steps(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Generator[Event | None]:
+        """The whole run as a plain generator of plain values, closed to stop it; None is yielded after each chunk of the prompt."""
+        failure = ""
+        try:
+            with closing(self._run(prompt_ids, sampling)) as events:
+                for event in events:
+                    yield event
+                    if self._closed:
+                        raise ChatError("The model was unloaded while it was writing.", status=503)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            failure = self._out_of_memory(len(prompt_ids), sampling)
+        # Outside the handler: the error's traceback would keep the run's tensors alive.
+        if failure:
+            self._caches.clear()
+            _free_device_memory()
+            raise ChatError(failure, status=503)
+
+    def _run(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Generator[Event | None]:
+        cache, reused = self._caches.begin(prompt_ids)
+        ids = list(prompt_ids)
+        try:
+            logits = yield from self._prefill(ids, cache, reused)
+            yield Prefilled(reused)
+            yield from self._decode(ids, cache, logits, sampling)
+        except GeneratorExit:
+            self._caches.keep(prompt_ids, cache)
+            raise
+        self._caches.keep(prompt_ids, cache)
+
+    def _prefill(self, ids: list[int], cache: "DynamicCache", reused: int) -> Generator[None, None, torch.Tensor]:
+        """Run the prompt through the model; returns the logits after its last token, (1, vocabulary)."""
+        # Recurrent layers carry a state from chunk to chunk that not every model can resume: they read the prompt at once.
+        chunk = CHUNK if _attention_only(cache) else len(ids)
+        for start in range(reused, len(ids), chunk):
+            logits = self._forward(ids[start : start + chunk], cache)
+            yield
+        return logits
+
+    def _decode(self, ids: list[int], cache: "DynamicCache", logits: torch.Tensor, sampling: Sampling) -> Generator[Event]:
+        """Draw, show, run; appends what it draws to `ids`. The last drawn token is not run: nobody reads what follows it.
+
+        Guessed tokens run along. What was computed after one holds as long as the draws agree: the ids are those without guesses.
+        """
+        process = processors(sampling)
+        source = None if sampling.greedy else random_source(sampling, logits.device)
+        text = TextStream(self.tokenizer, sampling.stop, prior=ids)
+        lookup, ahead, guess = Lookup(ids, self._draft), [logits], []
+        for n in range(sampling.max_tokens):
+            if not ahead:
+                if guess:
+                    _cut(cache, len(ids) - 1)
+                guess = lookup.guess(sampling.max_tokens - n - 1)
+                ahead = list(self._forward([ids[-1], *guess], cache, rows=len(guess) + 1).split(1))
+            # Only the repetition penalty looks at the ids so far.
+            token, probability = self._draw(ids if sampling.repetition_penalty != 1 else ids[-1:], ahead.pop(0), process, source)
+            ids.append(token)
+            if not lookup.saw(token):
+                ahead = []
+            if token in self._ends:
+                yield Token(token, "", probability)
+                yield Finish("end", text.flush())
+                return
+            yield Token(token, text.push(token), probability)
+            if text.stopped:
+                yield Finish("stop")
+                return
+        yield Finish("length", text.flush())
+
+    @torch.inference_mode()
+    def _forward(self, ids: Sequence[int], cache: "DynamicCache", rows: int = 1) -> torch.Tensor:
+        """Append `ids` to the cache; returns the logits after each of the last `rows` ids, float32 (rows, vocabulary)."""
+        batch = torch.tensor([ids], device=self.model.device)
+        few = {"logits_to_keep": rows} if self._few_logits else {}
+        out = self.model(input_ids=batch, use_cache=True, **{self._cache_argument: cache}, **few)
+        return out.logits[0, -rows:].to(dtype=torch.float32)
+
+    @torch.inference_mode()
+    def _draw(self, ids: list[int], logits: torch.Tensor, process: list, source: torch.Generator | None) -> tuple[int, float]:
+        """The next id and the natural log of its probability before any processing."""
+        token = draw(process(torch.tensor([ids], device=logits.device), logits), source)
+        probability = logprob(logits, token)
+        if math.isnan(probability):
+            raise ChatError(f"The model's output is not a number in {self.card.dtype}. Start with --dtype float32.", status=500)
+        return int(token), probability
+
+    def _refuse_impossible(self, prompt_ids: Sequence[int]) -> None:
+        if self._closed:
+            raise ChatError("The model was unloaded; try again in a moment.", status=503)
+        if not 0 < len(prompt_ids) < self.card.context:
+            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
+        refuse_unreadable(prompt_ids, self.card)
+
+    def _out_of_memory(self, tokens: int, sampling: Sampling) -> str:
+        used = ""
+        if self.model.device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self.model.device)
+            used = f" ({free / GIB:.1f} of {total / GIB:.1f} GiB were free)"
+        return (
+            f"The model ran out of memory on {self.model.device}{used}, with a prompt of {tokens} tokens and up to {sampling.max_tokens} "
+            "for the reply. Shorten the conversation, lower max tokens, or start with a smaller --context."
+        )
+
+
+def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
+    """On a ZeroGPU Space: `steps` as run by a process that holds the GPU for the length of the run. Elsewhere `steps` itself.
+
+    That process is a fork: it takes and yields values that can be pickled, and keeps its own KV caches while it lives.
+    """
+    if not os.environ.get(ZEROGPU):
+        return steps
+    import spaces  # only there, where it is preinstalled
+
+    return spaces.GPU(steps)
+
+
+def _cut(cache: "DynamicCache", tokens: int) -> None:
+    """Take back what wrong guesses have left behind the first `tokens`."""
+    if (behind := cache.get_seq_length() - tokens) > 0:
+        cache.crop(-behind)
+
+
+def _attention_only(cache: "DynamicCache") -> bool:
+    return all(isinstance(layer, GrowingLayer) or type(layer).__name__ == "DynamicSlidingWindowLayer" for layer in cache.layers)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has a type for it; PyTorch's CPU allocator only words."""
+    words = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in words or "not enough memory" in words
+
+
+def _free_device_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,250 @@
+"""The engine for a GGUF file on a CPU: llama.cpp's server in a child process; token ids go in and token ids come back."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Iterator, Sequence, Set
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
+from chatapp.engines.cores import usable_cores
+from chatapp.engines.gguf_file import GgufFile, parts, read_gguf
+from chatapp.engines.llamacpp.client import Gone, events
+from chatapp.engines.llamacpp.marked_copy import streamable
+from chatapp.engines.llamacpp.server import Address, NativeServer
+from chatapp.engines.memory import Forecast, affordable_context, free_bytes
+from chatapp.engines.text import TextStream, end_ids
+from chatapp.errors import ChatError
+from chatapp.models.cpu import cpu_flags
+from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from chatapp.engines import Progress
+    from chatapp.models.facts import Facts
+    from chatapp.settings import Settings
+
+BATCH = 256
+"""Prompt tokens read at a time: Stop is seen, and other people's tokens come, between two batches."""
+
+SPARE = 2
+"""The server ends a reply this many tokens before its context is full."""
+
+GUESSING_PEOPLE = 4
+"""Slots up to which the server guesses ahead. On two cores text that repeats its prompt came 1.5 times as fast for one person and 1.2 times
+for four; other text 0.99 and 0.96."""
+
+SMALLEST_CONTEXT = 512
+LARGEST_PROMPT_CACHE = 2**31
+RANDOM_SEED = 2**32 - 1
+"""The seed that means 'draw one' to llama.cpp."""
+
+ORDER = ("penalties", "top_k", "temperature", "top_p", "min_p")
+"""Transformers' order of logits processors, which is not llama.cpp's; top-k first, as it finds the same tokens at any temperature."""
+
+OFF = {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
+OFF |= {"presence_penalty": 0.0, "frequency_penalty": 0.0, "min_keep": 0, "ignore_eos": False, "n_keep": 0}
+
+NO_LOGPROBS = (
+    "llama.cpp would compute them apart from the draw, which slows a reply down by 2 % (4 % with 8 people), and not at all for tokens that "
+    "it guessed ahead. X-ray computes them from the recorded ids."
+)
+
+
+AMX_ADVICE = "this CPU has matrix units (AMX) that the prebuilt llama.cpp leaves idle: `make native` compiles one that uses them"
+
+
+@dataclass(frozen=True)
+class Room:
+    """How memory is divided: tokens of context for each person, and bytes for prompts of conversations that have no slot."""
+
+    context: int
+    prompt_cache: int
+
+
+class LlamaCppEngine:
+    """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot."""
+
+    def __init__(
+        self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings", progress: "Progress"
+    ) -> None:
+        file = read_gguf(gguf)
+        _check_vocabulary(file, tokenizer)
+        free = free_bytes("cpu")
+        room = divide(file, settings.people, settings.context, free)
+        self.tokenizer = tokenizer
+        self._ends = end_ids(tokenizer)
+        memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
+        self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
+        self._copy = streamable(file, settings.data_dir, progress)
+        progress(f"Starting llama.cpp with {gguf.name}", None)
+        self.server = NativeServer(_options(self._copy.path, room, settings), gguf.name)
+        try:
+            self.server.address()
+        except ChatError:
+            self.close()
+            raise
+        facts, faster = replace(facts, context=room.context), advice(self.server.units, cpu_flags())
+        self.card = Card(
+            engine="llamacpp",
+            **asdict(facts),
+            memory=str(memory),
+            advice=faster,
+            vocabulary=len(file.tokens),
+            versions=native_version() | versions("transformers", "tokenizers"),
+        )
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        """See Engine.generate. Without probabilities: see NO_LOGPROBS."""
+        if not 0 < len(prompt_ids) < self.card.context:
+            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
+        refuse_unreadable(prompt_ids, self.card)
+        reply = _Reply(TextStream(self.tokenizer, sampling.stop, prior=prompt_ids), self._ends)
+        async with aclosing(self._answers(_body(prompt_ids, sampling, self.card.context))) as answers:
+            async for answer in answers:
+                for event in reply.take(answer):
+                    yield event
+                if reply.finished:
+                    return
+
+    def close(self) -> None:
+        """End the child process and free the model. Running replies fail at once."""
+        self.server.close()
+        self._copy.close()
+
+    async def _answers(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """The server's events, from a server that is alive when the request is made. Raises ChatError when it dies on the way."""
+        begun = False
+        for _ in range(2):
+            address = await self._alive()
+            try:
+                async with aclosing(events(address, "/completion", body)) as answers:
+                    async for answer in answers:
+                        begun = True
+                        yield answer
+                    return
+            except Gone:
+                # A process that was dying when we asked has done nothing yet: ask the next one. A second time is no accident.
+                await asyncio.to_thread(self.server.mourn)
+                if begun:
+                    break
+        raise ChatError("The model's process stopped in the middle of the reply. It starts again with the next message.", status=503)
+
+    async def _alive(self) -> Address:
+        return self.server.running or await asyncio.to_thread(self.server.address)
+
+
+class _Reply:
+    """The server's events of one reply, turned into ours."""
+
+    def __init__(self, text: TextStream, ends: frozenset[int]) -> None:
+        self.finished = False
+        self._text = text
+        self._ends = ends
+        self._begun = False
+
+    def take(self, answer: dict[str, Any]) -> Iterator[Event]:
+        if error := answer.get("error"):
+            raise ChatError(f"The model's server stopped the reply: {error.get('message', error)}.", status=503)
+        if progress := answer.get("prompt_progress"):  # such an event also names a token, which is none
+            if progress["processed"] >= progress["total"] and not self._begun:
+                self._begun = True
+                yield Prefilled(progress["cache"])
+        elif answer["stop"]:
+            yield self._finish("end" if answer["stop_type"] == "eos" else "length")
+        else:
+            yield from self._token(answer)
+
+    def _token(self, answer: dict[str, Any]) -> Iterator[Event]:
+        token = answer["tokens"][0]
+        if token in self._ends:
+            yield Token(token, "")
+            yield self._finish("end")
+            return
+        yield Token(token, self._text.push(token))
+        if self._text.stopped:
+            yield self._finish("stop")
+
+    def _finish(self, reason: str) -> Finish:
+        self.finished = True
+        return Finish(reason, self._text.flush())
+
+
+def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
+    """Share `free` bytes: what the weights leave goes half to the slots' KV caches, a quarter to prompts that are kept.
+
+    `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
+    """
+    left = max(0, free - weight_bytes(file))
+    least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
+    context = affordable_context(file.context, wanted and wanted + SPARE, file.cache_bytes, left, people, least)
+    return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
+
+
+def native_version() -> dict[str, str]:
+    """xllamacpp's version; one that was compiled on this machine computes with other instructions than the prebuilt one, and says so."""
+    package = metadata.distribution("xllamacpp")
+    local = "-linux_" in (package.read_text("WHEEL") or "")  # a prebuilt wheel is tagged manylinux
+    return {"xllamacpp": package.version + (" compiled here" if local else "")}
+
+
+def advice(units: str, flags: Set[str]) -> str:
+    """Worth saying where the processor (`flags`) has what the native code (`units`) was not compiled for."""
+    return AMX_ADVICE if "amx_int8" in flags and "AMX_INT8 = 1" not in units else ""
+
+
+def weight_bytes(file: GgufFile) -> int:
+    """Of all parts of the file, which are mapped as they are; code for AMX (`make native`) copies most of them in another order."""
+    return sum(part.stat().st_size for part in parts(file.path))
+
+
+def _options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:
+    return {
+        "model": str(model),
+        "slots": settings.people,
+        "context": room.context + SPARE,
+        "batch": BATCH,
+        "threads": settings.threads or usable_cores(),
+        "draft": settings.draft if settings.people <= GUESSING_PEOPLE else 0,
+        "cache_mib": room.prompt_cache >> 20,
+    }
+
+
+def _body(ids: Sequence[int], sampling: Sampling, context: int) -> dict[str, Any]:
+    """One request, every sampler set: the server's own defaults are not ours."""
+    return OFF | {
+        "prompt": list(ids),
+        "n_predict": sampling.max_tokens,
+        "samplers": ORDER,
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": context if sampling.repetition_penalty != 1 else 0,
+        "seed": secrets.randbelow(RANDOM_SEED) if sampling.seed is None else sampling.seed % RANDOM_SEED,
+        "stream": True,
+        "cache_prompt": True,
+        "return_tokens": True,
+        "return_progress": True,
+        "response_fields": ["stop", "stop_type"],  # of the last event, which else repeats the whole prompt
+    }
+
+
+def _check_vocabulary(file: GgufFile, tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Ids mean the same on both sides, or every reply would be nonsense. Padding entries may differ: 1 in 100."""
+    if len(file.types) != len(file.tokens):
+        counts = f"{len(file.types)} kinds for {len(file.tokens)} tokens"
+        raise ChatError(f"{file.path.name} does not say of what kind its tokens are ({counts}). Try it with --engine direct.")
+    theirs = file.tokens[: len(tokenizer)]
+    ours = tokenizer.convert_ids_to_tokens(range(len(theirs)))
+    different = sum(a != b.decode(errors="replace") for a, b in zip(ours, theirs, strict=True))
+    if not theirs or different * 100 > len(theirs):
+        raise ChatError(
+            f"The tokenizer does not belong to {file.path.name}: {different} of {len(theirs)} tokens differ. "
+            "Take the model and the tokenizer from the same repository."
+        )

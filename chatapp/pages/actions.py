@@ -1,0 +1,133 @@
+"""What a person can do in a conversation and with the list: each is one call of Chat or Store, and the answer says what to show."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from chatapp.chat.removing import remove
+from chatapp.chat.service import CURRENT_LEAF, Chat
+from chatapp.errors import ChatError
+from chatapp.pages.protocol import ChatAction, Done, Manage, Measure
+from chatapp.server.door import Asked, Door
+from chatapp.turn import Sampling, Turn
+
+MAX_TITLE = 200
+
+
+class ChatActions:
+    """POST /ui/chat: everything that changes a conversation."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.doing: dict[str, Callable[[str, ChatAction], Awaitable[Turn | None]]] = {
+            "send": self.send,
+            "regenerate": self.regenerate,
+            "edit": self.edit,
+            "continue": self.resume,
+            "branch": self.branch,
+            "stop": self.stop,
+            "version": self.version,
+            "remove": self.remove,
+        }
+
+    async def do(self, owner: str, asked: Asked) -> Asked:
+        """Run the asked action."""
+        ask = ChatAction.read(asked)
+        if ask.do not in self.doing:
+            raise unknown(ask.do)
+        async with self.chat.shelves.explained(owner, ask.conversation if ask.temporary else None):
+            turn = await self.doing[ask.do](owner, ask)
+        return asdict(Done(turn.conversation_id, turn.id) if turn else Done(ask.conversation))
+
+    async def send(self, owner: str, ask: ChatAction) -> Turn:
+        return await self.chat.send(
+            owner,
+            ask.text,
+            conversation_id=ask.conversation,
+            parent_id=ask.leaf or CURRENT_LEAF,
+            system=ask.system,
+            sampling=Sampling.of(ask.settings),
+            keep=not ask.temporary,
+        )
+
+    async def regenerate(self, owner: str, ask: ChatAction) -> Turn:
+        return await self.chat.regenerate(owner, ask.turn, sampling=Sampling.of(ask.settings), system=ask.system)
+
+    async def edit(self, owner: str, ask: ChatAction) -> Turn:
+        return await self.chat.edit(owner, ask.turn, ask.text, sampling=Sampling.of(ask.settings), system=ask.system)
+
+    async def resume(self, owner: str, ask: ChatAction) -> Turn:
+        return await self.chat.resume(owner, ask.turn, sampling=Sampling.of(ask.settings))
+
+    async def branch(self, owner: str, ask: ChatAction) -> Turn:
+        """Go on from another token that the model could have taken, beside the reply."""
+        return await self.chat.branch(owner, ask.turn, ask.position, ask.token, sampling=Sampling.of(ask.settings))
+
+    async def stop(self, owner: str, ask: ChatAction) -> None:
+        await self.chat.stop(owner, ask.turn)
+
+    async def version(self, owner: str, ask: ChatAction) -> None:
+        await self.chat.shelves.look(lambda store: store.select(owner, ask.turn))
+
+    async def remove(self, owner: str, ask: ChatAction) -> None:
+        await remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
+
+    async def measure(self, owner: str, asked: Asked) -> Asked:
+        """The context meter. Empty while it cannot be said; Send then says why."""
+        ask = Measure.read(asked)
+        try:
+            sampling = Sampling.of(ask.settings)
+            budget = await self.chat.meter.budget(owner, ask.conversation, ask.text, system=ask.system, sampling=sampling)
+        except ChatError:
+            return {}
+        return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")}
+
+
+class ListActions:
+    """POST /ui/manage: everything that concerns whole conversations."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.store = chat.store
+        self.doing: dict[str, Callable[[str, Manage], Awaitable[Any]]] = {
+            "rename": self.rename,
+            "pin": lambda owner, ask: asyncio.to_thread(self.store.pin, owner, ask.id, True),
+            "unpin": lambda owner, ask: asyncio.to_thread(self.store.pin, owner, ask.id, False),
+            "delete": self.delete,
+            "restore": lambda owner, ask: asyncio.to_thread(self.store.restore, owner, ask.id),
+            "erase": self.erase,
+        }
+
+    async def do(self, owner: str, asked: Asked) -> Asked:
+        ask = Manage.read(asked)
+        if ask.do not in self.doing:
+            raise unknown(ask.do)
+        await self.doing[ask.do](owner, ask)
+        return {}
+
+    async def rename(self, owner: str, ask: Manage) -> None:
+        title = " ".join(ask.title.split())[:MAX_TITLE]
+        if not title:
+            raise ChatError("A title cannot be empty. The old one stays.", status=422)
+        await asyncio.to_thread(self.store.rename, owner, ask.id, title)
+
+    async def delete(self, owner: str, ask: Manage) -> None:
+        await self.chat.stop_all(owner, ask.id)
+        await asyncio.to_thread(self.store.delete, owner, ask.id)
+
+    async def erase(self, owner: str, ask: Manage) -> None:
+        """Everything of this visitor, temporary chats too."""
+        await self.chat.stop_all(owner)
+        await self.chat.shelves.erase(owner)
+        self.chat.meter.forget(owner)
+
+
+def unknown(name: str) -> ChatError:
+    return ChatError(f"The page asked for {name!r}, which this version of the server does not know. Reload the page.", status=404)
+
+
+def add(door: Door, chat: Chat) -> None:
+    """Hang the chat page's actions on the door."""
+    conversation, conversations = ChatActions(chat), ListActions(chat)
+    door.actions |= {"chat": conversation.do, "measure": conversation.measure, "manage": conversations.do}

@@ -1,0 +1,82 @@
+"""Assembles the page and what launch() needs to show it."""
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from chatapp.chat.service import Chat
+from chatapp.pages import api_endpoint, assets, panel, theme, widgets, xray_page
+from chatapp.resident.slot import Resident
+from chatapp.settings import Settings
+from chatapp.turn import KNOBS
+
+LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
+"""Seconds between two looks of Gradio's queue, which only /chat goes through. By default it looks a thousand times a second, each time
+interrupting a model that runs on the same cores: together a tenth of its speed. gr.Progress, which the last is for, is not used."""
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+class Page(gr.Blocks):
+    """Blocks in which an event with too few values, or of the browser alone, is answered in words; Gradio prints a traceback."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        if block_fn.fn is None:
+            raise gr.Error("The server has no part in this event. Reload the page.", print_exception=False)
+        if (given := len(inputs)) < (needed := len(block_fn.inputs)):
+            raise gr.Error(f"The page sent {given} values where {needed} are needed. Reload the page.", print_exception=False)
+
+
+def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
+    """The whole page. Nothing here waits for the model."""
+    with Page(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
+        with gr.Row(elem_id="shell"):
+            with gr.Column(elem_id="left"):
+                widgets.static(widgets.sidebar(), "side")
+            with gr.Column(elem_id="main"):
+                widgets.static(widgets.header(), "top")
+                widgets.static(widgets.transcript(), "transcript")
+                widgets.static(widgets.empty(), "empty")
+                widgets.static(widgets.composer(), "bottom", "chatapp.begin()")
+            with gr.Column(elem_id="right"):
+                widgets.static(widgets.panel_head(), "panel-head")
+                presets = panel.build()
+        xray_page.place(xray_page.DRAWER)
+        api_endpoint.add(chat)
+        connect(demo, presets)
+    xray_page.build_page(demo)
+    calm_queue(demo)
+    return demo
+
+
+def connect(demo: gr.Blocks, preset: gr.Dropdown) -> None:
+    """What happens in the browser alone: a preset's text, and the sliders that an earlier version kept by position."""
+    preset.input(None, preset, None, js=f"(name) => chatapp.settings.preset(name, ({json.dumps(panel.PRESETS)})[name])", **QUIET)
+    kept = gr.BrowserState([knob.default for knob in KNOBS], storage_key="chatapp.knobs", secret="knobs")
+    demo.load(None, kept, None, js="(values) => chatapp.settings.adopt(values)", **QUIET)
+
+
+def calm_queue(demo: gr.Blocks) -> None:
+    """Gradio's queue without limits, as Chat has its own, and calmer."""
+    demo.queue(default_concurrency_limit=None, max_size=None)
+    demo._queue.sleep_when_free = LOOK_FOR_EVENTS
+    demo._queue.progress_update_sleep_when_free = LOOK_FOR_PROGRESS
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """Look, script and switches for launch(): nothing fetched, nothing reported, no server-side rendering."""
+    return {
+        "theme": theme.theme(),
+        "head": assets.head(),
+        "favicon_path": assets.ASSETS / "favicon.svg",
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "quiet": True,
+        "max_file_size": "1mb",
+        "max_threads": 2048,  # not threads but running events, and every tab in use has one or two
+    }

@@ -1,0 +1,19 @@
+"""Everything the app answers beside Gradio's own pages and events."""
+
+from starlette.routing import Route
+
+from chatapp.chat.service import Chat
+from chatapp.pages import actions, assets, watch
+from chatapp.resident.slot import Resident
+from chatapp.server import files
+from chatapp.server import routes as programs
+from chatapp.server.door import Door
+from chatapp.settings import Settings
+
+
+def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
+    """For launch(app_kwargs={"routes": …})."""
+    door = Door()
+    actions.add(door, chat)
+    watch.add(door, chat, resident)
+    return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *assets.routes()]

@@ -1,0 +1,146 @@
+"""What the page shows of recorded turns, as plain data: rows, the quiet line under each reply, the model card. No gradio here."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from chatapp import markdown
+from chatapp.engines.base import Card
+from chatapp.pages.protocol import Line, Row, Said
+from chatapp.store import Outline
+from chatapp.turn import KNOBS, Message, Sampling, Turn
+
+RENDERED = 2000
+"""Replies whose HTML is remembered: a path is shown again after each reply."""
+
+WHY = {
+    "end": "finished",
+    "length": "cut at max tokens",
+    "stop": "stop string",
+    "stopped": "stopped by you",
+    "error": "failed",
+    "interrupted": "interrupted by a restart",
+}
+
+
+def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
+    """The rows of a path. `positions` are the places in the queue of turns that wait."""
+    return [
+        Row(
+            turn.id,
+            [Said(m.role, m.content, blocks(m.content) if m.role == "assistant" else []) for m in spoken(turn.given)],
+            turn.user,
+            turn.reply,
+            blocks(turn.reply),
+            line(turn, outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0), positions.get(turn.id)),
+        )
+        for turn in outline.turns
+    ]
+
+
+@lru_cache(RENDERED)
+def _rendered(text: str) -> tuple[str, ...]:
+    return tuple(markdown.blocks(text))
+
+
+def blocks(text: str) -> list[str]:
+    """HTML of a model's words, block by block."""
+    return list(_rendered(text))
+
+
+def spoken(given: Sequence[Message]) -> list[Message]:
+    """Earlier messages that came with a request, without system ones."""
+    return [m for m in given if m.role != "system" and m.content]
+
+
+def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None) -> Line:
+    """The line under one reply, and what can be done with it."""
+    at = list(versions).index(turn.id) if turn.id in versions else 0
+    return Line(
+        facts=facts(turn, position),
+        title=origin(turn, prompt_tokens),
+        note=note(turn),
+        reason=turn.stop_reason,
+        running=turn.running,
+        position=position,
+        empty=not turn.reply,
+        more=turn.cut and (prompt_tokens > 0 or bool(turn.prompt_ids)),
+        at=at + 1,
+        of=max(1, len(versions)),
+        previous=versions[at - 1] if at > 0 else None,
+        next=versions[at + 1] if at + 1 < len(versions) else None,
+    )
+
+
+def facts(turn: Turn, position: int | None = None) -> list[str]:
+    """model · tokens · tok/s · time to first token · why it ended; only what is known."""
+    if position is not None:
+        return [in_line(position)]
+    said = [turn.model.split("/")[-1]] if turn.model else []
+    said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
+    if turn.tokens_per_second:
+        said.append(f"{turn.tokens_per_second:.1f} tok/s")
+    if turn.timings.first_token is not None:
+        said.append(f"first token {seconds(turn.timings.first_token)}")
+    if turn.running:
+        return said or ["Reading the prompt"]
+    said.append(WHY[turn.stop_reason] if turn.engine or turn.stop_reason != "end" else "imported")
+    return said
+
+
+def note(turn: Turn) -> str:
+    """What a person should notice: a failure with its reason, messages that did not fit."""
+    said = [turn.error] if turn.error else []
+    if turn.dropped:
+        verb = "was" if turn.dropped == 1 else "were"
+        said.append(f"The {count(turn.dropped, 'oldest message')} did not fit into the context and {verb} left out.")
+    if turn.guarded:
+        said.append(f"Typed control tokens were read as plain text: {', '.join(turn.guarded)}")
+    return " ".join(said)
+
+
+def origin(turn: Turn, prompt_tokens: int) -> str:
+    """Who wrote this, from what, and how: the tooltip of the line. Of an imported reply only what came with it."""
+    where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
+    read = f"{turn.reused:,} of {prompt_tokens:,} prompt tokens reused" if turn.reused else ""
+    seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""
+    return " · ".join(part for part in (turn.model, where, settings_of(turn.sampling) if turn.engine else "", seed, read) if part)
+
+
+def settings_of(sampling: Sampling) -> str:
+    """The settings that differ from doing nothing, in words."""
+    said = [f"{k.label.lower()} {getattr(sampling, k.name):g}" for k in KNOBS if k.basic or getattr(sampling, k.name) != k.off]
+    said += [f"seed {sampling.seed}"] if sampling.seed is not None else []
+    return ", ".join(said + ([f"stops at {', '.join(map(repr, sampling.stop))}"] if sampling.stop else []))
+
+
+def in_line(position: int) -> str:
+    """1 → 'Next in line', 2 → '2nd in line'."""
+    if position <= 1:
+        return "Next in line"
+    suffix = "th" if 10 <= position % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(position % 10, "th")
+    return f"{position}{suffix} in line"
+
+
+def count(number: int, noun: str) -> str:
+    """3, 'token' → '3 tokens'."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def seconds(value: float) -> str:
+    """0.042 → '42 ms', 1.234 → '1.23 s'."""
+    return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def size(parameters: int) -> str:
+    """134515008 → '135 M'."""
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g} {name}"
+    return str(parameters)
+
+
+def card_facts(card: Card) -> list[str]:
+    """The model card in short facts."""
+    weights = [f"{size(card.parameters)} parameters"] if card.parameters else []
+    memory = [card.memory] if card.memory else []
+    return [*weights, f"{card.engine} on {card.device}", card.dtype, f"{card.context:,} tokens of context", *memory]

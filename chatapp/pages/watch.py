@@ -1,0 +1,179 @@
+"""Watching: what a page does not have yet of the model's state, the list and one conversation, as lines, until nothing runs."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import asdict
+from typing import Any
+
+from chatapp.chat.service import Chat
+from chatapp.errors import NotFound
+from chatapp.markdown import Growing
+from chatapp.pages import panel, view
+from chatapp.pages.drawing import coalesced
+from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
+from chatapp.resident.slot import Resident
+from chatapp.server.door import Asked, Door
+from chatapp.server.security import login_key
+from chatapp.store import Outline
+from chatapp.turn import Turn
+
+TICK = (0.004, 1.0)
+"""Seconds between two views of a running reply: the page says what it can keep up with, within these."""
+
+SETTLED = ("ready", "failed")
+
+LOADING = 0.25
+"""Seconds between two looks at a model that is loading."""
+
+MOST_ROWS = 10_000
+
+
+class Watcher:
+    """POST /ui/watch and /ui/list."""
+
+    def __init__(self, chat: Chat, resident: Resident) -> None:
+        self.chat = chat
+        self.resident = resident
+
+    async def list(self, owner: str, asked: Asked) -> Asked:
+        ask = More.read(asked)
+        return await self.rows(owner, ask.query, ask.rows)
+
+    async def watch(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+        """Lines of News. The first brings the page up to date; the last one has `done`."""
+        reader = Reader(self, owner, Watch.read(asked))
+        while True:
+            if news := await reader.news():
+                yield news
+            if reader.running is not None:
+                async for grown in reader.grown(reader.running):
+                    yield grown
+            elif self.resident.state in SETTLED:
+                break
+            else:
+                await asyncio.sleep(LOADING)
+        yield brief(News(done=True))
+
+    async def rows(self, owner: str, query: str, rows: int) -> dict[str, Any]:
+        """The first rows, newest first, how many there are, and the query that they answer."""
+        found = await asyncio.to_thread(self.chat.store.conversations, owner, query, min(max(rows, 1), MOST_ROWS))
+        total = len(found) if query.strip() else await asyncio.to_thread(self.chat.store.count, owner)
+        return signed({"query": query, "total": total, "rows": [asdict(summary) for summary in found]})
+
+
+class Reader:
+    """One page that watches: what it has, and what it lacks."""
+
+    def __init__(self, watcher: Watcher, owner: str, ask: Watch) -> None:
+        self.watcher, self.chat, self.owner, self.ask = watcher, watcher.chat, owner, ask
+        self.model, self.list, self.version = ask.model, ask.list, ask.have
+        self.rows: dict[str, str] = {}  # what it has of each row, by sign
+        self.running: str | None = None
+        self.looked: tuple[Any, ...] = ()
+
+    async def news(self) -> Asked:
+        """What changed since the last time; {} for nothing."""
+        path = await self._path()
+        rows = await self.watcher.rows(self.owner, self.ask.query, self.ask.rows)
+        changed, self.list = rows["sign"] != self.list, rows["sign"]
+        return brief(News(self._status(), rows if changed else None, path))
+
+    def _status(self) -> dict[str, Any] | None:
+        """The model's state, where it is another one."""
+        resident = self.watcher.resident
+        before, self.looked = self.looked, (resident.state, resident.detail, resident.progress)
+        if self.looked == before:
+            return None
+        status = signed({**panel.status(resident), "login": login_key(self.owner)})
+        changed, self.model = status["sign"] != self.model, status["sign"]
+        return status if changed else None
+
+    async def _path(self) -> Path | None:
+        if self.ask.conversation is None:
+            return self._nothing(missing=False)
+        try:
+            if self.version and not self.rows and await self._same():
+                return None
+            store, outline = await self.chat.outline(self.owner, self.ask.conversation)
+        except NotFound:
+            self.running = None
+            return self._nothing(missing=True)
+        self.running = next((turn.id for turn in outline.turns if turn.running), None)
+        self.version = outline.version
+        return await self._shown(outline, store is not self.chat.store) if outline.turns else self._nothing(missing=False)
+
+    async def _same(self) -> bool:
+        """Nothing runs, and the page has the latest version: then no turn is read."""
+        if self.chat.running(self.owner, self.ask.conversation):
+            return False
+        _, version = await self.chat.shelves.look(lambda store: store.version(self.owner, self.ask.conversation))
+        return version == self.version
+
+    def _nothing(self, *, missing: bool) -> Path | None:
+        """A new chat, or one that is gone."""
+        before, self.version = self.version, NEW
+        return Path(missing=missing) if before != NEW or missing else None
+
+    async def _shown(self, outline: Outline, temporary: bool) -> Path:
+        positions = {turn.id: self.chat.position(turn.id) for turn in outline.turns if turn.running}
+        rows = await asyncio.to_thread(view.rows, outline, positions)
+        last = outline.turns[-1]
+        return Path(
+            conversation=self.ask.conversation,
+            version=outline.version,
+            title=outline.title,
+            system=last.system,
+            temporary=temporary,
+            order=[row.id for row in rows],
+            rows=[row for row in rows if self._lacks(row)],
+            running=self.running,
+            unsaved=self.chat.unsaved(last.id),
+        )
+
+    def _lacks(self, row: Row) -> bool:
+        before, self.rows[row.id] = self.rows.get(row.id), sign(asdict(row))
+        return before != self.rows[row.id]
+
+    async def grown(self, turn_id: str) -> AsyncIterator[Asked]:
+        """The running reply, each time it grew, at the page's pace; ends with it."""
+        growing, shown = Growing(), ""
+        tick = min(max(self.ask.tick, TICK[0]), TICK[1])
+        with suppress(NotFound):  # deleted meanwhile
+            async with aclosing(coalesced(self.chat.follow(self.owner, turn_id), tick)) as turns:
+                async for turn in turns:
+                    if not turn.reply.startswith(shown):
+                        growing, shown = Growing(), ""
+                    more, shown = turn.reply[len(shown) :], turn.reply
+                    yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
+
+    def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
+        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id))
+        return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
+
+
+NEW = "new"
+"""The version of a chat in which nothing was said."""
+
+
+def sign(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def signed(value: dict[str, Any]) -> dict[str, Any]:
+    """With a `sign` that another value does not have."""
+    return {**value, "sign": sign(value)}
+
+
+def brief(news: News) -> Asked:
+    """Without what did not change."""
+    return {name: value for name, value in asdict(news).items() if value}
+
+
+def add(door: Door, chat: Chat, resident: Resident) -> None:
+    """Hang watching on the door."""
+    watcher = Watcher(chat, resident)
+    door.streams["watch"] = watcher.watch
+    door.actions["list"] = watcher.list

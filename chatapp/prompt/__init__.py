@@ -1,0 +1,1 @@
+"""What a model is given: the one place that applies a chat template."""

@@ -1,0 +1,138 @@
+"""The door between a page and the server: POST /ui/<action> with a JSON body, answered by JSON or by lines of JSON until the work is done.
+
+It knows no page: pages add their actions. Who asks is found from login or cookie, once; an error has one shape,
+{"error": {"message", "status", "code"}}, as an answer of its own or as the last line.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from chatapp import strict_json
+from chatapp.chat.job import sentence
+from chatapp.errors import ChatError
+from chatapp.resident.admission import asked_from
+from chatapp.server.security import address_of, owner_of
+
+MAX_BODY = 10_000_000
+"""Bytes: the longest message, two million characters, with every character escaped as \\uXXXX, and some room."""
+
+LINES = "application/x-ndjson"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+CODES = {401: "login", 404: "not_found", 409: "conflict", 413: "too_large", 429: "busy", 503: "not_ready", 507: "not_saved"}
+
+Asked = dict[str, Any]
+Action = Callable[[str, Asked], Awaitable[Asked]]
+Stream = Callable[[str, Asked], AsyncIterator[Asked]]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What owner_of looks at."""
+
+    headers: dict[str, str]
+    username: str | None
+    session_hash: str | None
+
+
+class Door:
+    """`actions` answer once, `streams` in lines; both are called with the owner and the body's values."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, Action] = {}
+        self.streams: dict[str, Stream] = {}
+
+    def routes(self) -> list[Route]:
+        return [Route("/ui/{name}", self.enter, methods=["POST"], include_in_schema=False)]
+
+    async def enter(self, request: Request) -> Response:
+        """One request. Closing the connection ends a stream and the work behind it."""
+        (answer,) = await asyncio.gather(self.answer(request), return_exceptions=True)  # a failure is one more answer
+        if isinstance(answer, ClientDisconnect):
+            return Response(status_code=400)  # nobody is left to read it
+        return refused(answer) if isinstance(answer, BaseException) else answer
+
+    async def answer(self, request: Request) -> Response:
+        asked = read(await body_of(request, MAX_BODY))
+        owner = owner_asking(request, asked.get("session"))
+        asked_from.set(address_of(request, owner))
+        name = request.path_params["name"]
+        if stream := self.streams.get(name):
+            return StreamingResponse(lines(stream(owner, asked)), media_type=LINES, headers=HEADERS)
+        if action := self.actions.get(name):
+            return answered(await action(owner, asked))
+        raise ChatError(f"The page asked for {name!r}, which this version of the server does not know. Reload the page.", status=404)
+
+
+def answered(answer: Asked, status: int = 200) -> Response:
+    return Response(line(answer), status, HEADERS, media_type="application/json")
+
+
+def refused(error: BaseException) -> Response:
+    said = refusal(error)
+    return answered(said, said["error"]["status"])
+
+
+async def lines(answers: AsyncIterator[Asked]) -> AsyncIterator[str]:
+    """Each answer on a line of its own; a failure is the last one: a stream that is only cut tells the page nothing."""
+    async with aclosing(answers):
+        while True:
+            (answer,) = await asyncio.gather(anext(answers, None), return_exceptions=True)
+            if answer is None:
+                return
+            if isinstance(answer, BaseException):
+                yield line(refusal(answer))
+                return
+            yield line(answer)
+
+
+def line(answer: Asked) -> str:
+    """JSON on one line. Rows of earlier versions may hold half surrogate pairs, which no answer can carry."""
+    return strict_json.text(json.dumps(answer, ensure_ascii=False, separators=(",", ":"))) + "\n"
+
+
+def refusal(error: BaseException) -> Asked:
+    """What the page is told; anything but a ChatError also goes to the log."""
+    status = error.status if isinstance(error, ChatError) else 500
+    return {"error": {"message": sentence(error, "the server was answering"), "status": status, "code": CODES.get(status, "refused")}}
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    """The whole body. Raises ChatError as soon as it is longer than `limit` bytes."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise ChatError(f"The request has more than {limit:,} bytes, the most that is taken here. Send less at once.", status=413)
+    return bytes(body)
+
+
+def read(body: bytes) -> Asked:
+    """The values of a JSON object. Raises ChatError for anything else."""
+    try:
+        asked = strict_json.parsed(body or b"{}")
+    except ValueError as error:
+        raise ChatError(f"The request is not readable as JSON: {error}. Reload the page.", status=400) from error
+    if not isinstance(asked, dict):
+        raise ChatError("The request is no JSON object. Reload the page.", status=400)
+    return asked
+
+
+def owner_asking(request: Request, session: object) -> str:
+    """Who asks, as Gradio's own get_current_user finds a login; `session` names a tab whose browser keeps no cookies.
+
+    Raises ChatError 401 for nobody where a login is needed.
+    """
+    app = request.app
+    tokens = (request.cookies.get(f"access-token-{kind}{app.cookie_id}") for kind in ("", "unsecure-"))
+    name = next((app.tokens[token] for token in tokens if token in app.tokens), None)
+    if app.auth is not None and name is None:
+        raise ChatError("You are not logged in any more. Reload the page to log in; what you typed stays here.", status=401)
+    return owner_of(Asker(dict(request.headers), name, session if isinstance(session, str) and session else None))

@@ -1,0 +1,20 @@
+"""Everything the server answers beside the pages."""
+
+from starlette.routing import Route
+
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
+from chatapp.server import closed, health, xray_stream
+from chatapp.server.openai import api as openai_api
+from chatapp.settings import Settings
+from chatapp.xray.looks import Looks
+
+
+def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
+    """For launch(app_kwargs={"routes": …})."""
+    return [
+        *closed.routes(),
+        *health.routes(resident),
+        *openai_api.routes(chat, resident, settings),
+        *xray_stream.routes(Looks(chat, resident)),
+    ]

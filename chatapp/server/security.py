@@ -1,0 +1,214 @@
+"""Around every page and route: headers, who may ask from where, and the visitor's cookie.
+
+    demo.launch(app_kwargs={"routes": …, "middleware": middleware(settings)})
+
+Pure ASGI, so that streams are not buffered. Gradio puts its own CORS middleware outside of these; it answers preflights for any origin
+when the host is not localhost, so a foreign origin is refused here, on the request itself.
+"""
+
+import hashlib
+import ipaddress
+import re
+import secrets
+from collections.abc import Collection
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chatapp.server.login_limit import LoginLimit, Tries
+from chatapp.settings import Settings, is_loopback, on_space
+
+COOKIE = "chatapp_visitor"
+COOKIE_SECONDS = 365 * 24 * 3600
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")  # 128 random bits, as secrets.token_urlsafe(16) writes them
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+SPACE_FRAMES = "https://huggingface.co https://*.hf.space"
+# Bearer key or public: nothing a browser adds by itself opens these, so any origin and any host name may ask.
+WITHOUT_COOKIES = ("/v1/", "/healthz")
+# Where a new visitor gets a cookie: pages, and the first thing a gradio_client reads.
+CONFIG_PATH = "/config"
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """What goes into launch(app_kwargs={"middleware": …}), outermost first."""
+    limits = [Middleware(LoginLimit, tries=Tries())] if settings.auth else []
+    hosts = _host_names(settings)
+    allowed = [name.lower() for name in settings.allowed_hosts]
+    return [Middleware(SecureHeaders, space=on_space()), Middleware(Gate, hosts=hosts, allowed=allowed), *limits, Middleware(Visitor)]
+
+
+def owner_of(request: Any) -> str:
+    """Whose conversations a gr.Request (or a Starlette one) may see.
+
+    'user:<name>' after a login, else 'visitor:<hash of the cookie>'. A client that keeps no cookie is 'session:<hash of Gradio's
+    session hash>': its conversations can be reached until it goes away, and nobody else can name them. The store never sees a secret.
+    """
+    if name := getattr(request, "username", None):
+        return f"user:{name}"
+    if token := visitor_token(dict(request.headers).get("cookie", "")):
+        return f"visitor:{_hashed(token)}"
+    return f"session:{_hashed(getattr(request, 'session_hash', None) or secrets.token_hex())}"
+
+
+def login_key(owner: str) -> str:
+    """Under what a browser keeps the words of a login, as other logins may use it after this one; '' without a login."""
+    return _hashed(owner)[:16] if owner.startswith("user:") else ""
+
+
+def address_of(request: Any, owner: str) -> str:
+    """Where a stranger asks from: who drops a cookie is still there. An IPv6 network is one place, as it has 2**64 addresses.
+
+    '' for a login, and for cookies that come through one proxy, which tells nobody apart: this machine's, or a Space's.
+    """
+    host = request.client.host if request.client else ""
+    if owner.startswith("user:") or (owner.startswith("visitor:") and (on_space() or is_loopback(host))):
+        return ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a socket in the file system has none
+        return host
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+
+
+def visitor_token(cookie_header: str) -> str | None:
+    """The visitor's secret from a Cookie header, if it is one that we could have made."""
+    try:
+        morsel = SimpleCookie(cookie_header).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel and TOKEN.fullmatch(morsel.value) else None
+
+
+def content_security_policy(space: bool) -> str:
+    """Nothing is loaded from, sent to or shown in another site. Gradio's scripts need 'unsafe-inline' and 'unsafe-eval'."""
+    return "; ".join(
+        (
+            "default-src 'self'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' data: blob:",
+            "style-src 'self' 'unsafe-inline'",
+            "font-src 'self' data:",
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+            "worker-src 'self' blob:",
+            "connect-src 'self'",
+            "frame-src 'self'",
+            "form-action 'self'",
+            "base-uri 'self'",
+            "object-src 'none'",
+            f"frame-ancestors 'self' {SPACE_FRAMES}" if space else "frame-ancestors 'self'",
+        )
+    )
+
+
+class SecureHeaders:
+    """Adds the policy headers to every answer."""
+
+    def __init__(self, app: ASGIApp, space: bool) -> None:
+        self.app = app
+        self.headers = {
+            "Content-Security-Policy": content_security_policy(space),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "strict-origin-when-cross-origin" if space else "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class Gate:
+    """Refuses another site's requests (CSRF, also against 127.0.0.1) and, with `hosts`, foreign host names (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None, allowed: Collection[str]) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(WITHOUT_COOKIES) and (reason := self.refusal(scope)):
+            await JSONResponse({"detail": reason}, status_code=403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> str:
+        """Why this request is refused, or ''."""
+        headers = Headers(scope=scope)
+        name = host_name(headers.get("host", ""))
+        if self.hosts is not None and name not in self.hosts and not name.endswith(".localhost"):
+            return f"This page is not served under the name {name!r}. Its host can allow it with --allowed-hosts {name}."
+        if self.foreign(headers, scope["method"]):
+            return "This request came from another site. Open this page itself; programs use /v1 with a key, or gradio_client."
+        return ""
+
+    def foreign(self, headers: Headers, method: str) -> bool:
+        """Did another site's page make this request? Browsers say so; a page cannot change these two headers.
+
+        Following a link to here is fine. Programs send neither header.
+        """
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            link = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+            return site not in ("same-origin", "none") and not link
+        origin = headers.get("origin")
+        if origin is None:
+            return False
+        return urlsplit(origin).netloc.lower() != headers.get("host", "").lower() and host_name(urlsplit(origin).netloc) not in self.allowed
+
+
+class Visitor:
+    """Gives a new visitor a random cookie with the first page: who has it owns the conversations made with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or visitor_token(Headers(scope=scope).get("cookie", "")):
+            return await self.app(scope, receive, send)
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                headers = MutableHeaders(scope=message)
+                if scope["path"] == CONFIG_PATH or headers.get("content-type", "").startswith("text/html"):
+                    headers.append("Set-Cookie", new_cookie(secure=scope["scheme"] == "https", space=on_space()))
+                    headers["Cache-Control"] = "private, no-store"
+            await send(message)
+
+        await self.app(scope, receive, with_cookie)
+
+
+def new_cookie(*, secure: bool, space: bool) -> str:
+    """A Set-Cookie value with a fresh token. In a Space's iframe on huggingface.co only a partitioned cookie is kept."""
+    where = "; SameSite=None; Secure; Partitioned" if space else "; SameSite=Lax" + ("; Secure" if secure else "")
+    return f"{COOKIE}={secrets.token_urlsafe(16)}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly{where}"
+
+
+def host_name(host: str) -> str:
+    """'Example.org:7860' → 'example.org', '[::1]:7860' → '::1'. '' for what is no host."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _host_names(settings: Settings) -> list[str] | None:
+    """The names under which the page may be asked for, or None for any: only a server bound to loopback knows its names."""
+    bound = settings.host.strip("[]").lower()
+    if settings.share or on_space() or not is_loopback(bound):
+        return None
+    return [*LOOPBACK_NAMES, bound, *(name.lower() for name in settings.allowed_hosts)]
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
