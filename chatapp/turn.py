@@ -23,7 +23,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Knob:
+class SamplingParam:
     """One sampling setting: drives the slider, the validation, the API field and the help text.
 
     `off` is the value at which the knob does nothing; `basic` knobs are always visible, the others stand under "More".
@@ -40,11 +40,15 @@ class Knob:
     help: str
 
 
-KNOBS: tuple[Knob, ...] = (
-    Knob("temperature", "Temperature", 0.7, 0.0, 2.0, 0.05, 0.0, True, "0 always takes the most likely token; higher is more varied."),
-    Knob("top_p", "Top-p", 0.95, 0.0, 1.0, 0.01, 1.0, True, "Keep the likeliest tokens that together reach this probability. 1 is off."),
-    Knob("top_k", "Top-k", 50, 0, 500, 1, 0, True, "Keep only the k likeliest tokens. 0 is off."),
-    Knob(
+SAMPLING_PARAMS: tuple[SamplingParam, ...] = (
+    SamplingParam(
+        "temperature", "Temperature", 0.7, 0.0, 2.0, 0.05, 0.0, True, "0 always takes the most likely token; higher is more varied."
+    ),
+    SamplingParam(
+        "top_p", "Top-p", 0.95, 0.0, 1.0, 0.01, 1.0, True, "Keep the likeliest tokens that together reach this probability. 1 is off."
+    ),
+    SamplingParam("top_k", "Top-k", 50, 0, 500, 1, 0, True, "Keep only the k likeliest tokens. 0 is off."),
+    SamplingParam(
         "max_tokens",
         "Max tokens",
         512,
@@ -55,8 +59,10 @@ KNOBS: tuple[Knob, ...] = (
         True,
         "The longest reply, in tokens. This much of the context is reserved for it.",
     ),
-    Knob("min_p", "Min-p", 0.0, 0.0, 1.0, 0.01, 0.0, False, "Drop tokens less likely than this share of the likeliest one. 0 is off."),
-    Knob(
+    SamplingParam(
+        "min_p", "Min-p", 0.0, 0.0, 1.0, 0.01, 0.0, False, "Drop tokens less likely than this share of the likeliest one. 0 is off."
+    ),
+    SamplingParam(
         "repetition_penalty",
         "Repetition penalty",
         1.0,
@@ -89,7 +95,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for knob in KNOBS:
+        for knob in SAMPLING_PARAMS:
             _check_number(knob, value := getattr(self, knob.name))
             object.__setattr__(self, knob.name, type(knob.default)(value))  # a slider says 1 for 1.0; a record says one of them
         whole = isinstance(self.seed, int) and not isinstance(self.seed, bool)
@@ -121,7 +127,7 @@ def shortened(value: Any) -> str:
     return said if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN]}…"
 
 
-def _check_number(knob: Knob, value: Any) -> None:
+def _check_number(knob: SamplingParam, value: Any) -> None:
     whole = isinstance(knob.default, int)
     kind = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kind) or not knob.minimum <= value <= knob.maximum:

@@ -49,7 +49,7 @@ async def kept_house(scripted, store_url: str):
     chat = Chat(Residence(scripted), store)
     asked(store, "first", conversation="first")
     clock = HandClock(store.summary(ME, "first").updated)
-    task = asyncio.create_task(keep_house(chat.shelves, clock))
+    task = asyncio.create_task(keep_house(chat.stores, clock))
     await until(lambda: len(clock.waiting) == 1)
     yield chat, clock
     task.cancel()
@@ -88,7 +88,7 @@ async def test_a_locked_database_is_tried_again_an_hour_later(scripted, tmp_path
     asked(chat.store, "first", conversation="first")
     clock = HandClock(chat.store.summary(ME, "first").updated)
     chat.store.delete(ME, "first")
-    task = asyncio.create_task(keep_house(chat.shelves, clock))
+    task = asyncio.create_task(keep_house(chat.stores, clock))
     await until(lambda: len(clock.waiting) == 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -109,7 +109,7 @@ async def test_the_event_loop_and_other_writers_go_on_while_much_is_erased(scrip
         asked(chat.store, f"words {n} " * 50, conversation=f"c{n}")
         chat.store.delete(ME, f"c{n}")
     asked(chat.store, "written meanwhile", conversation="stays")
-    purging = asyncio.create_task(chat.shelves.purge(chat.store.summary(ME, "stays").updated + 31 * DAY))
+    purging = asyncio.create_task(chat.stores.purge(chat.store.summary(ME, "stays").updated + 31 * DAY))
     await until(lambda: len(chat.store.ids(ME)) == 1 and _rows(tmp_path) < 6 * erase.BATCH)
     written = 0
     while not purging.done():

@@ -160,12 +160,12 @@ def test_hanging_up_forgets_a_reply_with_store_false(scripted: Scripted) -> None
 
 def pages(site: Site) -> int:
     """Pages of 4 KiB that temporary chats take."""
-    with site.chat.shelves.temporary.database.read() as connection:
+    with site.chat.stores.temporary.database.read() as connection:
         return connection.exec_driver_sql("PRAGMA page_count").scalar()
 
 
 def rows(site: Site) -> int:
-    with site.chat.shelves.temporary.database.read() as connection:
+    with site.chat.stores.temporary.database.read() as connection:
         return connection.exec_driver_sql("SELECT count(*) FROM turns").scalar()
 
 

@@ -12,7 +12,7 @@ from chatapp.server.files import exported
 from chatapp.store import Store
 from chatapp.store.temporary import TemporaryStore, used
 from chatapp.turn import Turn
-from chatapp.xray.looks import Looks
+from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, Residence, ended, until
 
 
@@ -94,18 +94,18 @@ def test_a_chat_that_was_left_alone_goes_with_the_hours() -> None:
 async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat) -> None:
     turn = await ended(chat, await chat.send(ME, "Temporary", keep=False))
     kept = await ended(chat, await chat.send(ME, "Kept"))
-    shelves = chat.shelves
+    stores = chat.stores
     with pytest.raises(NotFound):
-        async with shelves.explained(ME, turn.conversation_id):
+        async with stores.explained(ME, turn.conversation_id):
             await chat.turn(ME, "a message that was removed")
-    await shelves.forget(ME, turn.conversation_id)
+    await stores.forget(ME, turn.conversation_id)
     with pytest.raises(ChatError, match=r"not in the server's memory any more.*24 hours.*500.*Begin a new one"):
-        async with shelves.explained(ME, turn.conversation_id):
+        async with stores.explained(ME, turn.conversation_id):
             await chat.send(ME, "More", conversation_id=turn.conversation_id, keep=False)
-    looks = Looks(chat, chat.resident)
+    looks = XrayService(chat, chat.resident)
     asked = {"view": "prompt", "turn": turn.id}
     assert [a["error"] async for a in looks.look(asked, ME)] == ["The message was not found."]
     [answer] = [a async for a in looks.look({**asked, "temporary": turn.conversation_id}, ME)]
     assert "not in the server's memory any more" in answer["error"]
-    await shelves.forget(ME, kept.conversation_id)
+    await stores.forget(ME, kept.conversation_id)
     assert chat.store.path(ME, kept.conversation_id) == [kept]

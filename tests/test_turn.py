@@ -3,10 +3,10 @@
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.turn import KNOBS, Sampling, Timings, Turn
+from chatapp.turn import SAMPLING_PARAMS, Sampling, Timings, Turn
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.name)
+@pytest.mark.parametrize("knob", SAMPLING_PARAMS, ids=lambda k: k.name)
 def test_a_knob_accepts_its_limits_and_refuses_beyond_with_both_limits_named(knob) -> None:
     kind = type(knob.default)
     for value in (knob.minimum, knob.maximum):
@@ -17,7 +17,7 @@ def test_a_knob_accepts_its_limits_and_refuses_beyond_with_both_limits_named(kno
         assert f"{knob.minimum:g}" in str(error.value) and f"{knob.maximum:g}" in str(error.value)
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: k.name)
+@pytest.mark.parametrize("knob", SAMPLING_PARAMS, ids=lambda k: k.name)
 def test_a_default_in_the_registry_is_the_default_of_sampling(knob) -> None:
     assert getattr(Sampling(), knob.name) == knob.default
 

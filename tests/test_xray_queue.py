@@ -11,7 +11,7 @@ from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
 from chatapp.store import Store
 from chatapp.turn import Event, Sampling, Turn
-from chatapp.xray.looks import Looks
+from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, ended, until
 from tests.conftest import Scripted
 
@@ -46,14 +46,14 @@ async def chat(engine: Counting) -> AsyncGenerator[Chat]:
 
 
 @pytest.fixture
-async def looks(chat: Chat) -> AsyncGenerator[Looks]:
-    looks = Looks(chat, chat.resident)
-    yield looks
-    looks.scope.close()
+async def service(chat: Chat) -> AsyncGenerator[XrayService]:
+    service = XrayService(chat, chat.resident)
+    yield service
+    service.inspector.close()
 
 
-async def seen(looks: Looks, turn: Turn, into: list[dict]) -> None:
-    async with aclosing(looks.look({"view": "replay", "turn": turn.id}, turn.owner)) as answers:
+async def seen(service: XrayService, turn: Turn, into: list[dict]) -> None:
+    async with aclosing(service.look({"view": "replay", "turn": turn.id}, turn.owner)) as answers:
         async for answer in answers:
             into.append(answer)
 
@@ -62,11 +62,11 @@ async def told(chat: Chat, owner: str) -> Turn:
     return await ended(chat, await chat.send(owner, "Hi", sampling=Sampling(temperature=0)))
 
 
-async def test_replays_and_messages_share_the_engines_places(chat: Chat, looks: Looks, engine: Counting) -> None:
+async def test_replays_and_messages_share_the_engines_places(chat: Chat, service: XrayService, engine: Counting) -> None:
     mine, yours = await told(chat, ME), await told(chat, YOU)
     engine.delay = 0.02
     seens: list[list[dict]] = [[] for _ in range(6)]
-    watching = [asyncio.create_task(seen(looks, turn, into)) for turn, into in zip([mine, yours] * 3, seens, strict=True)]
+    watching = [asyncio.create_task(seen(service, turn, into)) for turn, into in zip([mine, yours] * 3, seens, strict=True)]
     message = await chat.send(ME, "And a message")
     assert (await ended(chat, message)).reply == "Hello world"
     await asyncio.gather(*watching)
@@ -75,11 +75,11 @@ async def test_replays_and_messages_share_the_engines_places(chat: Chat, looks: 
     assert all(into[-1] == {"done": True} and into[-2]["data"]["replay"]["tokens"] == 3 for into in seens)
 
 
-async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(chat: Chat, looks: Looks, engine: Counting) -> None:
+async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(chat: Chat, service: XrayService, engine: Counting) -> None:
     turn, engine.hold = await told(chat, ME), asyncio.Event()
     running, waiting = await chat.send(YOU, "One"), await chat.send("owner-third", "Two")
     said: list[dict] = []
-    watching = asyncio.create_task(seen(looks, turn, said))
+    watching = asyncio.create_task(seen(service, turn, said))
     await until(lambda: bool(said))
     assert said[0]["words"] in ("Waiting for the model: 1 ahead", "Waiting for the model: next in line") and chat.queue.waiting == 2
     await chat.stop("owner-third", waiting.id)
@@ -91,9 +91,9 @@ async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(c
     assert (await ended(chat, running)).stop_reason == "end" and len(engine.fed) == 2
 
 
-async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, looks: Looks, engine: Counting) -> None:
+async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, service: XrayService, engine: Counting) -> None:
     turn, engine.hold, said = await told(chat, ME), asyncio.Event(), []
-    watching = asyncio.create_task(seen(looks, turn, said))
+    watching = asyncio.create_task(seen(service, turn, said))
     await until(lambda: engine.now == 1)
     message = await chat.send(ME, "Another tab's message")
     assert chat.position(message.id) == 1
@@ -103,12 +103,12 @@ async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, looks
     assert (await ended(chat, message)).stop_reason == "end" and engine.most == 1
 
 
-async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, looks: Looks, engine: Counting) -> None:
+async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, service: XrayService, engine: Counting) -> None:
     turn = await told(chat, ME)
     engine.hold, said = asyncio.Event(), []
     running = await chat.send(YOU, "One")
     engine.card = replace(engine.card, model="another", revision="sha256:0123456789abcdef")
-    await seen(looks, turn, said)
+    await seen(service, turn, said)
     assert said[0]["error"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
     engine.hold.set()
     await ended(chat, running)

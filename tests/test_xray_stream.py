@@ -19,9 +19,9 @@ from chatapp.server.door import Asker
 from chatapp.server.xray_stream import MAX_BODY
 from chatapp.store import Conversation
 from chatapp.turn import Sampling, Turn
-from chatapp.xray import looks as looks_module
-from chatapp.xray.looks import Looks
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray import service as service_module
+from chatapp.xray.inspector import Inspector, Step
+from chatapp.xray.service import XrayService
 from tests.chats import ended
 from tests.directs import endless
 from tests.serving import Site, serve, until
@@ -120,7 +120,7 @@ def test_behind_a_login_everybody_sees_their_own_turns_only(tiny_llama: Path, ma
         assert refused.status_code == 401 and "logged in" in answers(refused)[0]["error"]
 
 
-async def broken(scope: Scope, turn: Turn) -> AsyncIterator[Step]:
+async def broken(inspector: Inspector, turn: Turn) -> AsyncIterator[Step]:
     """A view with a mistake in it."""
     yield Step("Working")
     raise ZeroDivisionError(len(turn.reply_ids))
@@ -129,14 +129,14 @@ async def broken(scope: Scope, turn: Turn) -> AsyncIterator[Step]:
 def test_a_view_that_fails_in_a_way_nobody_foresaw_ends_with_a_sentence(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with visitor(site) as me:
         turn = told(site, owner(me))
-        looks = Looks(site.chat, site.resident)
-        looks.views["prompt"] = lambda look: broken(looks.scope, look.turn)
+        service = XrayService(site.chat, site.resident)
+        service.views["prompt"] = lambda look: broken(service.inspector, look.turn)
 
         async def ask() -> list[dict]:
-            return [answer async for answer in looks.look({"view": "prompt", "turn": turn.id}, turn.owner)]
+            return [answer async for answer in service.look({"view": "prompt", "turn": turn.id}, turn.owner)]
 
         working, end = site.on_loop(ask())
-        looks.scope.close()
+        service.inspector.close()
     assert working["words"] == "Working" and "(ZeroDivisionError). The log of the app" in end["error"]
     assert "in broken" in caplog.text, "the traceback is in the log"
 
@@ -180,14 +180,14 @@ def test_any_question_is_answered_to_its_end(asker: tuple[httpx2.Client, Turn], 
 def test_who_stops_reading_ends_the_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ended_work = threading.Event()
 
-    async def working(scope, turn):
+    async def working(inspector, turn):
         try:
             yield Step("Working")
             await asyncio.Event().wait()
         finally:
             ended_work.set()
 
-    monkeypatch.setattr(looks_module.views, "prompt", working)
+    monkeypatch.setattr(service_module.views, "prompt", working)
     with visitor(site) as me:
         turn = told(site, owner(me))
         with me.stream("POST", "/xray/look", json={"view": "prompt", "turn": turn.id}) as response:

@@ -14,7 +14,7 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Sampling
 from chatapp.xray import inside, views
-from chatapp.xray.looks import Look, Looks
+from chatapp.xray.service import XrayQuery, XrayService
 from tests.chats import ME, YOU, ended, speak
 from tests.conftest import Scripted
 from tests.directs import endless
@@ -31,10 +31,10 @@ async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
 
 
 @pytest.fixture
-def looks(chat: Chat):
-    made = Looks(chat, chat.resident)
+def service(chat: Chat):
+    made = XrayService(chat, chat.resident)
     yield made
-    made.scope.close()
+    made.inspector.close()
 
 
 QUESTIONS = {
@@ -55,14 +55,14 @@ QUESTIONS = {
 }
 
 
-async def seen(looks: Looks, view: str, turn, **loose) -> dict:
-    asked = await looks.asked({"view": view, "turn": turn.id, **loose}, turn.owner)
-    return await last(looks.views[view](asked))
+async def seen(service: XrayService, view: str, turn, **loose) -> dict:
+    asked = await service.asked({"view": view, "turn": turn.id, **loose}, turn.owner)
+    return await last(service.views[view](asked))
 
 
 @pytest.mark.parametrize("view", QUESTIONS)
-async def test_every_view_is_plain_json(looks: Looks, chat: Chat, view: str) -> None:
-    assert json.dumps(await seen(looks, view, await told(chat, sampling=HOT), **QUESTIONS[view]), allow_nan=False)
+async def test_every_view_is_plain_json(service: XrayService, chat: Chat, view: str) -> None:
+    assert json.dumps(await seen(service, view, await told(chat, sampling=HOT), **QUESTIONS[view]), allow_nan=False)
 
 
 async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_llama: Path, scripted: Scripted, tmp_path: Path) -> None:
@@ -70,38 +70,38 @@ async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_ll
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tmp_path)
     chat = Chat(resident, Store("sqlite://"))
-    looks = Looks(chat, resident)
+    service = XrayService(chat, resident)
     turn = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(temperature=0)))
     for view, loose in QUESTIONS.items():
-        assert await seen(looks, view, turn, **loose), view
-    assert (await seen(looks, "probabilities", turn))["difference"] > 0, "the script's -0.5 is not this model's"
-    looks.scope.close()
+        assert await seen(service, view, turn, **loose), view
+    assert (await seen(service, "probabilities", turn))["difference"] > 0, "the script's -0.5 is not this model's"
+    service.inspector.close()
     await chat.shutdown()
 
 
-async def test_nobody_sees_the_turn_of_another(looks: Looks, chat: Chat) -> None:
+async def test_nobody_sees_the_turn_of_another(service: XrayService, chat: Chat) -> None:
     turn = await told(chat)
     with pytest.raises(ChatError) as mine:
-        await looks.asked({"view": "prompt", "turn": turn.id}, YOU)
+        await service.asked({"view": "prompt", "turn": turn.id}, YOU)
     with pytest.raises(ChatError) as nowhere:
-        await looks.asked({"view": "prompt", "turn": "0" * 32}, ME)
+        await service.asked({"view": "prompt", "turn": "0" * 32}, ME)
     assert str(mine.value) == str(nowhere.value)
 
 
 @pytest.mark.parametrize("loose", [{"view": "nothing"}, {"view": None}, {}, {"view": ["prompt"]}])
-async def test_an_unknown_view_is_refused(looks: Looks, loose: dict) -> None:
+async def test_an_unknown_view_is_refused(service: XrayService, loose: dict) -> None:
     with pytest.raises(ChatError, match="no X-ray view"):
-        await looks.asked(loose, ME)
+        await service.asked(loose, ME)
 
 
-async def test_a_reply_being_written_is_shown_when_it_is_done(looks: Looks, chat: Chat) -> None:
+async def test_a_reply_being_written_is_shown_when_it_is_done(service: XrayService, chat: Chat) -> None:
     turn = await chat.send(ME, "count", sampling=Sampling(temperature=0, max_tokens=400))
     with pytest.raises(ChatError, match="still being written"):
-        await looks.asked({"view": "prompt", "turn": turn.id}, ME)
+        await service.asked({"view": "prompt", "turn": turn.id}, ME)
     await chat.stop(ME, turn.id)
 
 
-async def test_a_stopped_turn_shows_what_was_written(looks: Looks, chat: Chat) -> None:
+async def test_a_stopped_turn_shows_what_was_written(service: XrayService, chat: Chat) -> None:
     begun = await chat.send(ME, "count", sampling=Sampling(temperature=0, max_tokens=400))
     async for live in chat.follow(ME, begun.id):
         if len(live.reply_ids) >= 5:
@@ -109,41 +109,45 @@ async def test_a_stopped_turn_shows_what_was_written(looks: Looks, chat: Chat) -
             break
     turn = await ended(chat, begun)
     assert turn.stop_reason == "stopped"
-    view = await seen(looks, "probabilities", turn)
+    view = await seen(service, "probabilities", turn)
     assert len(view["rows"]) == len(turn.reply_ids) == len(view["reply"]["rows"])
-    assert (await seen(looks, "replay", turn))["replay"]["differs"] is None
+    assert (await seen(service, "replay", turn))["replay"]["differs"] is None
 
 
-async def test_recomputed_probabilities_are_those_the_engine_recorded(looks: Looks, chat: Chat) -> None:
-    view = await seen(looks, "measure", await told(chat, sampling=HOT))
+async def test_recomputed_probabilities_are_those_the_engine_recorded(service: XrayService, chat: Chat) -> None:
+    view = await seen(service, "measure", await told(chat, sampling=HOT))
     assert view["largest"] < 1e-4 and view["tokens"] == 12
 
 
-async def test_continued_and_branched_turns_tell_given_from_drawn(looks: Looks, chat: Chat) -> None:
+async def test_continued_and_branched_turns_tell_given_from_drawn(service: XrayService, chat: Chat) -> None:
     turn = await told(chat, sampling=replace(GREEDY, max_tokens=6))
     more = await ended(chat, await chat.resume(ME, turn.id, sampling=GREEDY))
     branch = await ended(chat, await chat.branch(ME, turn.id, 3, 77, sampling=GREEDY))
     for later, given in ((more, turn.reply_ids), (branch, [*turn.reply_ids[:3], 77])):
-        prompt = await seen(looks, "prompt", later)
+        prompt = await seen(service, "prompt", later)
         assert [row["id"] for row in prompt["rows"] if row["kind"] == "prefill"] == given
-        rows = (await seen(looks, "probabilities", later))["rows"]
+        rows = (await seen(service, "probabilities", later))["rows"]
         assert [row["id"] for row in rows] == later.reply_ids
-        assert (await seen(looks, "measure", later))["largest"] < 1e-4
+        assert (await seen(service, "measure", later))["largest"] < 1e-4
 
 
 @pytest.mark.parametrize("reply", [[], [5, None, 7]], ids=["empty", "text only"])
-async def test_a_reply_without_ids_says_why_nothing_is_shown(looks: Looks, chat: Chat, reply: list) -> None:
+async def test_a_reply_without_ids_says_why_nothing_is_shown(service: XrayService, chat: Chat, reply: list) -> None:
     turn = replace(await told(chat), reply_ids=reply)
-    for view in (views.probabilities(looks.scope, turn), views.draw(looks.scope, turn, 0, HOT), inside.lens(looks.scope, turn, 0, 4)):
+    for view in (
+        views.probabilities(service.inspector, turn),
+        views.draw(service.inspector, turn, 0, HOT),
+        inside.lens(service.inspector, turn, 0, 4),
+    ):
         with pytest.raises(ChatError, match="no recorded tokens"):
             await last(view)
-    assert (await last(inside.attention(looks.scope, turn)))["tokens"], "the prompt alone can be looked at"
+    assert (await last(inside.attention(service.inspector, turn)))["tokens"], "the prompt alone can be looked at"
 
 
-async def test_an_imported_turn_without_prompt_ids_says_so(looks: Looks, chat: Chat) -> None:
+async def test_an_imported_turn_without_prompt_ids_says_so(service: XrayService, chat: Chat) -> None:
     turn = replace(await told(chat), prompt_ids=())
     with pytest.raises(ChatError, match="no recorded prompt tokens"):
-        await last(views.probabilities(looks.scope, turn))
+        await last(views.probabilities(service.inspector, turn))
 
 
 LIMITS = {
@@ -164,66 +168,66 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("view", "loose", "words"), LIMITS.values(), ids=LIMITS)
-async def test_limits_are_refused_with_numbers(looks: Looks, chat: Chat, view: str, loose: dict, words: str) -> None:
+async def test_limits_are_refused_with_numbers(service: XrayService, chat: Chat, view: str, loose: dict, words: str) -> None:
     text = "Where is Paris? " * 40 if view == "tutorial" else "Where?"
     with pytest.raises(ChatError, match=words):
-        await seen(looks, view, await told(chat, text), **loose)
+        await seen(service, view, await told(chat, text), **loose)
 
 
-async def test_two_models_stand_side_by_side(looks: Looks, chat: Chat, tiny_gpt2: Path) -> None:
+async def test_two_models_stand_side_by_side(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
     turn = await told(chat)
     with pytest.raises(ChatError, match=r"Load .* for X-ray"):
-        await seen(looks, "attention", turn, other=str(tiny_gpt2))
-    await seen(looks, "load", turn, model=str(tiny_gpt2))
-    view = await seen(looks, "attention", turn, other=f" {tiny_gpt2} ")
+        await seen(service, "attention", turn, other=str(tiny_gpt2))
+    await seen(service, "load", turn, model=str(tiny_gpt2))
+    view = await seen(service, "attention", turn, other=f" {tiny_gpt2} ")
     assert view["other"]["name"] == str(tiny_gpt2) and view["tokens"]
-    words = await seen(looks, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
+    words = await seen(service, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
     assert words["other"]["encoded"]["tokens"] > 0
 
 
-async def test_a_second_tokenizer_is_read_without_its_weights(looks: Looks, chat: Chat, tiny_gpt2: Path) -> None:
-    view = await seen(looks, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
-    assert view["other"]["model"] == str(tiny_gpt2) and looks.scope._more is None
+async def test_a_second_tokenizer_is_read_without_its_weights(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
+    view = await seen(service, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
+    assert view["other"]["model"] == str(tiny_gpt2) and service.inspector._more is None
 
 
-async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(looks: Looks, chat: Chat) -> None:
-    view = await seen(looks, "attention", await told(chat), layers="1", first=2, last=9)
+async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(service: XrayService, chat: Chat) -> None:
+    view = await seen(service, "attention", await told(chat), layers="1", first=2, last=9)
     assert list(view["layers"]) == ["1"] and len(view["tokens"]) == 7
     assert len(base64.b64decode(view["layers"]["1"])) == view["heads"] * 7 * 8 // 2
 
 
-async def test_bertviz_draws_without_a_network(looks: Looks, chat: Chat) -> None:
+async def test_bertviz_draws_without_a_network(service: XrayService, chat: Chat) -> None:
     pytest.importorskip("bertviz")
     turn = await told(chat)
     for kind in ("head", "model"):
-        html = (await seen(looks, "tutorial", turn, kind=kind, layers="1", last=10))["page"]
+        html = (await seen(service, "tutorial", turn, kind=kind, layers="1", last=10))["page"]
         assert "<script src" not in html and len(html) < 1_000_000 and "jQuery" in html
 
 
-async def test_each_step_of_a_draw_says_what_it_did(looks: Looks, chat: Chat) -> None:
+async def test_each_step_of_a_draw_says_what_it_did(service: XrayService, chat: Chat) -> None:
     turn = await told(chat, sampling=HOT)
-    view = await seen(looks, "draw", turn, position=1)
+    view = await seen(service, "draw", turn, position=1)
     assert [step["name"] for step in view["steps"]] == ["logits", "repetition penalty", "temperature", "top-k", "top-p", "min-p"]
     assert "40 likeliest" in view["steps"][3]["said"] and "drawn at random" in view["outcome"]
-    greedy = await seen(looks, "draw", turn, position=1, knobs={"temperature": 0})
+    greedy = await seen(service, "draw", turn, position=1, knobs={"temperature": 0})
     assert "nothing is drawn" in greedy["outcome"]
 
 
-async def test_a_pasted_text_has_a_row_for_each_token_but_the_first(looks: Looks, chat: Chat) -> None:
-    view = await seen(looks, "pasted", await told(chat), text="The capital of France is Paris.")
+async def test_a_pasted_text_has_a_row_for_each_token_but_the_first(service: XrayService, chat: Chat) -> None:
+    view = await seen(service, "pasted", await told(chat), text="The capital of France is Paris.")
     assert view["rows"][0] is None and all(0 < row["p"] <= 1 for row in view["rows"][1:])
     assert len(view["rows"]) == view["reply"]["tokens"]
 
 
-async def test_the_vocabulary_is_searched_by_text_and_by_id(looks: Looks, chat: Chat) -> None:
+async def test_the_vocabulary_is_searched_by_text_and_by_id(service: XrayService, chat: Chat) -> None:
     turn = await told(chat)
-    found = await seen(looks, "search", turn, query=" capital")
+    found = await seen(service, "search", turn, query=" capital")
     assert found["entries"][0]["text"] == " capital"
     number = found["entries"][0]["id"]
-    assert (await seen(looks, "search", turn, query=str(number)))["entries"][0]["id"] == number
+    assert (await seen(service, "search", turn, query=str(number)))["entries"][0]["id"] == number
 
 
 def test_loose_values_from_a_browser_never_raise() -> None:
-    look = Look(ME, "draw", loose={"a": True, "b": "7", "c": 1e300, "d": None, "e": 3.9, "f": [1]})
+    look = XrayQuery(ME, "draw", loose={"a": True, "b": "7", "c": 1e300, "d": None, "e": 3.9, "f": [1]})
     assert [look.number(name) for name in "abcdefg"] == [0, 0, 0, 0, 3, 0, 0]
     assert look.text("f") == "" and look.model("d") == ""

@@ -17,8 +17,8 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Turn
 from chatapp.xray import views
-from chatapp.xray.looks import Looks
-from chatapp.xray.scope import Scope
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.service import XrayService
 from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.directs import endless
@@ -36,14 +36,14 @@ class Page:
 
     def __init__(self, engine: Engine, store: Store) -> None:
         self.chat = Chat(Resident.of(engine), store)
-        self.looks = Looks(self.chat, self.chat.resident)
+        self.service = XrayService(self.chat, self.chat.resident)
 
     async def ask(self, view: str, turn: Turn, **loose) -> list[dict]:
         question = {**QUESTIONS.get(view, {}), "view": view, "turn": turn.id, **loose}
-        return [answer async for answer in self.looks.look(question, ME) if "words" not in answer]
+        return [answer async for answer in self.service.look(question, ME) if "words" not in answer]
 
     async def close(self) -> None:
-        self.looks.scope.close()
+        self.service.inspector.close()
         await self.chat.shutdown()
 
 
@@ -149,14 +149,14 @@ async def test_weights_that_changed_under_a_running_engine_are_not_shown_as_its(
     folder = shutil.copytree(tiny_llama, tmp_path / "model")
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(folder), data_dir=tmp_path)
-    scope = Scope(resident)
+    inspector = Inspector(resident)
     one_more_step(tiny_llama, tmp_path / "later")
     shutil.copy(tmp_path / "later" / "model.safetensors", folder)
     assert revision_of(folder) != scripted.card.revision
     with pytest.raises(ChatError, match="have changed since the app loaded them"):
-        async for _ in scope.specimen(scripted.card.id):
+        async for _ in inspector.inspected(scripted.card.id):
             pass
-    scope.close()
+    inspector.close()
 
 
 async def test_old_replies_of_the_embedded_model_are_its_own(scripted: Scripted, smol_gguf: Path, tmp_path: Path) -> None:
@@ -167,5 +167,5 @@ async def test_old_replies_of_the_embedded_model_are_its_own(scripted: Scripted,
     page = Page(scripted, Store("sqlite://"))
     turn = await ended(page.chat, await page.chat.send(ME, "Where?", sampling=GREEDY))
     old = stored(page.chat, replace(turn, **EMBEDDED_RECORD, reply_ids=[5, 6]))
-    assert (await last(views.prompt(page.looks.scope, old)))["rows"]
+    assert (await last(views.prompt(page.service.inspector, old)))["rows"]
     await page.close()

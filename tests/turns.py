@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from chatapp.store import Store
-from chatapp.turn import KNOBS, Message, Sampling, Span, Timings, Turn, new_id
+from chatapp.turn import SAMPLING_PARAMS, Message, Sampling, Span, Timings, Turn, new_id
 
 ME, YOU = "owner-me", "owner-you"
 
@@ -32,8 +32,8 @@ MESSAGE = st.builds(Message, ROLE, TEXT)
 SPAN = st.builds(Span, COUNT, COUNT, st.sampled_from(["content", "template"]), st.none() | ROLE, st.none() | COUNT)
 SAMPLING = st.builds(
     Sampling,
-    **{k.name: st.integers(int(k.minimum), int(k.maximum)) for k in KNOBS if isinstance(k.default, int)},
-    **{k.name: st.floats(k.minimum, k.maximum) for k in KNOBS if isinstance(k.default, float)},
+    **{k.name: st.integers(int(k.minimum), int(k.maximum)) for k in SAMPLING_PARAMS if isinstance(k.default, int)},
+    **{k.name: st.floats(k.minimum, k.maximum) for k in SAMPLING_PARAMS if isinstance(k.default, float)},
     seed=st.none() | st.integers(0, 2**32 - 1),
     stop=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
 )

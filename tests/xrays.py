@@ -6,7 +6,7 @@ from typing import Any
 
 from chatapp.chat.service import Chat
 from chatapp.turn import Sampling, Turn
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray.inspector import Inspector, Step
 from tests.chats import ME, ended
 
 GREEDY = Sampling(temperature=0, max_tokens=12)
@@ -35,6 +35,6 @@ def assert_plain(value: Any) -> None:
         assert_plain(inner)
 
 
-async def loaded(scope: Scope, name: str) -> Any:
-    """The specimen of a model after it was loaded for X-ray."""
-    return [item async for item in scope.load(name)][-1]
+async def loaded(inspector: Inspector, name: str) -> Any:
+    """The inspected model of a model after it was loaded for X-ray."""
+    return [item async for item in inspector.load(name)][-1]

@@ -15,14 +15,14 @@ from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.turn import Message, Sampling, Turn, new_id
 from chatapp.xray import views
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray.inspector import Inspector, Step
 
 TOKENS = 500
 """Prompt and reply of the turn that is looked at."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Seen:
     """Seconds until the prompt, until the reply's tokens are there to be painted, until all is known; and seconds of X-ray's core.
 
     On a busy machine the last one is what an idle machine would need.
@@ -40,10 +40,10 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
     engine = open_engine(source, settings, lambda words, share: None)
     resident = Resident.of(engine)
     resident.settings = settings
-    scope = Scope(resident)
+    inspector = Inspector(resident)
     with asyncio.Runner() as loop:
-        result = loop.run(measured(engine, scope, repeats, Sampling(max_tokens=tokens)))
-    scope.close()
+        result = loop.run(measured(engine, inspector, repeats, Sampling(max_tokens=tokens)))
+    inspector.close()
     engine.close()
     for name, value in result.items():
         print(f"{name:<28}{value}")
@@ -51,19 +51,19 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
     return 0
 
 
-async def measured(engine: Engine, scope: Scope, repeats: int, sampling: Sampling) -> dict[str, float]:
+async def measured(engine: Engine, inspector: Inspector, repeats: int, sampling: Sampling) -> dict[str, float]:
     """Medians of `repeats` looks, and of interleaved replies alone and beside a look that is begun again and again."""
     started = time.perf_counter()
-    async for _ in scope.specimen(engine.card.id):
+    async for _ in inspector.inspected(engine.card.id):
         pass
     prepared = time.perf_counter() - started
-    looks = [await look(scope, a_turn(engine)) for _ in range(repeats)]
+    looks = [await look(inspector, a_turn(engine)) for _ in range(repeats)]
     await reply(engine, [Message("user", "Hi")], Sampling(max_tokens=8))
     alone, beside = [], []
     for n in range(repeats):
         question = [Message("user", f"{QUESTIONS[n % len(QUESTIONS)]} ({n})")]
         alone.append(await reply(engine, question, sampling))
-        beside.append(await reply_beside(engine, scope, question, sampling))
+        beside.append(await reply_beside(engine, inspector, question, sampling))
     rates = [median(run.rate for run in runs) for runs in (alone, beside)]
     return {
         "turn_tokens": TOKENS,
@@ -87,26 +87,26 @@ def a_turn(engine: Engine) -> Turn:
     return turn
 
 
-async def look(scope: Scope, turn: Turn) -> Look:
+async def look(inspector: Inspector, turn: Turn) -> Seen:
     """Open the prompt, then the probabilities, as the page does."""
-    core = await scope.run(time.thread_time)
+    core = await inspector.run(time.thread_time)
     started = time.perf_counter()
-    async for _ in views.prompt(scope, turn):
+    async for _ in views.prompt(inspector, turn):
         pass
     prompt, first = time.perf_counter() - started, 0.0
-    async for item in views.probabilities(scope, turn):
+    async for item in views.probabilities(inspector, turn):
         if not isinstance(item, Step):
             first = first or time.perf_counter() - started - prompt
     whole = time.perf_counter() - started
-    return Look(prompt, first, whole, await scope.run(time.thread_time) - core)
+    return Seen(prompt, first, whole, await inspector.run(time.thread_time) - core)
 
 
-async def reply_beside(engine: Engine, scope: Scope, question: list[Message], sampling: Sampling) -> Run:
+async def reply_beside(engine: Engine, inspector: Inspector, question: list[Message], sampling: Sampling) -> Run:
     """A reply while somebody looks at one turn after the other."""
 
     async def looking() -> None:
         while True:
-            await look(scope, a_turn(engine))
+            await look(inspector, a_turn(engine))
 
     busy = asyncio.create_task(looking())
     try:

@@ -17,7 +17,7 @@ MAX_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Beginning:
+class ReplyPrefix:
     """The given beginning of a reply: `source`'s prompt, then `kept` ids after it. `text` is the whole beginning as read."""
 
     source: Turn
@@ -31,18 +31,18 @@ class Beginning:
         return bool(known) and not foreign and made_by(self.source).compare(card.id) == "same"
 
 
-def continued(turn: Turn, engine: Engine | None) -> Beginning:
+def continued(turn: Turn, engine: Engine | None) -> ReplyPrefix:
     """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
     kept = tuple(turn.reply_ids)
-    if engine is None or not kept or not Beginning(turn, kept, turn.reply).fits(engine.card):
-        return Beginning(turn, kept, turn.reply)
+    if engine is None or not kept or not ReplyPrefix(turn, kept, turn.reply).fits(engine.card):
+        return ReplyPrefix(turn, kept, turn.reply)
     if kept[-1] in end_ids(engine.tokenizer):
         kept = kept[:-1]
     text = _decoded(turn, kept, engine)
-    return Beginning(turn, kept, turn.prefill_text + text if text.startswith(turn.reply_text) else turn.reply)
+    return ReplyPrefix(turn, kept, turn.prefill_text + text if text.startswith(turn.reply_text) else turn.reply)
 
 
-def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> Beginning:
+def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyPrefix:
     """The reply up to `position`, then another token. Raises ChatError when that token cannot stand there."""
     if not 0 <= position < len(turn.reply_ids):
         raise ChatError(f"Token {position} of a reply of {len(turn.reply_ids)} tokens does not exist.", status=422)
@@ -56,7 +56,7 @@ def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> Beginn
     if why := why_another(made_by(turn), engine.card.id):
         raise ChatError(f"{why} Regenerate it first.", status=409)
     refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
-    return Beginning(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
+    return ReplyPrefix(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
 
 
 def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
@@ -107,7 +107,7 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
     return joined
 
 
-def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Beginning | None = None) -> tuple[Prompt, int]:
+def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPrefix | None = None) -> tuple[Prompt, int]:
     """The prompt of `turn`, whose earlier turns are `path`, and how many of its last ids are the reply's given beginning.
 
     Raises ChatError with both numbers when it cannot fit.
@@ -132,7 +132,7 @@ def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
     return all(any(words in message.content for message in messages) for words in said)
 
 
-def _after(beginning: Beginning) -> Prompt:
+def _after(beginning: ReplyPrefix) -> Prompt:
     """The very ids of the old prompt and reply, never tokenized again: the model goes on from where it was."""
     old = beginning.source
     return Prompt((*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped, old.guarded, old.date)
@@ -154,7 +154,7 @@ def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
     return secrets.randbelow(MAX_SEED)
 
 
-def fitted(turn: Turn, engine: Engine) -> Sampling:
+def engine_sampling(turn: Turn, engine: Engine) -> Sampling:
     """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
     room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
     stop = dict.fromkeys((*stop_strings(engine.tokenizer), *filter(None, map(strict_json.text, turn.sampling.stop))))

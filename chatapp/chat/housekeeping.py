@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from chatapp.chat.stores import Shelves
+from chatapp.chat.stores import Stores
 from chatapp.errors import ChatError
 
 log = logging.getLogger("chatapp")
@@ -23,11 +23,11 @@ class Clock:
         await asyncio.sleep(seconds)
 
 
-async def keep_house(shelves: Shelves, clock: Clock) -> None:
+async def keep_house(stores: Stores, clock: Clock) -> None:
     """Never returns. Threads do the work; what fails is logged and tried again an hour later."""
     while True:
         await clock.sleep(HOUR)
         try:
-            await shelves.purge(clock.time())
+            await stores.purge(clock.time())
         except ChatError as error:
             log.warning("Deleted chats could not be erased: %s", error)

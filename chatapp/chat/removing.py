@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 async def remove(chat: "Chat", owner: str, turn_id: str, *, keep_children: bool) -> None:
     """Erase one turn; what follows it moves up to its parent, or is stopped and erased too. Raises NotFound."""
-    store, running = await chat.shelves.look(lambda store: store.running.below(owner, turn_id))
+    store, running = await chat.stores.look(lambda store: store.running.below(owner, turn_id))
     for id in running:
         if id == turn_id or not keep_children:
             with suppress(NotFound):  # erased by somebody else meanwhile

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from chatapp.chat import watching
-from chatapp.chat.build import Beginning, branched, clean, compose, continued, fitted, record
+from chatapp.chat.build import ReplyPrefix, branched, clean, compose, continued, engine_sampling, record
 from chatapp.chat.context import Meter
 from chatapp.chat.job import Job, Jobs
-from chatapp.chat.stores import Shelves
+from chatapp.chat.stores import Stores
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError, NotFound
 from chatapp.resident.admission import Admission, asked_from
@@ -32,13 +32,13 @@ class Chat:
     """Everything that happens to conversations. Its coroutines run on the server's one event loop; every call checks the owner.
 
     `store` is public for reading, renaming, deleting; `path` reads it with what running replies have not written yet.
-    `shelves.temporary` holds the chats that are kept nowhere, in memory.
+    `stores.temporary` holds the chats that are kept nowhere, in memory.
     """
 
     def __init__(self, resident: "Resident", store: Store, *, max_waiting: int = 64, max_waiting_each: int = 32) -> None:
         self.resident = resident
         self.store = store
-        self.shelves = Shelves(store)
+        self.stores = Stores(store)
         self.queue = Admission(max_waiting, max_waiting_each, slots=self._slots, ready=self._engine_ready, moved=self._moved)
         self.meter = Meter(resident, self.path)
         self._jobs = Jobs()
@@ -68,7 +68,7 @@ class Chat:
         turn = Turn(
             owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, given=tuple(given), sampling=sampling
         )
-        return await self._own(self._start(turn, await self.shelves.open(keep), known=known))
+        return await self._own(self._start(turn, await self.stores.open(keep), known=known))
 
     async def regenerate(self, owner: str, turn_id: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
         """Another reply to the same question, beside the first. Returns the live turn."""
@@ -101,7 +101,7 @@ class Chat:
         A turn that has ended comes once; one that another process writes comes from the store, a little later than there.
         """
         job = await self._job_of(owner, turn_id)
-        async for turn in job.follow() if job else watching.follow(self.shelves, owner, turn_id):
+        async for turn in job.follow() if job else watching.follow(self.stores, owner, turn_id):
             yield turn
 
     async def stop(self, owner: str, turn_id: str) -> None:
@@ -111,7 +111,7 @@ class Chat:
         """
         job = await self._job_of(owner, turn_id)
         if job is None:
-            await watching.stop(self.shelves, owner, turn_id)
+            await watching.stop(self.stores, owner, turn_id)
             return
         self._stop(job, "stopped")
         await job.saved.wait()
@@ -149,7 +149,7 @@ class Chat:
     async def outline(self, owner: str, conversation_id: str, leaf: str | None = None) -> tuple[Store, Outline]:
         """root → leaf as in the store, without prompts, with the live turns of running replies and of those that could not be saved."""
         live = self._jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
-        store, found = await self.shelves.look(lambda store: store.outline(owner, conversation_id, leaf))
+        store, found = await self.stores.look(lambda store: store.outline(owner, conversation_id, leaf))
         return store, replace(found, turns=[live[turn.id].over(turn) if turn.id in live else turn for turn in found.turns])
 
     async def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
@@ -165,9 +165,9 @@ class Chat:
                 job.stop("interrupted")
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         await self._jobs.save_unsaved()
-        self.shelves.close()
+        self.stores.close()
 
-    async def _start(self, turn: Turn, store: Store, *, known: bool = False, beginning: Beginning | None = None) -> Turn:
+    async def _start(self, turn: Turn, store: Store, *, known: bool = False, beginning: ReplyPrefix | None = None) -> Turn:
         """`known`: the conversation's id came from outside, so it must exist and be the owner's."""
         async with self._lock(turn.conversation_id):
             if known:
@@ -193,7 +193,7 @@ class Chat:
         user: str = "",
         sampling: Sampling | None = None,
         system: str | None = None,
-        beginning: Beginning | None = None,
+        beginning: ReplyPrefix | None = None,
         continues: str | None = None,
     ) -> Turn:
         turn = Turn(
@@ -209,7 +209,7 @@ class Chat:
         )
         return await self._own(self._start(turn, store, beginning=beginning))
 
-    async def _begin(self, turn: Turn, store: Store, beginning: Beginning | None) -> Turn:
+    async def _begin(self, turn: Turn, store: Store, beginning: ReplyPrefix | None) -> Turn:
         """Check, take a place in the queue, render if that is possible yet, write the question down, run."""
         if self._closed:
             raise ChatError("The server is shutting down. Send again when it is back.", status=503)
@@ -232,20 +232,20 @@ class Chat:
         self._keep(job.start()).add_done_callback(lambda _: self._finished(job))
         return turn
 
-    async def _render(self, turn: Turn, beginning: Beginning | None) -> Engine:
+    async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
         engine = self.resident.engine
         path = await self.path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
         prompt, prefilled = await asyncio.to_thread(compose, turn, path, engine, beginning)
         record(turn, prompt, prefilled, engine)
         return engine
 
-    async def _ask(self, turn: Turn, *, store: Store, beginning: Beginning | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
+    async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
         """Its time has come: render what waited for anything, and hand the very ids to the engine."""
         engine = self.resident.engine
         if rendered_for is not engine:
             turn.parent_id = (await asyncio.to_thread(store.turn, turn.owner, turn.id)).parent_id  # an earlier turn may be gone
             engine = await self._render(turn, beginning)
-        return engine.generate(turn.prompt_ids, fitted(turn, engine))
+        return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
 
     def _stop(self, job: Job, reason: StopReason) -> None:
         job.stop(reason)
@@ -284,7 +284,7 @@ class Chat:
 
     async def _find(self, owner: str, turn_id: str) -> tuple[Store, Turn]:
         job = self._jobs.get(turn_id)  # before reading, as in path()
-        store, turn = await self.shelves.look(lambda store: store.turn(owner, turn_id))
+        store, turn = await self.stores.look(lambda store: store.turn(owner, turn_id))
         return store, job.over(turn) if job else turn
 
     def _lock(self, conversation_id: str) -> asyncio.Lock:

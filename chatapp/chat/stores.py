@@ -18,7 +18,7 @@ GONE = (
 )
 
 
-class Shelves:
+class Stores:
     """`kept` is the database; `temporary` is in memory, bounded, gone with the process, and None until the first temporary chat."""
 
     def __init__(self, kept: Store) -> None:

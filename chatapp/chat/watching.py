@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from chatapp.chat.stores import Shelves
+from chatapp.chat.stores import Stores
 from chatapp.errors import NotFound
 from chatapp.turn import Turn
 
@@ -16,12 +16,12 @@ PATIENCE = 2.0
 """Seconds that a stopped reply may take to save its last words: twice as long as a busy process needs to find that it is stopped."""
 
 
-async def follow(shelves: Shelves, owner: str, turn_id: str) -> AsyncIterator[Turn]:
+async def follow(stores: Stores, owner: str, turn_id: str) -> AsyncIterator[Turn]:
     """The turn as stored, now and when a look finds it changed; ends after its final state, or when it was deleted meanwhile.
 
     Raises NotFound when it is not the owner's.
     """
-    store, seen = await shelves.look(lambda store: store.running.look(owner, turn_id))
+    store, seen = await stores.look(lambda store: store.running.look(owner, turn_id))
     turn = await asyncio.to_thread(store.turn, owner, turn_id)
     yield turn
     with suppress(NotFound):
@@ -32,9 +32,9 @@ async def follow(shelves: Shelves, owner: str, turn_id: str) -> AsyncIterator[Tu
                 yield turn
 
 
-async def stop(shelves: Shelves, owner: str, turn_id: str) -> None:
+async def stop(stores: Stores, owner: str, turn_id: str) -> None:
     """End it. Returns when the process that writes it has saved its last words, which no longer come after PATIENCE."""
-    store, mark = await shelves.look(lambda store: store.running.look(owner, turn_id))
+    store, mark = await stores.look(lambda store: store.running.look(owner, turn_id))
     if mark.reason:
         return
     await asyncio.to_thread(store.running.stop, owner, turn_id)

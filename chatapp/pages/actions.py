@@ -36,7 +36,7 @@ class ChatActions:
         ask = ChatAction.read(asked)
         if ask.do not in self.doing:
             raise unknown(ask.do)
-        async with self.chat.shelves.explained(owner, ask.conversation if ask.temporary else None):
+        async with self.chat.stores.explained(owner, ask.conversation if ask.temporary else None):
             turn = await self.doing[ask.do](owner, ask)
         return asdict(Done(turn.conversation_id, turn.id) if turn else Done(ask.conversation))
 
@@ -68,7 +68,7 @@ class ChatActions:
         await self.chat.stop(owner, ask.turn)
 
     async def version(self, owner: str, ask: ChatAction) -> None:
-        await self.chat.shelves.look(lambda store: store.select(owner, ask.turn))
+        await self.chat.stores.look(lambda store: store.select(owner, ask.turn))
 
     async def remove(self, owner: str, ask: ChatAction) -> None:
         await remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
@@ -119,7 +119,7 @@ class ListActions:
     async def erase(self, owner: str, ask: Manage) -> None:
         """Everything of this visitor, temporary chats too."""
         await self.chat.stop_all(owner)
-        await self.chat.shelves.erase(owner)
+        await self.chat.stores.erase(owner)
         self.chat.meter.forget(owner)
 
 

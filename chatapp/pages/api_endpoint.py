@@ -20,13 +20,13 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.pages.reader import Reader
 from chatapp.resident.admission import asked_from
 from chatapp.server.security import address_of, owner_of
-from chatapp.turn import KNOBS, Sampling, Turn
+from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn
 
 STEP_SECONDS = 0.1
 """Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""
 MAX_NAMES = 10_000
 CONVERSATION_ID = re.compile(r"[0-9a-f]{32}")
-DEFAULT = {knob.name: knob.default for knob in KNOBS}
+DEFAULT = {knob.name: knob.default for knob in SAMPLING_PARAMS}
 
 
 class Names:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chatapp.turn import KNOBS
+from chatapp.turn import SAMPLING_PARAMS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
@@ -30,7 +30,7 @@ def icons() -> dict[str, str]:
 def sampling() -> list[dict[str, object]]:
     """The sampling settings, for the page's scripts."""
     names = ("name", "label", "default", "minimum", "maximum", "help", "basic")
-    return [{name: getattr(knob, name) for name in names} for knob in KNOBS]
+    return [{name: getattr(knob, name) for name in names} for knob in SAMPLING_PARAMS]
 
 
 @cache

@@ -9,7 +9,7 @@ from chatapp.chat.service import Chat
 from chatapp.pages import api_endpoint, assets, panel, theme, widgets, xray_page
 from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
-from chatapp.turn import KNOBS
+from chatapp.turn import SAMPLING_PARAMS
 
 LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
 """Seconds between two looks of Gradio's queue, which only /chat goes through. By default it looks a thousand times a second, each time
@@ -53,7 +53,7 @@ def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
 def connect(demo: gr.Blocks, preset: gr.Dropdown) -> None:
     """What happens in the browser alone: a preset's text, and the sliders that an earlier version kept by position."""
     preset.input(None, preset, None, js=f"(name) => chatapp.settings.preset(name, ({json.dumps(panel.PRESETS)})[name])", **QUIET)
-    kept = gr.BrowserState([knob.default for knob in KNOBS], storage_key="chatapp.knobs", secret="knobs")
+    kept = gr.BrowserState([knob.default for knob in SAMPLING_PARAMS], storage_key="chatapp.knobs", secret="knobs")
     demo.load(None, kept, None, js="(values) => chatapp.settings.adopt(values)", **QUIET)
 
 

@@ -1,4 +1,4 @@
-"""The right panel: system prompt with presets, and the sampling settings, all from turn.KNOBS; the state of the model."""
+"""The right panel: system prompt with presets, and the sampling settings, all from turn.SAMPLING_PARAMS; the state of the model."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import gradio as gr
 from chatapp.engines.base import Capabilities
 from chatapp.pages import view, widgets
 from chatapp.resident.slot import Resident
-from chatapp.turn import KNOBS, Knob
+from chatapp.turn import SAMPLING_PARAMS, SamplingParam
 
 PRESETS = {
     "None": "",
@@ -30,19 +30,19 @@ def build() -> gr.Dropdown:
     """Inside a Blocks context: make the fields, which the page's script reads. Returns the presets."""
     preset = gr.Dropdown(list(PRESETS), value="None", label="Preset", elem_id="preset", filterable=False)
     gr.Textbox(label="System prompt", lines=4, max_lines=12, placeholder=EMPTY_SYSTEM, elem_id="system")
-    for knob in (knob for knob in KNOBS if knob.basic):
+    for knob in (knob for knob in SAMPLING_PARAMS if knob.basic):
         slider(knob)
     # Not a gr.Accordion: that makes its children when it is opened first, and resets what was typed into them at once.
     widgets.static(widgets.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
     with gr.Column(elem_id="more"):
-        for knob in (knob for knob in KNOBS if not knob.basic):
+        for knob in (knob for knob in SAMPLING_PARAMS if not knob.basic):
             slider(knob)
         gr.Textbox(label="Seed", placeholder="random", info="A whole number repeats the same reply.", elem_id="seed", max_lines=1)
         gr.Textbox(label="Stop strings", lines=2, info="One per line; \\n stands for a line break.", elem_id="stop-strings")
     return preset
 
 
-def slider(knob: Knob) -> gr.Slider:
+def slider(knob: SamplingParam) -> gr.Slider:
     """One setting as the registry describes it."""
     return gr.Slider(
         knob.minimum, knob.maximum, knob.default, step=knob.step, label=knob.label, info=knob.help, elem_id=f"knob-{knob.name}"

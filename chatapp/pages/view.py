@@ -7,7 +7,7 @@ from chatapp import markdown
 from chatapp.engines.base import Card
 from chatapp.pages.protocol import Line, Row, Said
 from chatapp.store import Outline
-from chatapp.turn import KNOBS, Message, Sampling, Turn
+from chatapp.turn import SAMPLING_PARAMS, Message, Sampling, Turn
 
 RENDERED = 2000
 """Replies whose HTML is remembered: a path is shown again after each reply."""
@@ -108,7 +108,7 @@ def origin(turn: Turn, prompt_tokens: int) -> str:
 
 def settings_of(sampling: Sampling) -> str:
     """The settings that differ from doing nothing, in words."""
-    said = [f"{k.label.lower()} {getattr(sampling, k.name):g}" for k in KNOBS if k.basic or getattr(sampling, k.name) != k.off]
+    said = [f"{k.label.lower()} {getattr(sampling, k.name):g}" for k in SAMPLING_PARAMS if k.basic or getattr(sampling, k.name) != k.off]
     said += [f"seed {sampling.seed}"] if sampling.seed is not None else []
     return ", ".join(said + ([f"stops at {', '.join(map(repr, sampling.stop))}"] if sampling.stop else []))
 

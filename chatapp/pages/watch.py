@@ -109,7 +109,7 @@ class Reader:
         """Nothing runs, and the page has the latest version: then no turn is read."""
         if self.chat.running(self.owner, self.ask.conversation):
             return False
-        _, version = await self.chat.shelves.look(lambda store: store.version(self.owner, self.ask.conversation))
+        _, version = await self.chat.stores.look(lambda store: store.version(self.owner, self.ask.conversation))
         return version == self.version
 
     def _nothing(self, *, missing: bool) -> Path | None:

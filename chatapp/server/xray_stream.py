@@ -19,7 +19,7 @@ from chatapp.server.door import owner_asking
 from chatapp.server.security import address_of
 
 if TYPE_CHECKING:
-    from chatapp.xray.looks import Looks
+    from chatapp.xray.service import XrayService
 
 PATH = "/xray/look"
 MAX_BODY = 1_000_000
@@ -27,7 +27,7 @@ LINES = "application/x-ndjson"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def routes(looks: "Looks") -> list[Route]:
+def routes(service: "XrayService") -> list[Route]:
     """The one route of X-ray."""
 
     async def look(request: Request) -> Response:
@@ -42,7 +42,7 @@ def routes(looks: "Looks") -> list[Route]:
         except ChatError as error:
             return refused(str(error), error.status)
         asked_from.set(address_of(request, owner))
-        return StreamingResponse(lines(looks, question, owner), media_type=LINES, headers=HEADERS)
+        return StreamingResponse(lines(service, question, owner), media_type=LINES, headers=HEADERS)
 
     return [Route(PATH, look, methods=["POST"], include_in_schema=False)]
 
@@ -66,9 +66,9 @@ async def question_of(request: Request) -> dict[str, Any] | None:
     return question if isinstance(question, dict) else None
 
 
-async def lines(looks: "Looks", question: dict[str, Any], owner: str) -> AsyncIterator[str]:
+async def lines(service: "XrayService", question: dict[str, Any], owner: str) -> AsyncIterator[str]:
     """Each answer on a line of its own."""
-    async with aclosing(looks.look(question, owner)) as answers:
+    async with aclosing(service.look(question, owner)) as answers:
         async for answer in answers:
             yield line(answer)
 

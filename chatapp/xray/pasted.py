@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId
 from chatapp.xray import tokens, vocabulary
-from chatapp.xray.scope import Scope, Step, returning
+from chatapp.xray.inspector import Inspector, Step, returning
 from chatapp.xray.views import View, with_texts
 
 if TYPE_CHECKING:
@@ -14,62 +14,62 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 100_000
 
 
-async def tokenizer(scope: Scope, model: ModelId, text: str, other: str = "") -> View:
+async def tokenizer(inspector: Inspector, model: ModelId, text: str, other: str = "") -> View:
     """A text through a model's tokenizer, that tokenizer's vocabulary in short, and the same for a second one beside it."""
     _refuse_long(text)
-    shown = await _cut(scope, model, text)
+    shown = await _cut(inspector, model, text)
     yield shown
     if other:
         yield Step(f"Reading the tokenizer of {other}")
-        yield shown | {"other": await _cut(scope, scope.called(other), text)}
+        yield shown | {"other": await _cut(inspector, inspector.called(other), text)}
 
 
-async def search(scope: Scope, model: ModelId, query: str) -> View:
+async def search(inspector: Inspector, model: ModelId, query: str) -> View:
     """Entries of the vocabulary that hold `query`."""
     if not query:
         raise ChatError("Type what to look for: a piece of text, or an id.")
-    yield await scope.run(vocabulary.search, scope.tokenizer(model), query[:100])
+    yield await inspector.run(vocabulary.search, inspector.tokenizer(model), query[:100])
 
 
-async def perplexity(scope: Scope, model: ModelId, text: str) -> View:
+async def perplexity(inspector: Inspector, model: ModelId, text: str) -> View:
     """How surprised a model is by a text of any length, running."""
     ids: list[int] = []
-    async for item in scope.specimen(model):
+    async for item in inspector.inspected(model):
         if isinstance(item, Step):
             yield item
             continue
         from chatapp.xray.sampling import perplexity as read
 
-        ids = await scope.run(_ids, item.tokenizer, text)
-        async for state in scope.drive(read(item.model, ids, text)):
+        ids = await inspector.run(_ids, item.tokenizer, text)
+        async for state in inspector.drive(read(item.model, ids, text)):
             yield state
 
 
-async def probabilities(scope: Scope, model: ModelId, text: str) -> View:
+async def probabilities(inspector: Inspector, model: ModelId, text: str) -> View:
     """Each token of a text with its probability after those before it; the first has none. Rows gathered so far."""
-    tokenizer = scope.tokenizer(model)
-    ids = await scope.run(_ids, tokenizer, text)
-    reply = await scope.run(tokens.encoded, text, tokenizer)
+    tokenizer = inspector.tokenizer(model)
+    ids = await inspector.run(_ids, tokenizer, text)
+    reply = await inspector.run(tokens.encoded, text, tokenizer)
     rows: list[dict[str, Any] | None] = [None]
     yield {"reply": reply, "rows": rows}
-    async for item in scope.specimen(model):
+    async for item in inspector.inspected(model):
         if isinstance(item, Step):
             yield item
             continue
         from chatapp.xray import sampling
 
         result: list[sampling.Logits] = []
-        async for share in scope.drive(returning(sampling.read(item.model, ids[:1], ids[1:]), result)):
+        async for share in inspector.drive(returning(sampling.read(item.model, ids[:1], ids[1:]), result)):
             yield Step("Reading the text", share)
-        async for part in scope.drive(sampling.overview(result[0])):
-            rows = rows + await scope.run(with_texts, part, tokenizer)
+        async for part in inspector.drive(sampling.overview(result[0])):
+            rows = rows + await inspector.run(with_texts, part, tokenizer)
             yield {"reply": reply, "rows": rows, "note": item.note}
 
 
-async def _cut(scope: Scope, model: ModelId, text: str) -> dict[str, Any]:
-    own = await scope.any_tokenizer(model)
-    encoded = await scope.run(tokens.encoded, text, own)
-    return {"model": model.name, "encoded": encoded, "vocabulary": await scope.run(vocabulary.vocabulary, own)}
+async def _cut(inspector: Inspector, model: ModelId, text: str) -> dict[str, Any]:
+    own = await inspector.any_tokenizer(model)
+    encoded = await inspector.run(tokens.encoded, text, own)
+    return {"model": model.name, "encoded": encoded, "vocabulary": await inspector.run(vocabulary.vocabulary, own)}
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:

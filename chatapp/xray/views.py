@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import made_by
-from chatapp.turn import KNOBS, Sampling, Turn
+from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray.inspector import Inspector, Step
 from chatapp.xray.whose import Unsure
 
 if TYPE_CHECKING:
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 View = AsyncIterator[Step | dict[str, Any]]
 
 
-async def prompt(scope: Scope, turn: Turn) -> View:
+async def prompt(inspector: Inspector, turn: Turn) -> View:
     """Text, ids and roles the model received. Without the model's tokenizer the recorded text stands alone, with the reason."""
     try:
-        tokenizer = scope.tokenizer(turn)
+        tokenizer = inspector.tokenizer(turn)
     except ChatError as error:
         alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error)}
         yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
         return
-    yield await scope.run(tokens.prompt_view, turn, tokenizer)
+    yield await inspector.run(tokens.prompt_view, turn, tokenizer)
 
 
-async def probabilities(scope: Scope, turn: Turn) -> View:
+async def probabilities(inspector: Inspector, turn: Turn) -> View:
     """The reply's tokens at once; then, a chunk of rows at a time, their probability, rank, entropy and alternatives."""
     refuse_without_ids(turn)
-    tokenizer = scope.tokenizer(turn)
-    yield {"reply": await scope.run(reply_rows, turn, tokenizer)}
-    async for item in scope.logits(turn):
+    tokenizer = inspector.tokenizer(turn)
+    yield {"reply": await inspector.run(reply_rows, turn, tokenizer)}
+    async for item in inspector.logits(turn):
         if isinstance(item, Step):
             yield item
             continue
         from chatapp.xray.sampling import overview
 
         first = 0
-        async for rows in scope.drive(overview(item)):
-            named = await scope.run(with_texts, rows, tokenizer)
-            yield {"first": first, "rows": named, "recorded": difference(turn, rows, first), "note": scope.note(turn)}
+        async for rows in inspector.drive(overview(item)):
+            named = await inspector.run(with_texts, rows, tokenizer)
+            yield {"first": first, "rows": named, "recorded": difference(turn, rows, first), "note": inspector.note(turn)}
             first += len(rows)
 
 
-async def draw(scope: Scope, turn: Turn, position: int, sampling: Sampling) -> View:
+async def draw(inspector: Inspector, turn: Turn, position: int, sampling: Sampling) -> View:
     """The steps of one token's draw under any settings, on the logits the reply was read with."""
     refuse_without_ids(turn)
     if not 0 <= position < len(turn.reply_ids):
         raise ChatError(f"Token {position} was asked for; this reply has tokens 0 to {len(turn.reply_ids) - 1}.")
-    tokenizer = scope.tokenizer(turn)
-    async for item in scope.logits(turn):
+    tokenizer = inspector.tokenizer(turn)
+    async for item in inspector.logits(turn):
         if isinstance(item, Step):
             yield item
         else:
             from chatapp.xray.sampling import pipeline
 
-            steps = await scope.run(with_texts, await scope.run(pipeline, item, position, sampling), tokenizer)
+            steps = await inspector.run(with_texts, await inspector.run(pipeline, item, position, sampling), tokenizer)
             likeliest = bool(steps[-1]["top"]) and steps[-1]["top"][0][0] == turn.reply_ids[position]
             said = [explain.sentence(step, before, sampling) for before, step in zip([None, *steps], steps, strict=False)]
             yield {
@@ -81,19 +81,19 @@ async def reproduce(turn: Turn, engine: "Engine | None") -> View:
     yield {"card": replays.card(turn), "why_not": why, "anyway": unsure, "off": off, "recorded": recorded}
 
 
-async def measure(scope: Scope, turn: Turn) -> View:
+async def measure(inspector: Inspector, turn: Turn) -> View:
     """The engine's own record of the reply's probabilities against those recomputed here."""
     if all(logprob is None for logprob in turn.logprobs[: len(turn.reply_ids)]):
         raise ChatError("The engine recorded no probabilities of this reply, so there is nothing to compare with.")
     refuse_without_ids(turn)
-    async for item in scope.logits(turn):
+    async for item in inspector.logits(turn):
         if isinstance(item, Step):
             yield item
         else:
             from chatapp.xray.sampling import overview
 
-            found = [abs(a - b) async for rows in scope.drive(_numbered(overview(item))) for a, b in pairs(turn, *rows)]
-            yield {"largest": max(found), "mean": sum(found) / len(found), "tokens": len(found), "note": scope.note(turn)}
+            found = [abs(a - b) async for rows in inspector.drive(_numbered(overview(item))) for a, b in pairs(turn, *rows)]
+            yield {"largest": max(found), "mean": sum(found) / len(found), "tokens": len(found), "note": inspector.note(turn)}
 
 
 async def replay(turn: Turn, engine: "Engine") -> View:
@@ -103,15 +103,15 @@ async def replay(turn: Turn, engine: "Engine") -> View:
             yield {"replay": state.__dict__}
 
 
-async def load(scope: Scope, name: str) -> View:
+async def load(inspector: Inspector, name: str) -> View:
     """Load one more model for X-ray only."""
-    async for item in scope.load(name):
+    async for item in inspector.load(name):
         yield item if isinstance(item, Step) else {"loaded": item.name}
 
 
 def same_draw(one: Sampling, other: Sampling) -> bool:
     """Do both draw in the same way? Length, seed and stop strings aside."""
-    return all(getattr(one, knob.name) == getattr(other, knob.name) for knob in KNOBS if knob.name != "max_tokens")
+    return all(getattr(one, knob.name) == getattr(other, knob.name) for knob in SAMPLING_PARAMS if knob.name != "max_tokens")
 
 
 def reply_rows(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatapp.engines.base import Engine
-    from chatapp.xray.scope import Specimen
+    from chatapp.xray.inspector import InspectedModel
 
 
 class NotLoaded(ChatError):
@@ -41,7 +41,7 @@ class Present:
     id: ModelId
     asked: str
     vocabulary: int
-    it: Union["Engine", "Specimen"]
+    it: Union["Engine", "InspectedModel"]
 
 
 def called(typed: str, present: Sequence[Present]) -> ModelId:

@@ -150,7 +150,7 @@ def test_a_temporary_chat_that_the_server_gave_up_says_why_and_keeps_what_was_ty
     send(page, "off the record")
     expect(page.locator("#bot .bot-row")).to_contain_text("Hello world")
     settled(page)
-    assert site.chat.shelves.temporary.prune(time.time() + 25 * 3600) >= 1
+    assert site.chat.stores.temporary.prune(time.time() + 25 * 3600) >= 1
     send(page, "too late")
     expect(page.locator(".toast.failed")).to_contain_text("not in the server's memory any more")
     expect(page.locator("#message")).to_have_value("too late")

@@ -83,7 +83,7 @@ class Reply:
             with suppress(NotFound):  # the turn was deleted meanwhile
                 await self.chat.stop(self.turn.owner, self.turn.id)
         if not self.ask.keep:
-            await self.chat.shelves.forget(self.turn.owner, self.turn.conversation_id)
+            await self.chat.stores.forget(self.turn.owner, self.turn.conversation_id)
 
     def body(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         head = {"id": f"chatcmpl-{self.turn.id}", "object": kind, "created": int(self.turn.created), "model": self.model}

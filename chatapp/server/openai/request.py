@@ -8,7 +8,7 @@ from typing import Any
 from chatapp import strict_json
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError, closest
-from chatapp.turn import KNOBS, Message, Sampling
+from chatapp.turn import SAMPLING_PARAMS, Message, Sampling
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
 READ = {*SAMPLING, "model", "messages", "stream", "stream_options", "stop", "max_tokens", "max_completion_tokens", "store"}
@@ -99,7 +99,7 @@ def reject_what_we_lack(values: Mapping[str, Any]) -> None:
 
 def reject_what_is_off(ask: Ask, capabilities: Capabilities) -> None:
     """A setting that was named and that this engine does not have. BadField 422 with the engine's reason."""
-    neutral = {knob.name: knob.off for knob in KNOBS} | {"seed": None, "stop": ()}
+    neutral = {knob.name: knob.off for knob in SAMPLING_PARAMS} | {"seed": None, "stop": ()}
     for name in sorted(ask.named):
         if not capabilities.has(name) and getattr(ask.sampling, name) != neutral[name]:
             raise BadField(f"{name} is off with this engine: {capabilities.off[name]}", name, code="unsupported_parameter")

@@ -21,7 +21,7 @@ from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.xray import inside, pasted, views
-from chatapp.xray.scope import Scope, Step, why_not_load
+from chatapp.xray.inspector import Inspector, Step, why_not_load
 from chatapp.xray.thread import NICE
 from chatapp.xray.whose import NotLoaded
 from tests.chats import ME, ended
@@ -38,56 +38,56 @@ async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
 
 
 @pytest.fixture
-def scope(chat: Chat):
-    made = Scope(chat.resident)
+def inspector(chat: Chat):
+    made = Inspector(chat.resident)
     yield made
     made.close()
 
 
-async def specimen(scope: Scope, whose: ModelId):
-    return [item async for item in scope.specimen(whose)][-1]
+async def inspected(inspector: Inspector, whose: ModelId):
+    return [item async for item in inspector.inspected(whose)][-1]
 
 
-async def test_the_specimen_shares_the_resident_weights_and_is_made_once(chat: Chat, scope: Scope) -> None:
+async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(chat: Chat, inspector: Inspector) -> None:
     name = chat.resident.card.id
-    first = await specimen(scope, name)
+    first = await inspected(inspector, name)
     mine = next(chat.resident.engine.model.parameters())
     assert next(first.model.parameters()).data_ptr() == mine.data_ptr()
-    assert await specimen(scope, name) is first and "resident float32" in first.note
+    assert await inspected(inspector, name) is first and "resident float32" in first.note
 
 
-async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, scope: Scope, monkeypatch) -> None:
+async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, inspector: Inspector, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.resident.card.id, [], scope._build
-    monkeypatch.setattr(scope, "_build", lambda *given: built.append(given) or build(*given))
-    left = scope.specimen(name)
+    name, built, build = chat.resident.card.id, [], inspector._build
+    monkeypatch.setattr(inspector, "_build", lambda *given: built.append(given) or build(*given))
+    left = inspector.inspected(name)
     while "Preparing" not in (await anext(left)).words:
         pass
     await left.aclose()
-    second, third = await asyncio.gather(specimen(scope, name), specimen(scope, name))
-    assert second is third and len(built) == 1 and not scope._preparing
+    second, third = await asyncio.gather(inspected(inspector, name), inspected(inspector, name))
+    assert second is third and len(built) == 1 and not inspector._preparing
 
 
 async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
-    scope = Scope(resident)
-    found = await specimen(scope, scripted.card.id)
+    inspector = Inspector(resident)
+    found = await inspected(inspector, scripted.card.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
-    scope.close()
+    inspector.close()
 
 
-async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat: Chat, scope: Scope) -> None:
+async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat: Chat, inspector: Inspector) -> None:
     engine = chat.resident.engine
     alone = await drawn(engine, SHORT, GREEDY)
     turn = await told(chat)
 
     async def looking() -> None:
         for _ in range(3):
-            await last(views.probabilities(scope, turn))
-            await last(inside.attention(scope, turn, "all"))
-            await last(inside.lens(scope, turn, 0, 8))
-            scope._logits.clear()
+            await last(views.probabilities(inspector, turn))
+            await last(inside.attention(inspector, turn, "all"))
+            await last(inside.lens(inspector, turn, 0, 8))
+            inspector._logits.clear()
 
     async def writing() -> list[list[int]]:
         return [await drawn(engine, SHORT, GREEDY) for _ in range(6)]
@@ -97,39 +97,39 @@ async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat
 
 
 async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
-    chat: Chat, scope: Scope, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path
+    chat: Chat, inspector: Inspector, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path
 ) -> None:
     turn = await told(chat)
     turn.model, turn.revision = tiny_gpt2.name, revision_of(tiny_gpt2)
     with pytest.raises(NotLoaded, match="Where its files lie is not known here") as refused:
-        await last(views.probabilities(scope, turn))
+        await last(views.probabilities(inspector, turn))
     assert refused.value.offer == ""
     remember(tiny_gpt2, turn.revision, chat.resident.settings.data_dir)
     with pytest.raises(NotLoaded) as refused:
-        await last(views.probabilities(scope, turn))
+        await last(views.probabilities(inspector, turn))
     assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.card.model in str(refused.value)
     assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
-    weights = weakref.ref((await loaded(scope, refused.value.offer)).model)
-    assert (await last(views.probabilities(scope, turn)))["rows"]
-    assert (await last(inside.architecture(scope, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
-    await loaded(scope, str(shutil.copytree(tiny_llama, tmp_path / "third")))
+    weights = weakref.ref((await loaded(inspector, refused.value.offer)).model)
+    assert (await last(views.probabilities(inspector, turn)))["rows"]
+    assert (await last(inside.architecture(inspector, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
+    await loaded(inspector, str(shutil.copytree(tiny_llama, tmp_path / "third")))
     gc.collect()
     assert weights() is None
     with pytest.raises(NotLoaded):
-        scope.tokenizer(turn)
+        inspector.tokenizer(turn)
 
 
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
-    scope = Scope(Resident.of(engine))
-    twin = weakref.ref((await specimen(scope, engine.card.id)).model)
+    inspector = Inspector(Resident.of(engine))
+    twin = weakref.ref((await inspected(inspector, engine.card.id)).model)
     engine.close()
-    scope.resident._engine = scripted
+    inspector.resident._engine = scripted
     del engine
     gc.collect()  # the engine, then what was kept for it
     gc.collect()
     assert twin() is None
-    scope.close()
+    inspector.close()
 
 
 OPEN = [
@@ -142,30 +142,30 @@ OPEN = [
 
 @pytest.mark.parametrize("given", OPEN, ids=str)
 async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_servers_folders(
-    chat: Chat, scope: Scope, tiny_gpt2: Path, tmp_path: Path, given: dict
+    chat: Chat, inspector: Inspector, tiny_gpt2: Path, tmp_path: Path, given: dict
 ) -> None:
     chat.resident.settings = Settings(**given)
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
-        await loaded(scope, str(tiny_gpt2))
+        await loaded(inspector, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
-        await last(pasted.tokenizer(scope, chat.resident.card.id, "hi", str(tiny_gpt2)))
+        await last(pasted.tokenizer(inspector, chat.resident.card.id, "hi", str(tiny_gpt2)))
     said = set()
     for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
-        for asking in (loaded(scope, name), scope.any_tokenizer(ModelId(name, ""))):
+        for asking in (loaded(inspector, name), inspector.any_tokenizer(ModelId(name, ""))):
             with pytest.raises(ChatError) as refused:
                 await asking
             said.add(str(refused.value))
     assert len(said) == 1, "the same sentence whatever lies there"
 
 
-async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, scope: Scope) -> None:
+async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, inspector: Inspector) -> None:
     turn = await told(chat)
     turn.model, turn.revision = "/etc", ""
     chat.resident.settings = Settings(public=True)
-    shown = await last(views.prompt(scope, turn))
+    shown = await last(views.prompt(inspector, turn))
     assert shown["offer"] == "" and "not open to everyone" in shown["why"] and shown["text"] == turn.prompt_text
     with pytest.raises(NotLoaded) as refused:
-        await last(views.probabilities(scope, turn))
+        await last(views.probabilities(inspector, turn))
     assert refused.value.offer == ""
 
 
@@ -173,11 +173,11 @@ def test_the_person_at_this_machine_may_load_models() -> None:
     assert why_not_load(Settings()) == why_not_load(Settings(auth=("a:b",))) == ""
 
 
-async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, scope: Scope) -> None:
+async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, inspector: Inspector) -> None:
     torch.set_num_threads(2)
     name = chat.resident.card.id
-    await asyncio.gather(specimen(scope, name), specimen(scope, name))  # two views, opened one right after the other
-    assert await scope.run(torch.get_num_threads) == 1
+    await asyncio.gather(inspected(inspector, name), inspected(inspector, name))  # two views, opened one right after the other
+    assert await inspector.run(torch.get_num_threads) == 1
     assert torch.get_num_threads() == 2
     later: list[int] = []
     new = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -187,29 +187,29 @@ async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: C
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
-async def test_xrays_thread_comes_after_the_models(scope: Scope) -> None:
+async def test_xrays_thread_comes_after_the_models(inspector: Inspector) -> None:
     def nice(thread: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, thread)
 
-    assert await scope.run(lambda: nice(threading.get_native_id())) == min(19, nice(threading.get_native_id()) + NICE)
+    assert await inspector.run(lambda: nice(threading.get_native_id())) == min(19, nice(threading.get_native_id()) + NICE)
 
 
-async def test_leaving_a_view_ends_its_work(chat: Chat, scope: Scope) -> None:
+async def test_leaving_a_view_ends_its_work(chat: Chat, inspector: Inspector) -> None:
     turn = await told(chat)
-    view = views.probabilities(scope, turn)
+    view = views.probabilities(inspector, turn)
     async for item in view:
         if isinstance(item, Step) and item.share:
             break
     await view.aclose()
-    assert (turn.id, turn.revision) not in scope._logits
+    assert (turn.id, turn.revision) not in inspector._logits
 
 
-async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = await told(chat), await told(chat, "And Rome?")
-    await last(views.probabilities(scope, first))
-    await last(views.probabilities(scope, second))
-    assert [id for id, _ in scope._logits] == [first.id, second.id]
-    monkeypatch.setattr("chatapp.xray.scope.MAX_LOGITS_BYTES", 1)
+    await last(views.probabilities(inspector, first))
+    await last(views.probabilities(inspector, second))
+    assert [id for id, _ in inspector._logits] == [first.id, second.id]
+    monkeypatch.setattr("chatapp.xray.inspector.MAX_LOGITS_BYTES", 1)
     third = await ended(chat, await chat.regenerate(ME, first.id))
-    await last(views.probabilities(scope, third))
-    assert [id for id, _ in scope._logits] == [third.id]
+    await last(views.probabilities(inspector, third))
+    assert [id for id, _ in inspector._logits] == [third.id]

@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Specimen:
+class InspectedModel:
     """A model X-ray can look into. `note` says how it relates to the model that wrote the reply."""
 
     name: str
@@ -56,20 +56,20 @@ class Specimen:
         return self.model.get_input_embeddings().num_embeddings
 
 
-Preparation = tuple[list[Step], "asyncio.Future[Specimen]"]
-"""What has been told of a specimen that is being made, and the specimen to come."""
+Preparation = tuple[list[Step], "asyncio.Future[InspectedModel]"]
+"""What has been told of an inspected model that is being made, and the inspected model to come."""
 
 
-class Scope:
+class Inspector:
     """Specimens are the resident model and at most one more, loaded for X-ray only; everything runs on one thread of its own."""
 
     def __init__(self, resident: "Resident") -> None:
         self.resident = resident
         self._thread = ThreadPoolExecutor(1, "xray", behind_the_chat)
         self._awake = False
-        # The specimen of an engine goes with the engine: a switch of the resident model frees its weights.
-        self._own: WeakKeyDictionary[object, Specimen] = WeakKeyDictionary()
-        self._more: Specimen | None = None
+        # The inspected model of an engine goes with the engine: a switch of the resident model frees its weights.
+        self._own: WeakKeyDictionary[object, InspectedModel] = WeakKeyDictionary()
+        self._more: InspectedModel | None = None
         self._preparing: WeakKeyDictionary[object, Preparation] = WeakKeyDictionary()
         self._tokenizer: tuple[ModelId, PreTrainedTokenizerBase] | None = None
         # By turn and revision: a turn without one may be looked at by several models of its name.
@@ -118,26 +118,26 @@ class Scope:
         """The model that somebody names: a loaded one, or one to be loaded."""
         return called(typed, self._present())
 
-    async def specimen(self, whose: Turn | ModelId) -> AsyncIterator[Step | Specimen]:
-        """The model that wrote a turn, if it is resident or was loaded for X-ray: steps while it is prepared, then the specimen."""
+    async def inspected(self, whose: Turn | ModelId) -> AsyncIterator[Step | InspectedModel]:
+        """The model that wrote a turn, if it is resident or was loaded for X-ray: steps while it is prepared, then the inspected model."""
         async for step in self.wake():
             yield step
         found = self._find(whose)
-        if isinstance(found, Specimen):
+        if isinstance(found, InspectedModel):
             yield found
             return
         async for item in self._prepare(found.card.model, found):
-            if isinstance(item, Specimen) and isinstance(whose, Turn):
+            if isinstance(item, InspectedModel) and isinstance(whose, Turn):
                 refuse_foreign_ids(whose, item.vocabulary, item.name)
             yield item
 
     def note(self, turn: Turn) -> str:
-        """How the specimen of this turn relates to the model that wrote; empty before it is prepared, and when it is gone."""
+        """How the inspected model of this turn relates to the model that wrote; empty before it is prepared, and when it is gone."""
         found = find(turn, self._present())
-        made = found and (found.it if isinstance(found.it, Specimen) else self._own.get(found.it))
+        made = found and (found.it if isinstance(found.it, InspectedModel) else self._own.get(found.it))
         return made.note if made else ""
 
-    async def load(self, name: str) -> AsyncIterator[Step | Specimen]:
+    async def load(self, name: str) -> AsyncIterator[Step | InspectedModel]:
         """Load one more model for X-ray only; the one loaded so before is freed."""
         if reason := why_not_load(self.resident.settings):
             raise ChatError(reason, status=403)
@@ -157,14 +157,14 @@ class Scope:
             self._logits.move_to_end(key)
             yield self._logits[key]
             return
-        specimen = None
-        async for item in self.specimen(turn):
+        inspected = None
+        async for item in self.inspected(turn):
             if isinstance(item, Step):
                 yield item
             else:
-                specimen = item
+                inspected = item
         result: list[Logits] = []
-        async for share in self.drive(returning(read(specimen.model, turn.prompt_ids, turn.reply_ids), result)):
+        async for share in self.drive(returning(read(inspected.model, turn.prompt_ids, turn.reply_ids), result)):
             yield Step("Reading the reply", share)
         self._keep(key, result[0])
         yield result[0]
@@ -181,8 +181,8 @@ class Scope:
         while len(self._logits) > 1 and sum(kept.rows.nbytes for kept in self._logits.values()) > MAX_LOGITS_BYTES:
             self._logits.popitem(last=False)
 
-    async def _prepare(self, name: str, engine: object) -> AsyncIterator[Step | Specimen]:
-        """Build the specimen on X-ray's thread and report how far it is. Who asks meanwhile, as the next view does, waits for the same."""
+    async def _prepare(self, name: str, engine: object) -> AsyncIterator[Step | InspectedModel]:
+        """Build the inspected model on X-ray's thread, telling how far it is. Who asks meanwhile (the next view) waits for the same."""
         if engine in self._own:
             yield self._own[engine]
             return
@@ -206,7 +206,7 @@ class Scope:
             building.add_done_callback(lambda _: self._preparing.pop(engine, None))
         return told, building
 
-    def _build(self, name: str, engine: object, settings: Settings, told: list[Step]) -> Specimen:
+    def _build(self, name: str, engine: object, settings: Settings, told: list[Step]) -> InspectedModel:
         from chatapp.xray import module
 
         if shareable(engine):
@@ -218,7 +218,7 @@ class Scope:
             loaded = self._load(name, engine, settings, told)
             id, model, tokenizer = loaded.facts.id, module.twin(loaded.model), loaded.tokenizer
             note = "recomputed in float32"
-        made = Specimen(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
+        made = InspectedModel(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
         if engine is None:
             self._more = made
         else:
@@ -255,7 +255,7 @@ class Scope:
         own = [Present(engine.card.id, engine.card.model, engine.card.vocabulary, engine)] if engine else []
         return own + ([Present(self._more.id, self._more.name, self._more.vocabulary, self._more)] if self._more else [])
 
-    def _find(self, whose: Turn | ModelId) -> "Engine | Specimen":
+    def _find(self, whose: Turn | ModelId) -> "Engine | InspectedModel":
         """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read."""
         present = self._present()
         if found := find(whose, present):

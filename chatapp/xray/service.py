@@ -13,17 +13,17 @@ from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
 from chatapp.resident.admission import asked_from
 from chatapp.resident.slot import Resident
-from chatapp.turn import KNOBS, Sampling, Turn, new_id
+from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays
-from chatapp.xray.scope import Scope, Step
+from chatapp.xray.inspector import Inspector, Step
 from chatapp.xray.whose import Unsure
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Look:
+class XrayQuery:
     """What the page asks to see. Loose values from a browser: every id is checked by the store, every number by the view."""
 
     owner: str
@@ -49,30 +49,30 @@ class Look:
         return self.text("layers"), self.number("first"), self.number("last")
 
 
-class Looks:
+class XrayService:
     """The views by name. Every one is an async generator of Steps and dicts; `look` turns them into what the page is told."""
 
     def __init__(self, chat: Chat, resident: Resident) -> None:
         self.chat = chat
         self.resident = resident
-        self.scope = Scope(resident)
-        self.views: dict[str, Callable[[Look], views.View]] = {
-            "prompt": lambda look: views.prompt(self.scope, look.turn),
+        self.inspector = Inspector(resident)
+        self.views: dict[str, Callable[[XrayQuery], views.View]] = {
+            "prompt": lambda look: views.prompt(self.inspector, look.turn),
             "probabilities": self.probabilities,
             "draw": self.draw,
-            "attention": lambda look: inside.attention(self.scope, look.turn, *look.attention(), look.model("other")),
-            "tutorial": lambda look: inside.tutorial(self.scope, look.turn, look.text("kind"), *look.attention()),
-            "layers": lambda look: inside.lens(self.scope, look.turn, look.number("first"), look.number("count", 16)),
-            "model": lambda look: inside.architecture(self.scope, look.turn),
-            "neighbours": lambda look: inside.neighbours(self.scope, look.turn, look.number("token")),
-            "tokenizer": lambda look: pasted.tokenizer(self.scope, made_by(look.turn), look.text("text"), look.model("other")),
-            "search": lambda look: pasted.search(self.scope, made_by(look.turn), look.text("query")),
-            "perplexity": lambda look: pasted.perplexity(self.scope, made_by(look.turn), look.text("text")),
-            "pasted": lambda look: pasted.probabilities(self.scope, made_by(look.turn), look.text("text")),
+            "attention": lambda look: inside.attention(self.inspector, look.turn, *look.attention(), look.model("other")),
+            "tutorial": lambda look: inside.tutorial(self.inspector, look.turn, look.text("kind"), *look.attention()),
+            "layers": lambda look: inside.lens(self.inspector, look.turn, look.number("first"), look.number("count", 16)),
+            "model": lambda look: inside.architecture(self.inspector, look.turn),
+            "neighbours": lambda look: inside.neighbours(self.inspector, look.turn, look.number("token")),
+            "tokenizer": lambda look: pasted.tokenizer(self.inspector, made_by(look.turn), look.text("text"), look.model("other")),
+            "search": lambda look: pasted.search(self.inspector, made_by(look.turn), look.text("query")),
+            "perplexity": lambda look: pasted.perplexity(self.inspector, made_by(look.turn), look.text("text")),
+            "pasted": lambda look: pasted.probabilities(self.inspector, made_by(look.turn), look.text("text")),
             "card": lambda look: views.reproduce(look.turn, self.engine()),
-            "measure": lambda look: views.measure(self.scope, look.turn),
+            "measure": lambda look: views.measure(self.inspector, look.turn),
             "replay": self.replay,
-            "load": lambda look: views.load(self.scope, look.model("model") or str(made_by(look.turn))),
+            "load": lambda look: views.load(self.inspector, look.model("model") or str(made_by(look.turn))),
             "branch": self.branch,
         }
 
@@ -98,22 +98,22 @@ class Looks:
             async for item in items:
                 yield {"words": item.words, "share": item.share} if isinstance(item, Step) else {"data": item | unsure}
 
-    async def asked(self, loose: dict[str, Any], owner: str) -> Look:
+    async def asked(self, loose: dict[str, Any], owner: str) -> XrayQuery:
         """The question with its turn, which must be the asker's own."""
-        look = Look(owner, str(loose.get("view")), loose=loose)
+        look = XrayQuery(owner, str(loose.get("view")), loose=loose)
         if look.view not in self.views:
             raise ChatError(f"There is no X-ray view named {look.view!r}. Reload the page.")
-        async with self.chat.shelves.explained(owner, look.text("temporary") or None):
+        async with self.chat.stores.explained(owner, look.text("temporary") or None):
             turn = await self.chat.turn(owner, look.text("turn"))
         if turn.running:
             raise ChatError("This reply is still being written. X-ray shows it when it is done, or after Stop.")
         look = replace(look, turn=turn)
-        return anyway(look, self.scope.called(turn.model)) if loose.get("anyway") is True else look
+        return anyway(look, self.inspector.called(turn.model)) if loose.get("anyway") is True else look
 
-    async def probabilities(self, look: Look) -> views.View:
+    async def probabilities(self, look: XrayQuery) -> views.View:
         """Rows gathered so far, so that the page can draw the latest value and miss none."""
         shown: dict[str, Any] = {"rows": [], "difference": None}
-        async with aclosing(views.probabilities(self.scope, look.turn)) as items:
+        async with aclosing(views.probabilities(self.inspector, look.turn)) as items:
             async for item in items:
                 if isinstance(item, Step):
                     yield item
@@ -125,16 +125,16 @@ class Looks:
                     shown["difference"] = max(filter(None, (shown["difference"], item["recorded"])), default=None)
                 yield dict(shown)
 
-    async def draw(self, look: Look) -> views.View:
+    async def draw(self, look: XrayQuery) -> views.View:
         """One token's steps; `knobs` from the page replace the reply's own settings."""
         given = look.loose.get("knobs")
-        given = {k.name: given[k.name] for k in KNOBS if isinstance(given, dict) and k.name in given and k.name != "max_tokens"}
-        own = {k.name: getattr(look.turn.sampling, k.name) for k in KNOBS if k.name != "max_tokens"}
+        given = {k.name: given[k.name] for k in SAMPLING_PARAMS if isinstance(given, dict) and k.name in given and k.name != "max_tokens"}
+        own = {k.name: getattr(look.turn.sampling, k.name) for k in SAMPLING_PARAMS if k.name != "max_tokens"}
         sampling = Sampling.of(own | given)
-        async for item in views.draw(self.scope, look.turn, look.number("position"), sampling):
+        async for item in views.draw(self.inspector, look.turn, look.number("position"), sampling):
             yield item if isinstance(item, Step) else item | {"knobs": own | given}
 
-    async def replay(self, look: Look) -> views.View:
+    async def replay(self, look: XrayQuery) -> views.View:
         """In its turn: it takes a place in the queue of the messages, one at a time for each owner, and leaves it with its viewer."""
         replays.refuse(look.turn, self.resident.engine)
         queue = self.chat.queue
@@ -148,13 +148,13 @@ class Looks:
         finally:
             queue.leave(ticket)
 
-    async def branch(self, look: Look) -> views.View:
+    async def branch(self, look: XrayQuery) -> views.View:
         """Go on from an alternative token; the page then opens the conversation."""
         turn = await self.chat.branch(look.owner, look.turn.id, look.number("position"), look.number("token"))
         yield {"conversation": turn.conversation_id}
 
 
-def anyway(look: Look, model: ModelId) -> Look:
+def anyway(look: XrayQuery, model: ModelId) -> XrayQuery:
     """As if the loaded model of its name had written the reply, where the record does not say: a person asked, and each answer tells."""
     if look.turn.revision or look.view == "card":
         return look
