@@ -159,7 +159,7 @@ GGUFS = {
     "alignment": ({"general__alignment": (4, u32(0))}, r"general\.alignment is 0"),
     "alignment text": ({"general__alignment": (8, a_text("x"))}, r"general\.alignment is x"),
     "long text": ({"a": (8, struct.pack("<Q", 2**62))}, r"goes beyond its end"),
-    "long array": ({"a": (9, u32(4) + struct.pack("<Q", 2**60))}, r"goes on beyond the end"),
+    "long array": ({"a": (9, u32(4) + struct.pack("<Q", 2**60))}, r"goes beyond its end"),
     "type": ({"a": (99, b"")}, r"value type 99 is unknown"),
     "context": ({"general__architecture": (8, a_text("llama")), "llama__context_length": (8, a_text("x"))}, r"context_length is x"),
     "minus": ({"general__architecture": (8, a_text("llama")), "llama__block_count": (5, struct.pack("<i", -1))}, r"block_count is -1"),
@@ -184,6 +184,14 @@ def test_more_blocks_than_tensors_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:8] + struct.pack("<Q", 1) + path.read_bytes()[16:-64] + tensor + bytes(64))
     with pytest.raises(ChatError, match="block_count is 1,000,000, and there are 1 tensors"):
         read_header(path)
+
+
+@pytest.mark.parametrize("size", [2**63 + 100, 2**64 - 1])
+@pytest.mark.parametrize("element", [8, 0], ids=["texts", "numbers"])
+def test_an_array_of_more_bytes_than_an_integer_holds_is_refused(tmp_path: Path, size: int, element: int) -> None:
+    counts = struct.pack("<QQ", 2, size) if element == 8 else struct.pack("<Q", size)
+    with pytest.raises(ChatError, match=f"a value of {size:,} bytes goes beyond its end"):
+        read_header(gguf(tmp_path / "bad.gguf", b=(9, u32(element) + counts), c=(4, u32(1))))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

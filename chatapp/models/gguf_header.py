@@ -65,10 +65,14 @@ class _Cursor:
 
     def string(self) -> str:
         length = self.scalar("<Q")
-        self.at += length
-        if self.at > len(self.data):
-            raise ValueError(f"a text of {length:,} bytes goes beyond its end")
+        self.skip(length)
         return self.data[self.at - length : self.at].decode("utf-8")
+
+    def skip(self, length: int) -> None:
+        """Raises ValueError beyond the end: no later read would, of an offset that no C integer holds."""
+        if length > len(self.data) - self.at:
+            raise ValueError(f"a value of {length:,} bytes goes beyond its end")
+        self.at += length
 
     def value(self, kind: int) -> Any:
         """A scalar or a text; of an array the length, its texts are not decoded."""
@@ -81,10 +85,9 @@ class _Cursor:
         element, length = self.scalar("<I"), self.scalar("<Q")
         if element == STRING:
             for _ in range(length):
-                size = self.scalar("<Q")  # apart, because it moves on, too
-                self.at += size
+                self.skip(self.scalar("<Q"))
         elif element in SCALARS:
-            self.at += length * struct.calcsize(SCALARS[element])
+            self.skip(length * struct.calcsize(SCALARS[element]))
         else:
             raise ValueError(f"an array holds values of type {element}; only numbers and texts are known, as in llama.cpp")
         return length
