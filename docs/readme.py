@@ -1,4 +1,4 @@
-"""Rewrite README's settings table and file tree from the code: `python -m docs.readme`. A test fails when they differ."""
+"""Write README's settings table and docs/tree.md from the code: `python -m docs.readme`. A test fails when they differ."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 from chatapp.settings import Settings, env, flag
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+README, TREE = ROOT / "README.md", ROOT / "docs" / "tree.md"
 OTHERS = {
     "Makefile": "run, native, test, test-slow, test-oldest, stress, upgrade, bench, gpu-check, lint, format",
     "Spacefile": "the settings a host may set",
@@ -48,7 +48,7 @@ def clause(path: Path) -> str:
 def tree() -> str:
     lines = [f"app.py  {clause(ROOT / 'app.py')}", *branch(ROOT / "chatapp", 0)]
     lines += [f"{name}  {words}" for name, words in OTHERS.items()]
-    return "```\n" + "\n".join(lines) + "\n```"
+    return "# File tree\n\nWritten by `make docs` from the modules' own docstrings.\n\n```\n" + "\n".join(lines) + "\n```\n"
 
 
 def branch(folder: Path, depth: int) -> list[str]:
@@ -63,10 +63,10 @@ def branch(folder: Path, depth: int) -> list[str]:
 
 
 def filled(text: str) -> str:
-    """README with its generated parts as the code has them now."""
-    text = re.sub(r"(?<=is an error\.\n\n)\|.*?(?=\n\n## )", lambda _: settings_table(), text, flags=re.S)
-    return re.sub(r"(?<=## File tree\n\n)```.*?```", lambda _: tree(), text, flags=re.S)
+    """README with the settings as the code has them now."""
+    return re.sub(r"(?<=is an error\.\n\n)\|.*?(?=\n\n## )", lambda _: settings_table(), text, flags=re.S)
 
 
 if __name__ == "__main__":
     README.write_text(filled(README.read_text()))
+    TREE.write_text(tree())

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from chatapp.settings import Settings, env
-from docs.readme import clause, filled
+from docs.readme import TREE, clause, filled, tree
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -26,7 +26,11 @@ def test_front_matter_is_what_a_space_reads() -> None:
 
 
 def test_the_settings_table_and_the_file_tree_are_what_the_code_says() -> None:
-    assert filled(README) == README, "run: python -m docs.readme"
+    assert filled(README) == README and TREE.read_text() == tree(), "run: python -m docs.readme"
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_every_module_says_what_it_is_for() -> None:
