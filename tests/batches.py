@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from chatapp.engines.batched.engine import BatchedEngine
 from chatapp.engines.batched.paged import pages_in_use
 from chatapp.models.facts import Facts
-from chatapp.turn import Event, Finish, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Event, Finish, Token
 
 MakeBatched = Callable[..., BatchedEngine]
 GREEDY = Sampling(temperature=0, max_tokens=24)

@@ -19,7 +19,8 @@ import pytest
 
 from chatapp.engines.base import Capabilities, Card, versions
 from chatapp.models.identity import revision_of
-from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Event, Finish, Prefilled, Token
 from tests import postgres
 from tests.tiny import make_tiny
 

@@ -12,8 +12,9 @@ from chatapp.engines.direct.kvcache import cache_argument
 from chatapp.models import loading
 from chatapp.models.loading import Loaded
 from chatapp.models.sources import resolve
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Event, Sampling, Token
+from chatapp.turn import Event, Token
 
 LONG = [3 + n * 7 % 390 for n in range(778)]
 SHORT = LONG[:20]

@@ -6,8 +6,8 @@ import time
 
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.store import Store
-from chatapp.turn import Sampling
 from tests.chats import ME
 from tests.conftest import Scripted
 

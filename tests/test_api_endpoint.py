@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 
 from chatapp.errors import ChatError
 from chatapp.pages import api_endpoint
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 

@@ -11,7 +11,8 @@ from chatapp.engines.batched.engine import BatchedEngine
 from chatapp.engines.batched.paged import CPU_PAGE
 from chatapp.engines.sampling import processors as plain_processors
 from chatapp.errors import ChatError
-from chatapp.turn import Finish, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Finish, Prefilled, Token
 from tests.batches import GREEDY, HOT, TEXT, MakeBatched, counted, expected, ids, prompt_of, reply, settled, steered, text
 
 

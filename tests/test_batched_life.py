@@ -8,7 +8,8 @@ import torch
 from chatapp.engines.batched.engine import BatchedEngine
 from chatapp.engines.batched.paged import CPU_PAGE, pages_free, pages_in_use
 from chatapp.errors import ChatError
-from chatapp.turn import Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Token
 from tests.batches import GREEDY, HOT, TEXT, MakeBatched, counted, expected, failing, ids, prompt_of, reply, settled
 
 

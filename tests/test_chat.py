@@ -12,8 +12,9 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.sampling import Sampling
 from chatapp.store import Store
-from chatapp.turn import Message, Sampling, Turn
+from chatapp.turn import Message, Turn
 from tests.chats import ME, YOU, Residence, ended, until
 
 LONG = [f"word{n} " for n in range(400)]

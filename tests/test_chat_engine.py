@@ -6,9 +6,9 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.turn import Sampling
 from tests.chats import ME, ended
 
 

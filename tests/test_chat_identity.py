@@ -12,9 +12,10 @@ from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.store.record import Conversation
-from chatapp.turn import Sampling, Turn, new_id
+from chatapp.turn import Turn, new_id
 from tests.chats import ME, ended
 from tests.directs import endless
 from tests.tiny import one_more_step

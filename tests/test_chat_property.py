@@ -11,8 +11,9 @@ from transformers import AutoTokenizer
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.store import Store
-from chatapp.turn import Sampling, Turn
+from chatapp.turn import Turn
 from tests.chats import ME, ended, speak
 from tests.conftest import Scripted
 

@@ -9,8 +9,9 @@ import pytest
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.store import Store, StoreError
-from chatapp.turn import Event, Finish, Message, Sampling, Token, Turn
+from chatapp.turn import Event, Finish, Message, Token, Turn
 from tests.chats import ME, YOU, Residence, ended, speak, until
 from tests.conftest import Scripted
 

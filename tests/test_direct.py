@@ -12,7 +12,8 @@ from transformers import LogitsProcessorList
 from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.loading import Loaded
-from chatapp.turn import Finish, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Finish, Prefilled, Token
 from tests.directs import GREEDY, LONG, SHORT, by_generate, drawn, endless, ids_of, load, run
 from tests.tiny import make_tiny
 

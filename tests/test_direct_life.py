@@ -12,7 +12,7 @@ import torch
 from chatapp.engines.direct.engine import CHUNK, DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.loading import Loaded
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 from tests.directs import GREEDY, LONG, SHORT, Watched, drawn, endless, run, settled
 
 

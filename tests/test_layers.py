@@ -13,6 +13,7 @@ FLOORS = {
     "versions": 0,
     "strict_json": 0,
     "markdown": 1,
+    "sampling": 1,
     "turn": 1,
     "settings": 1,
     "prompt": 2,

@@ -23,8 +23,9 @@ from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.loading import local_gguf
 from chatapp.models.sources import resolve
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Finish, Prefilled, Sampling, Token
+from chatapp.turn import Finish, Prefilled, Token
 
 CONTEXT = 1024
 PREBUILT = "CPU : AVX = 1 | AVX2 = 1 | FMA = 1"

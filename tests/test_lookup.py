@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chatapp.engines.direct.lookup import LONGEST_PAUSE, Lookup
-from chatapp.turn import Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Token
 from tests.batches import given
 
 REPEATING = [11, 12, 13, 14, 15, 16, 17, 18] * 6

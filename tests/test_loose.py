@@ -17,11 +17,12 @@ from chatapp.pages import blocks
 from chatapp.pages.protocol import ChatAction, Manage, Measure, More, Request, Watch
 from chatapp.pages.watch import Watcher
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.server import door
 from chatapp.server.openai.request import NEUTRAL, READ, read
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
-from chatapp.turn import Message, Sampling, Turn
+from chatapp.turn import Message, Turn
 from tests.chats import ME, Residence, ended
 
 HALF = "\ud83d"

@@ -11,10 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from chatapp.sampling import Sampling
 from chatapp.store import Store, StoreError, schema
 from chatapp.store import migrate as migration
 from chatapp.store.database import Database
-from chatapp.turn import Message, Sampling, Span, Timings, Turn
+from chatapp.turn import Message, Span, Timings, Turn
 
 OLD = Turn(
     "me", "c1", "What is a wombat? 什么\0", id="t1", system="Be brief.", given=(Message("user", "hi"),), created=5.5,

@@ -13,10 +13,11 @@ import pytest
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.server.openai import api as openai_api
 from chatapp.server.openai.request import read
 from chatapp.settings import Settings
-from chatapp.turn import Message, Sampling, Turn
+from chatapp.turn import Message, Turn
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 

@@ -11,8 +11,8 @@ from chatapp.engines.batched.engine import BatchedEngine
 from chatapp.engines.batched.paged import CPU_PAGE, bytes_per_token, cpu_pages, processor_values, processors
 from chatapp.engines.sampling import processors as plain_processors
 from chatapp.errors import ChatError
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Sampling
 from tests.batches import GREEDY, MakeBatched, given
 from tests.tiny import make_tiny
 

@@ -16,7 +16,7 @@ from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 from chatapp.pages.blocks import build
 
 async def first_reply():

@@ -9,8 +9,9 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.store import Store
-from chatapp.turn import Event, Sampling, Turn
+from chatapp.turn import Event, Turn
 from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, ended, until
 from tests.conftest import Scripted

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.turn import Sampling, Turn
+from chatapp.sampling import Sampling
+from chatapp.turn import Turn
 from chatapp.xray.replay import card, replay, why_not
 from tests.conftest import Scripted
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from chatapp.errors import ChatError
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 from chatapp.xray import module, sampling
 from tests.tiny import make_tiny
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatapp.sampling import Sampling
 from chatapp.server import security
 from chatapp.server.door import Asker
 from chatapp.server.xray_stream import MAX_BODY
 from chatapp.store import Conversation
-from chatapp.turn import Sampling, Turn
+from chatapp.turn import Turn
 from chatapp.xray import service as service_module
 from chatapp.xray.inspector import Inspector, Step
 from chatapp.xray.service import XrayService

@@ -10,9 +10,9 @@ import pytest
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.turn import Sampling
 from chatapp.xray import inside, views
 from chatapp.xray.service import XrayQuery, XrayService
 from tests.chats import ME, YOU, ended, speak

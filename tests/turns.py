@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.store import Store
-from chatapp.turn import SAMPLING_PARAMS, Message, Sampling, Span, Timings, Turn, new_id
+from chatapp.turn import Message, Span, Timings, Turn, new_id
 
 ME, YOU = "owner-me", "owner-you"
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from chatapp.chat.service import Chat
-from chatapp.turn import Sampling, Turn
+from chatapp.sampling import Sampling
+from chatapp.turn import Turn
 from chatapp.xray.inspector import Inspector, Step
 from tests.chats import ME, ended
 

@@ -20,8 +20,8 @@ from chatapp.engines.cores import usable_cores
 from chatapp.errors import ChatError
 from chatapp.models.convert import convert_gguf
 from chatapp.models.sources import Source, resolve
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings, add_flags, from_namespace
-from chatapp.turn import Sampling
 
 PEOPLE, CONTEXT = 8, 1024
 """Slots, and tokens in each, unless --people and --context say otherwise: the same for the engine, the app and llama.cpp's server."""

@@ -18,9 +18,10 @@ from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings, flag
 from chatapp.store.schema import turns
-from chatapp.turn import Message, Sampling
+from chatapp.turn import Message
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"

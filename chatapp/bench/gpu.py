@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Sampling, Token
+from chatapp.turn import Token
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine

@@ -16,8 +16,8 @@ from chatapp.bench.naive import NaiveWay
 from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Sampling
 
 SLOW = ("naive", "serve", "serve_batching")
 """Tens of seconds each time many people ask."""

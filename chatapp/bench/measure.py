@@ -12,7 +12,8 @@ from typing import Protocol
 from chatapp.bench.processes import Tree
 from chatapp.engines.base import Engine
 from chatapp.prompt.template import render
-from chatapp.turn import Finish, Message, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Finish, Message, Prefilled, Token
 
 QUESTIONS = (
     "Write a long story about a dragon who learns to cook.",

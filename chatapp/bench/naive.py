@@ -16,7 +16,8 @@ from typing import Any
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree
 from chatapp.prompt.template import render
-from chatapp.turn import Message, Sampling
+from chatapp.sampling import Sampling
+from chatapp.turn import Message
 
 CONTEXT = 8192
 

@@ -28,10 +28,11 @@ from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import routes
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.server import security
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

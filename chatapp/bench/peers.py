@@ -19,7 +19,8 @@ from chatapp.engines.llamacpp.engine import ORDER
 from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.errors import ChatError
 from chatapp.prompt.template import render
-from chatapp.turn import Message, Sampling
+from chatapp.sampling import Sampling
+from chatapp.turn import Message
 
 PAGE = 32
 """Tokens in a page of serve's KV cache, as in our own batched engine on a CPU."""

@@ -12,8 +12,9 @@ from chatapp.engines.cores import usable_cores
 from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
 from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.turn import Message, Sampling, Turn, new_id
+from chatapp.turn import Message, Turn, new_id
 from chatapp.xray import views
 from chatapp.xray.inspector import Inspector, Step
 

@@ -10,7 +10,8 @@ from chatapp.engines.text import Detokenizer, end_ids
 from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why_another
 from chatapp.prompt.template import render, reply_room, stop_strings
-from chatapp.turn import MAX_SEED, MAX_STOP_STRINGS, Message, Prompt, Sampling, Turn
+from chatapp.sampling import MAX_SEED, MAX_STOP_STRINGS, Sampling
+from chatapp.turn import Message, Prompt, Turn
 
 MAX_CHARACTERS = 2_000_000
 """More than any context holds; refused before a tokenizer spends seconds on it."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from chatapp.chat.build import messages_of
 from chatapp.prompt.template import Budget, forecast
-from chatapp.turn import Sampling, Turn
+from chatapp.sampling import Sampling
+from chatapp.turn import Turn
 
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident

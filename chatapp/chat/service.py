@@ -16,8 +16,9 @@ from chatapp.chat.stores import Stores
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError, NotFound
 from chatapp.resident.admission import Admission, asked_from
+from chatapp.sampling import Sampling
 from chatapp.store import Outline, Store
-from chatapp.turn import Event, Message, Sampling, StopReason, Turn, new_id
+from chatapp.turn import Event, Message, StopReason, Turn, new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, foreign_id
-from chatapp.turn import Event, Sampling
+from chatapp.sampling import Sampling
+from chatapp.turn import Event
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,7 +12,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

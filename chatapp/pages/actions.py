@@ -9,8 +9,9 @@ from chatapp.chat.removing import remove
 from chatapp.chat.service import CURRENT_LEAF, Chat
 from chatapp.errors import ChatError
 from chatapp.pages.protocol import ChatAction, Done, Manage, Measure
+from chatapp.sampling import Sampling
 from chatapp.server.door import Asked, Door
-from chatapp.turn import Sampling, Turn
+from chatapp.turn import Turn
 
 MAX_TITLE = 200
 

@@ -19,8 +19,9 @@ from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.pages.reader import Reader
 from chatapp.resident.admission import asked_from
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.server.security import address_of, owner_of
-from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn
+from chatapp.turn import Turn
 
 STEP_SECONDS = 0.1
 """Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""

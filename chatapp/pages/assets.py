@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chatapp.turn import SAMPLING_PARAMS
+from chatapp.sampling import SAMPLING_PARAMS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {

@@ -8,8 +8,8 @@ import gradio as gr
 from chatapp.chat.service import Chat
 from chatapp.pages import api_endpoint, assets, panel, theme, widgets, xray_page
 from chatapp.resident.slot import Resident
+from chatapp.sampling import SAMPLING_PARAMS
 from chatapp.settings import Settings
-from chatapp.turn import SAMPLING_PARAMS
 
 LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
 """Seconds between two looks of Gradio's queue, which only /chat goes through. By default it looks a thousand times a second, each time

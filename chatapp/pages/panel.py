@@ -1,4 +1,4 @@
-"""The right panel: system prompt with presets, and the sampling settings, all from turn.SAMPLING_PARAMS; the state of the model."""
+"""The right panel: system prompt with presets, and the sampling settings, all from sampling.SAMPLING_PARAMS; the state of the model."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import gradio as gr
 from chatapp.engines.base import Capabilities
 from chatapp.pages import view, widgets
 from chatapp.resident.slot import Resident
-from chatapp.turn import SAMPLING_PARAMS, SamplingParam
+from chatapp.sampling import SAMPLING_PARAMS, SamplingParam
 
 PRESETS = {
     "None": "",

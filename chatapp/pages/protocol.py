@@ -57,7 +57,7 @@ class ChatAction(Request):
     keep_children remove: only this exchange, what follows moves up
     temporary     the conversation is kept nowhere (send without one: begin such a one)
     position, token  branch: the reply's first `position` tokens, then `token`
-    system, settings  system prompt, and the sampling settings by name (turn.SAMPLING_PARAMS, seed, stop)
+    system, settings  system prompt, and the sampling settings by name (sampling.SAMPLING_PARAMS, seed, stop)
     """
 
     do: str

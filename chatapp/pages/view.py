@@ -6,8 +6,9 @@ from functools import lru_cache
 from chatapp import markdown
 from chatapp.engines.base import Card
 from chatapp.pages.protocol import Line, Row, Said
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.store import Outline
-from chatapp.turn import SAMPLING_PARAMS, Message, Sampling, Turn
+from chatapp.turn import Message, Turn
 
 RENDERED = 2000
 """Replies whose HTML is remembered: a path is shown again after each reply."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from chatapp.turn import MAX_SEED
+from chatapp.sampling import MAX_SEED
 
 TIME = (0.0, 32_503_680_000.0)
 """Unix seconds, to the year 3000: every system can write such a day. Durations have the same limits."""

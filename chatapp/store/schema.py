@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table
 from sqlalchemy.types import TypeDecorator
 
+from chatapp.sampling import Sampling
 from chatapp.store.limits import TIME, within
-from chatapp.turn import Message, Sampling, Span, Timings, Turn
+from chatapp.turn import Message, Span, Timings, Turn
 
 HEAD = "0003"
 """The newest migration. A database that says so is used without loading Alembic."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 
 
 def sentence(step: dict[str, Any], before: dict[str, Any] | None, sampling: Sampling) -> str:

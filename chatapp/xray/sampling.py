@@ -11,7 +11,7 @@ from transformers import DynamicCache, PreTrainedModel
 from chatapp.engines.direct.kvcache import cache_argument
 from chatapp.engines.sampling import processors
 from chatapp.errors import ChatError
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 
 CHUNK = 128
 """Tokens passed through the model at once: progress is shown, and a chat running beside it gets its turn, between two chunks."""

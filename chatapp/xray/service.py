@@ -13,7 +13,8 @@ from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
 from chatapp.resident.admission import asked_from
 from chatapp.resident.slot import Resident
-from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn, new_id
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.turn import Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays
 from chatapp.xray.inspector import Inspector, Step

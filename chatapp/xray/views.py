@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import made_by
-from chatapp.turn import SAMPLING_PARAMS, Sampling, Turn
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.turn import Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
 from chatapp.xray.inspector import Inspector, Step

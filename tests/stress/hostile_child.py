@@ -27,9 +27,9 @@ async def asked(path: Path, data: Path) -> tuple[str, str]:
     from chatapp.chat.service import Chat
     from chatapp.errors import ChatError
     from chatapp.resident.slot import Resident
+    from chatapp.sampling import Sampling
     from chatapp.settings import Settings
     from chatapp.store import Store
-    from chatapp.turn import Sampling
 
     resident = Resident(Settings(model=str(path), data_dir=data, people=1, threads=1, device="cpu"))
     resident.start()

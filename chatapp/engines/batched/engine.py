@@ -29,7 +29,8 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.memory import Forecast, free_bytes, weight_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.errors import ChatError
-from chatapp.turn import Event, Finish, Prefilled, Sampling, Token, new_id
+from chatapp.sampling import Sampling
+from chatapp.turn import Event, Finish, Prefilled, Token, new_id
 
 if TYPE_CHECKING:
     from transformers.generation.continuous_batching import ContinuousBatchingManager

@@ -19,7 +19,7 @@ from transformers.generation.logits_process import LogitsProcessorList, Temperat
 
 from chatapp.errors import ChatError
 from chatapp.models.memory import free_memory
-from chatapp.turn import Sampling
+from chatapp.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle

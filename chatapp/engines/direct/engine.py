@@ -28,7 +28,8 @@ from chatapp.engines.sampling import draw, logprob, processors, random_source
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
-from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
     from transformers import DynamicCache

@@ -19,7 +19,8 @@ from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
-from chatapp.turn import Event, Finish, Prefilled, Sampling, Token
+from chatapp.sampling import Sampling
+from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

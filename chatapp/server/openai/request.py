@@ -8,7 +8,8 @@ from typing import Any
 from chatapp import strict_json
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError, closest
-from chatapp.turn import SAMPLING_PARAMS, Message, Sampling
+from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.turn import Message
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
 READ = {*SAMPLING, "model", "messages", "stream", "stream_options", "stop", "max_tokens", "max_completion_tokens", "store"}
