@@ -14,7 +14,11 @@
   }
 
   const seed = (text) => (/^\d+$/.test(text) ? Number(text) : text);
-  const lines = (text) => text.split("\n").filter(Boolean).map((line) => line.replaceAll("\\n", "\n"));
+  const lines = (text) =>
+    text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.replaceAll("\\n", "\n"));
 
   const mosts = {};
 
@@ -46,7 +50,9 @@
 
   /* "More" says that something in it differs from the default. */
   function mark() {
-    const changed = app.sampling.filter(({ name, basic, default: usual }) => !basic && Number(field(name)?.value ?? usual) !== usual).length;
+    const changed = app.sampling.filter(
+      ({ name, basic, default: usual }) => !basic && Number(field(name)?.value ?? usual) !== usual,
+    ).length;
     const others = Object.values(own).filter((input) => input()?.value).length;
     const label = app.$("#more-head button span");
     if (label) label.textContent = changed + others ? `More · ${changed + others} changed` : "More";
@@ -134,7 +140,11 @@
       const before = system().value;
       put(system(), text);
       if (before.trim() && before !== text) {
-        app.toast(`The preset ${name} took the place of your system prompt.`, { action: "Undo", click: () => put(system(), before), ms: 9000 });
+        app.toast(`The preset ${name} took the place of your system prompt.`, {
+          action: "Undo",
+          click: () => put(system(), before),
+          ms: 9000,
+        });
       }
     },
   };

@@ -106,7 +106,12 @@
   }
 
   const acts = (row) => [
-    { label: row.pinned ? "Unpin" : "Pin", icon: "pin", on: row.pinned, run: () => app.manage(row.pinned ? "unpin" : "pin", { id: row.id }) },
+    {
+      label: row.pinned ? "Unpin" : "Pin",
+      icon: "pin",
+      on: row.pinned,
+      run: () => app.manage(row.pinned ? "unpin" : "pin", { id: row.id }),
+    },
     { label: "Rename", icon: "edit", run: () => begin(row) },
     { label: "Delete", icon: "trash", run: () => remove(row) },
   ];
@@ -119,7 +124,8 @@
       return line;
     }
     const tools = app.el("span", { class: "acts" });
-    for (const act of acts(row)) tools.append(app.button(`${act.label} ${name(row)}`, act.icon, act.run, { kind: act.on ? "quiet on" : "quiet" }));
+    for (const act of acts(row))
+      tools.append(app.button(`${act.label} ${name(row)}`, act.icon, act.run, { kind: act.on ? "quiet on" : "quiet" }));
     const menu = () => acts(row).map(({ label, run }) => ({ text: label, danger: label === "Delete", run }));
     const more = app.button(`More for ${name(row)}`, "more", () => app.menu(more, menu()), { kind: "quiet touch" });
     line.append(link(row, here), tools, more);
@@ -138,9 +144,16 @@
       app.el("h2", { id: `group-${n}` }, title),
       app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item)),
     ]);
-    if (!rows.length) made.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
+    if (!rows.length)
+      made.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
     const left = app.list.total - rows.length;
-    if (left > 0) made.push(app.button(`Show more: ${left} older conversations`, "right", longer, { text: `${left.toLocaleString("en")} older`, kind: "quiet older" }));
+    if (left > 0)
+      made.push(
+        app.button(`Show more: ${left} older conversations`, "right", longer, {
+          text: `${left.toLocaleString("en")} older`,
+          kind: "quiet older",
+        }),
+      );
     return made;
   }
 
@@ -149,7 +162,16 @@
     if (!nav) return;
     const { rows } = app.list;
     /* Only when something it shows has changed: a list made anew between press and release would swallow the click. */
-    const sign = JSON.stringify([app.list.sign, rows, app.view.title, app.query, app.view.conversation, !!app.temporary, renaming, new Date().getDate()]);
+    const sign = JSON.stringify([
+      app.list.sign,
+      rows,
+      app.view.title,
+      app.query,
+      app.view.conversation,
+      !!app.temporary,
+      renaming,
+      new Date().getDate(),
+    ]);
     if (sign === drawn && !wish) return;
     drawn = sign;
     const focused = wish || document.activeElement?.closest?.("#conversations .open")?.dataset.id;
@@ -317,7 +339,8 @@
       ]),
     "menu-one": (button) => {
       const row = current();
-      if (!row) return app.menu(button, [{ text: app.temporary ? "A temporary chat is kept nowhere" : "Nothing was said here yet", run: null }]);
+      if (!row)
+        return app.menu(button, [{ text: app.temporary ? "A temporary chat is kept nowhere" : "Nothing was said here yet", run: null }]);
       const [pin] = acts(row);
       const others = [
         { text: pin.label, run: pin.run },

@@ -54,7 +54,14 @@
     const made = app.el("span", { class: "tools" });
     if (line.position !== null) made.append(tool("Take back", "undo", () => takeBack(row), "Take back"));
     if (line.running) return made;
-    if (!line.empty) made.append(tool("Copy", "copy", copier(() => answer(row.text))));
+    if (!line.empty)
+      made.append(
+        tool(
+          "Copy",
+          "copy",
+          copier(() => answer(row.text)),
+        ),
+      );
     made.append(tool("Regenerate", "retry", () => app.act("regenerate", { turn: row.id })));
     if (line.more && last) made.append(tool("Continue", "continue", () => app.act("continue", { turn: row.id }), "Continue"));
     made.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray"));
@@ -77,7 +84,16 @@
       editing = { id: row.id, text: row.user };
       draw(row.id);
     };
-    const made = app.el("span", { class: "tools" }, tool("Copy", "copy", copier(() => row.user)), tool("Edit", "edit", edit));
+    const made = app.el(
+      "span",
+      { class: "tools" },
+      tool(
+        "Copy",
+        "copy",
+        copier(() => row.user),
+      ),
+      tool("Edit", "edit", edit),
+    );
     return app.el("div", { class: "line" }, made);
   }
 
@@ -114,7 +130,12 @@
       box.focus();
       box.setSelectionRange(box.value.length, box.value.length);
     }, 0);
-    return app.el("div", { class: "line editor" }, box, app.el("div", { class: "row" }, hint, app.el("span", { class: "spring" }), cancel, send));
+    return app.el(
+      "div",
+      { class: "line editor" },
+      box,
+      app.el("div", { class: "row" }, hint, app.el("span", { class: "spring" }), cancel, send),
+    );
   }
 
   /* Blocks that are as they were are not touched: a selection in them, an opened fold and a scrolled table stay. */

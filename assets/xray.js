@@ -1,24 +1,49 @@
 /* X-ray: the drawer beside the chat and the page /xray. One question goes to the server for each view; everything drawn comes from its answer. */
 (() => {
   const app = window.chatapp;
-  const xray = app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} };
+  const xray = (app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} });
   let opener = null;
   const asking = {};
 
   const TABS = [
-    ["prompt", "Prompt", "The exact text and token ids the model received for this reply, coloured by who said it. It does not show what the model made of them."],
-    ["probabilities", "Probabilities", "How likely each token of the reply was to the model, read again in one pass over the recorded ids. It shows the choice, not the reason for it."],
-    ["attention", "Attention", "Where each token looked, for every layer and head. Strong attention means that information could flow, not that it was decisive."],
-    ["layers", "Layers", "What each layer would have said if it were the last one (logit lens). Early layers do not speak this language: their guesses are rough."],
+    [
+      "prompt",
+      "Prompt",
+      "The exact text and token ids the model received for this reply, coloured by who said it. It does not show what the model made of them.",
+    ],
+    [
+      "probabilities",
+      "Probabilities",
+      "How likely each token of the reply was to the model, read again in one pass over the recorded ids. It shows the choice, not the reason for it.",
+    ],
+    [
+      "attention",
+      "Attention",
+      "Where each token looked, for every layer and head. Strong attention means that information could flow, not that it was decisive.",
+    ],
+    [
+      "layers",
+      "Layers",
+      "What each layer would have said if it were the last one (logit lens). Early layers do not speak this language: their guesses are rough.",
+    ],
     ["model", "Architecture", "What the model is made of: its blocks, shapes, parameters and memory. It is the same for every reply."],
-    ["tokenizer", "Tokenizer", "Any text through a tokenizer: how it is cut, and what the vocabulary holds. Nothing here runs the model, except perplexity."],
+    [
+      "tokenizer",
+      "Tokenizer",
+      "Any text through a tokenizer: how it is cut, and what the vocabulary holds. Nothing here runs the model, except perplexity.",
+    ],
     ["card", "Reproduce", "Everything that made this reply. Replay runs it again and marks the first token that differs."],
   ];
 
   xray.begin = () => {
-    const query = new URL(location).searchParams, turn = query.get(xray.whole() ? "turn" : "xray");
+    const query = new URL(location).searchParams,
+      turn = query.get(xray.whole() ? "turn" : "xray");
     if (turn) setTimeout(() => xray.open(turn, query.get("view")), 0);
-    else if (xray.whole()) setTimeout(() => { frame(); app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here."; }, 0);
+    else if (xray.whole())
+      setTimeout(() => {
+        frame();
+        app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here.";
+      }, 0);
   };
 
   xray.el = app.el;
@@ -27,7 +52,7 @@
   /* An answer comes in lines of JSON. Leaving the view, or asking the same again, ends the reading and with it the work. */
   xray.ask = async (view, params = {}) => {
     asking[view]?.abort();
-    const { signal } = asking[view] = new AbortController();
+    const { signal } = (asking[view] = new AbortController());
     const temporary = app.temporary ? app.view.conversation : null;
     const question = { view, turn: xray.turn, session: app.session, temporary, anyway: xray.anyway === xray.turn, ...params };
     let data = null;
@@ -37,7 +62,12 @@
       queueMicrotask(() => signal.aborted || receive(value));
     };
     try {
-      const answer = await fetch("xray/look", { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(question) });
+      const answer = await fetch("xray/look", {
+        method: "POST",
+        signal,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(question),
+      });
       if (!(await eachLine(answer.body, tell))) throw new Error("cut");
     } catch {
       tell({ error: "The connection to the server was lost. Choose the view again to ask once more." });
@@ -46,7 +76,7 @@
   /* Whether the last line said that it was the last. */
   async function eachLine(body, tell) {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = "", ended = false; ;) {
+    for (let rest = "", ended = false; ; ) {
       const { value, done } = await reader.read();
       if (done) return ended;
       const lines = (rest + value).split("\n");
@@ -105,7 +135,8 @@
   };
 
   function address() {
-    const url = new URL(location), name = xray.whole() ? "turn" : "xray";
+    const url = new URL(location),
+      name = xray.whole() ? "turn" : "xray";
     xray.turn ? url.searchParams.set(name, xray.turn) : url.searchParams.delete(name);
     xray.turn ? url.searchParams.set("view", xray.view) : url.searchParams.delete("view");
     history.replaceState(null, "", url);
@@ -121,11 +152,16 @@
       app.$("#xray-body .x-why")?.remove();
       xray.data[value.view] = value.data;
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
-    } else if (value.view === "load") { if (value.done) xray.again(); }
-    else if (value.view === "branch") location.href = `/?c=${value.data.conversation}`;
+    } else if (value.view === "load") {
+      if (value.done) xray.again();
+    } else if (value.view === "branch") location.href = `/?c=${value.data.conversation}`;
     else xray.views[xray.view].also?.(value.view, value.data, value.done);
   }
-  xray.again = (params = null) => { delete xray.data[xray.view]; if (params) xray.asked[xray.view] = params; xray.show(xray.view); };
+  xray.again = (params = null) => {
+    delete xray.data[xray.view];
+    if (params) xray.asked[xray.view] = params;
+    xray.show(xray.view);
+  };
 
   function failed(value) {
     status("");
@@ -137,9 +173,27 @@
     body.prepend(box);
   }
 
-  xray.loader = (name) => app.el("button", { type: "button", class: "x-do", on: { click: () => { status(`Loading ${name}`); xray.ask("load", { model: name }); } } }, `Load ${name} for X-ray`);
+  xray.loader = (name) =>
+    app.el(
+      "button",
+      {
+        type: "button",
+        class: "x-do",
+        on: {
+          click: () => {
+            status(`Loading ${name}`);
+            xray.ask("load", { model: name });
+          },
+        },
+      },
+      `Load ${name} for X-ray`,
+    );
   /* The record does not say by which weights the reply was made: a person may look by those that are loaded, and every answer says so. */
-  xray.insist = (label = "Look anyway", then = () => xray.again()) => xray.button(label, () => { xray.anyway = xray.turn; then(); });
+  xray.insist = (label = "Look anyway", then = () => xray.again()) =>
+    xray.button(label, () => {
+      xray.anyway = xray.turn;
+      then();
+    });
   function unsure(data) {
     const line = app.$("#xray-unsure");
     line.replaceChildren(data?.unsure || "");
@@ -159,7 +213,20 @@
   function frame() {
     const root = xray.root();
     if (root.firstChild) return;
-    const tabs = TABS.map(([view, label]) => app.el("button", { type: "button", role: "tab", "data-view": view, id: `xray-tab-${view}`, "aria-controls": "xray-body", on: { click: () => xray.show(view) } }, label));
+    const tabs = TABS.map(([view, label]) =>
+      app.el(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          "data-view": view,
+          id: `xray-tab-${view}`,
+          "aria-controls": "xray-body",
+          on: { click: () => xray.show(view) },
+        },
+        label,
+      ),
+    );
     const list = app.el("div", { role: "tablist", "aria-label": "Views", class: "x-tabs" }, ...tabs);
     list.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -172,21 +239,45 @@
     const act = (label, icon, run) => app.button(label, icon, run);
     const heading = xray.whole() ? app.el("h1", {}, "X-ray") : app.el("h2", {}, "X-ray");
     root.append(
-      app.el("div", { class: "x-top" }, xray.whole() ? app.el("a", { class: "x-back", href: "/" }, "Chat") : null, heading, app.el("span", { class: "spring" }),
-        act("Copy this view as JSON", "copy", copy), act("Save this view as PNG", "image", png),
-        xray.whole() ? null : act("Open on its own page", "open", () => window.open(`/xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener")),
-        xray.whole() ? null : act("Close X-ray (Esc)", "close", xray.close)),
-      list, app.el("p", { id: "xray-about" }), app.el("p", { id: "xray-unsure", class: "x-note", hidden: true }), app.el("div", { id: "xray-status", role: "status", hidden: true }),
-      app.el("div", { id: "xray-body", role: "tabpanel", tabindex: 0 }));
-    root.addEventListener("keydown", (event) => { if (event.key === "Escape" && !xray.whole()) { event.stopPropagation(); xray.close(); } });
+      app.el(
+        "div",
+        { class: "x-top" },
+        xray.whole() ? app.el("a", { class: "x-back", href: "/" }, "Chat") : null,
+        heading,
+        app.el("span", { class: "spring" }),
+        act("Copy this view as JSON", "copy", copy),
+        act("Save this view as PNG", "image", png),
+        xray.whole()
+          ? null
+          : act("Open on its own page", "open", () => window.open(`/xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener")),
+        xray.whole() ? null : act("Close X-ray (Esc)", "close", xray.close),
+      ),
+      list,
+      app.el("p", { id: "xray-about" }),
+      app.el("p", { id: "xray-unsure", class: "x-note", hidden: true }),
+      app.el("div", { id: "xray-status", role: "status", hidden: true }),
+      app.el("div", { id: "xray-body", role: "tabpanel", tabindex: 0 }),
+    );
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !xray.whole()) {
+        event.stopPropagation();
+        xray.close();
+      }
+    });
   }
 
   const name = (kind) => `xray-${xray.view}-${xray.turn?.slice(0, 8)}.${kind}`;
-  const said = (words) => { status(words); setTimeout(() => status(""), 1500); };
+  const said = (words) => {
+    status(words);
+    setTimeout(() => status(""), 1500);
+  };
   /* A page that is not served over https or from this machine has no clipboard: there the JSON is saved. */
   async function copy() {
     const text = JSON.stringify(xray.data[xray.view] ?? null, null, 1);
-    try { await navigator.clipboard.writeText(text); said("Copied as JSON"); } catch {
+    try {
+      await navigator.clipboard.writeText(text);
+      said("Copied as JSON");
+    } catch {
       const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
       app.el("a", { download: name("json"), href: url }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10000);
@@ -203,12 +294,39 @@
   /* XML has no control characters and no half surrogates; a model may write both. */
   const spelled = (xml) => xml.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|&#x?[0-9a-f]+;/gi, "\ufffd");
   async function drawn(body) {
-    const width = body.clientWidth, height = Math.min(body.scrollHeight + 24, 8000);
+    const width = body.clientWidth,
+      height = Math.min(body.scrollHeight + 24, 8000);
     const style = getComputedStyle(document.body);
-    const names = ["--paper", "--sheet", "--shade", "--hover", "--rule", "--ink", "--soft", "--faint", "--moss", "--moss-soft", "--amber", "--amber-soft", "--red", "--red-soft", "--hot", "--blue"];
+    const names = [
+      "--paper",
+      "--sheet",
+      "--shade",
+      "--hover",
+      "--rule",
+      "--ink",
+      "--soft",
+      "--faint",
+      "--moss",
+      "--moss-soft",
+      "--amber",
+      "--amber-soft",
+      "--red",
+      "--red-soft",
+      "--hot",
+      "--blue",
+    ];
     const colours = names.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";");
-    const rules = [...document.styleSheets].flatMap((sheet) => { try { return [...sheet.cssRules]; } catch { return []; } })
-      .map((rule) => rule.cssText).filter((text) => text.includes(".x-")).join("\n");
+    const rules = [...document.styleSheets]
+      .flatMap((sheet) => {
+        try {
+          return [...sheet.cssRules];
+        } catch {
+          return [];
+        }
+      })
+      .map((rule) => rule.cssText)
+      .filter((text) => text.includes(".x-"))
+      .join("\n");
     const copy = body.cloneNode(true);
     const canvases = [...body.querySelectorAll("canvas")];
     copy.querySelectorAll("canvas").forEach((node, n) => {
@@ -229,19 +347,44 @@
     return canvas;
   }
   /* Shared drawing */
-  xray.percent = (p) => (p >= 0.1 ? `${(100 * p).toFixed(1)} %` : p >= 0.001 ? `${(100 * p).toFixed(2)} %` : p > 0 ? `${(100 * p).toExponential(1)} %` : "0 %");
+  xray.percent = (p) =>
+    p >= 0.1 ? `${(100 * p).toFixed(1)} %` : p >= 0.001 ? `${(100 * p).toFixed(2)} %` : p > 0 ? `${(100 * p).toExponential(1)} %` : "0 %";
   xray.visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "·") || "∅";
   xray.fact = (name, value) => app.el("span", { class: "x-fact" }, app.el("b", {}, String(value)), ` ${name}`);
   xray.number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
-  xray.bytes = (n) => (n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(2)} GiB` : n >= 2 ** 20 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 1024).toFixed(1)} KiB`);
+  xray.bytes = (n) =>
+    n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(2)} GiB` : n >= 2 ** 20 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 1024).toFixed(1)} KiB`;
   xray.colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-  xray.bars = (entries, click, own) => app.el("ol", { class: "x-bars" }, ...entries.map(([id, p, text]) => {
-    const bar = app.el("span", { class: id === own ? "x-bar own" : "x-bar" }, app.el("i", { style: `width:${Math.max(0.5, 100 * p)}%` }), app.el("span", { class: "x-word" }, xray.visible(text)), app.el("span", { class: "x-p" }, xray.percent(p)));
-    return app.el("li", {}, click ? app.el("button", { type: "button", title: `Token ${id}: go on from it`, on: { click: () => click(id, text) } }, bar) : bar);
-  }));
+  xray.bars = (entries, click, own) =>
+    app.el(
+      "ol",
+      { class: "x-bars" },
+      ...entries.map(([id, p, text]) => {
+        const bar = app.el(
+          "span",
+          { class: id === own ? "x-bar own" : "x-bar" },
+          app.el("i", { style: `width:${Math.max(0.5, 100 * p)}%` }),
+          app.el("span", { class: "x-word" }, xray.visible(text)),
+          app.el("span", { class: "x-p" }, xray.percent(p)),
+        );
+        return app.el(
+          "li",
+          {},
+          click
+            ? app.el("button", { type: "button", title: `Token ${id}: go on from it`, on: { click: () => click(id, text) } }, bar)
+            : bar,
+        );
+      }),
+    );
   /* replaceChildren writes null as a word. */
   xray.fill = (place, ...nodes) => place.replaceChildren(...nodes.filter((node) => node !== null && node !== undefined && node !== ""));
   xray.note = (text) => (text ? app.el("span", { class: "x-badge" }, text) : null);
   xray.button = (label, run, extra = {}) => app.el("button", { type: "button", class: "x-do", on: { click: run }, ...extra }, label);
-  xray.field = (label, value, extra = {}) => app.el("label", { class: "x-field" }, app.el("span", {}, label), app.el("input", { type: "text", value, "aria-label": label, autocomplete: "off", spellcheck: "false", ...extra }));
+  xray.field = (label, value, extra = {}) =>
+    app.el(
+      "label",
+      { class: "x-field" },
+      app.el("span", {}, label),
+      app.el("input", { type: "text", value, "aria-label": label, autocomplete: "off", spellcheck: "false", ...extra }),
+    );
 })();
