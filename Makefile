@@ -26,8 +26,7 @@ native: $(VENV)/.runtime
 	--disable-pip-version-check --no-cache-dir --force-reinstall --no-deps --no-binary xllamacpp xllamacpp==$$version
 
 # The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
-test: $(VENV)/.dev
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+test: lint
 	$(MAKE) test-fast
 	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
 
@@ -60,16 +59,17 @@ gpu-check: $(VENV)/.runtime
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	npm run --silent lint
 
 format: $(VENV)/.dev
-	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; npm run --silent format
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.readme
 	$(BIN)/python -m docs.protocol
 
 clean:
-	rm -rf $(VENV) .venv-oldest .oldest.txt .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .oldest.txt .pytest_cache .ruff_cache .hypothesis node_modules
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -83,7 +83,14 @@ $(VENV)/.bench: $(VENV)/.runtime requirements-bench.txt
 	$(PIP) -c $(CONSTRAINTS) -r requirements-bench.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt node_modules/.installed
 	$(PIP) -c $(CONSTRAINTS) -r requirements-dev.txt
 	sh tests/install_system.sh
+	touch $@
+
+# Biome checks and formats assets/*.js and *.css; the app itself needs no Node.
+node_modules/.installed: package.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
+	{ echo "The checks of JavaScript and CSS need Node 20 or newer with npm: https://nodejs.org, or nodejs and npm of your system" >&2; exit 1; }
+	npm install --silent
 	touch $@

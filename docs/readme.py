@@ -17,6 +17,7 @@ OTHERS = {
     "requirements-bench.txt": "peers of the benchmark",
     "requirements-model.txt": "the embedded model",
     "requirements-gpu.txt": "--quantization on an NVIDIA GPU",
+    "package.json": "lint of scripts and styles; its rules stand in biome.json",
     "assets": "style, scripts, icons, screenshots",
     "docs": "the design, and what keeps this file true",
     "tests": "mirrors chatapp; browser/ drives Chromium, stress/ attacks the running app",

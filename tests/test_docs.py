@@ -1,5 +1,6 @@
 """README, Spacefile and the design are held to the code: tree, settings, commands, dependencies."""
 
+import json
 import re
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_every_requirement_has_its_reason() -> None:
     names = set()
     for file in ROOT.glob("requirements*.txt"):
         names |= {m.group(1) for line in file.read_text().splitlines() if (m := re.match(r"([A-Za-z0-9][A-Za-z0-9_-]*)", line))}
-    reasons = set(re.findall(r"^\| `([A-Za-z0-9_-]+)`", section("Dependencies"), re.M))
+    names |= set(json.loads((ROOT / "package.json").read_text())["devDependencies"])
+    reasons = set(re.findall(r"^\| `([@/A-Za-z0-9_-]+)`", section("Dependencies"), re.M))
     assert names == reasons
 
 
