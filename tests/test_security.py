@@ -63,6 +63,8 @@ def test_a_space_may_be_framed_by_the_hub_only(site: Site, monkeypatch: pytest.M
         {"origin": EVIL},
         {"origin": "null"},
         {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://["},
+        {"origin": "http://[x]"},
         {"origin": EVIL, "x_forwarded_host": "evil.example"},
         {"sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site"},

@@ -164,7 +164,8 @@ class Gate:
         origin = headers.get("origin")
         if origin is None:
             return False
-        return urlsplit(origin).netloc.lower() != headers.get("host", "").lower() and host_name(urlsplit(origin).netloc) not in self.allowed
+        place = place_of(origin)
+        return place != headers.get("host", "").lower() and host_name(place) not in self.allowed
 
 
 class Visitor:
@@ -192,6 +193,14 @@ def new_cookie(*, secure: bool, space: bool) -> str:
     """A Set-Cookie value with a fresh token. In a Space's iframe on huggingface.co only a partitioned cookie is kept."""
     where = "; SameSite=None; Secure; Partitioned" if space else "; SameSite=Lax" + ("; Secure" if secure else "")
     return f"{COOKIE}={secrets.token_urlsafe(16)}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly{where}"
+
+
+def place_of(origin: str) -> str:
+    """'https://Example.org:7860' → 'example.org:7860'. '' for what is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def host_name(host: str) -> str:
