@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,37 @@ def test_what_is_no_question_is_refused_in_words(site: Site, body: bytes) -> Non
 def test_another_site_may_not_ask(site: Site) -> None:
     headers = {"sec-fetch-site": "cross-site", "origin": "https://example.org"}
     assert httpx2.post(f"{site.url}/xray/look", json={"view": "prompt"}, headers=headers).status_code == 403
+
+
+BY_PROXY = [
+    {"x-forwarded-for": "203.0.113.9"},
+    {"X-Forwarded-Host": "chat.example.org"},
+    {"forwarded": "for=203.0.113.9"},
+    {"via": "1.1 vegur"},
+    {"x-real-ip": "203.0.113.9"},
+    {"cf-connecting-ip": "203.0.113.9"},
+    {"origin": "https://chat.example.org", "sec-fetch-site": "same-origin"},
+]
+
+
+@pytest.mark.parametrize("headers", BY_PROXY, ids=str)
+@pytest.mark.parametrize("question", [{"view": "load", "model": "/etc"}, {"view": "tokenizer", "text": "hi", "other": "/etc"}], ids=str)
+def test_who_comes_through_a_proxy_that_asks_for_this_machine_is_a_stranger(site: Site, question: dict, headers: dict[str, str]) -> None:
+    with visitor(site) as me:
+        question = {**question, "turn": told(site, owner(me)).id}
+        assert "/etc" in answers(me.post("/xray/look", json=question))[-1]["error"], "the person at this machine reads what is wrong there"
+        assert "not through a proxy" in answers(me.post("/xray/look", json=question, headers=headers))[-1]["error"]
+
+
+def test_so_does_who_speaks_http_1_0_as_nginx_does(site: Site) -> None:
+    with visitor(site) as me:
+        question = json.dumps({"view": "load", "model": "/etc", "turn": told(site, owner(me)).id})
+        token = me.cookies[security.COOKIE]
+    head = f"POST /xray/look HTTP/1.0\r\nHost: 127.0.0.1\r\nCookie: {security.COOKIE}={token}\r\nContent-Length: {len(question)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", site.settings.port), timeout=20) as proxy:
+        proxy.sendall((head + question).encode())
+        answer = b"".join(iter(lambda: proxy.recv(65536), b""))
+    assert b"not through a proxy" in answer
 
 
 def test_behind_a_login_everybody_sees_their_own_turns_only(tiny_llama: Path, make_direct) -> None:

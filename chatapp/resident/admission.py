@@ -11,6 +11,9 @@ from chatapp.errors import ChatError
 asked_from: ContextVar[str] = ContextVar("asked_from", default="")
 """The address that a message comes from; '' where it tells nobody apart. Set where a request comes in."""
 
+handed_on: ContextVar[bool] = ContextVar("handed_on", default=False)
+"""Did a proxy hand the request on, so that whoever asks need not sit at this machine? Set where a request comes in."""
+
 
 class Ticket:
     """A place in the queue. `admitted` is done when the turn may run, and fails with a ChatError when it never will.

@@ -30,6 +30,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SPACE_FRAMES = "https://huggingface.co https://*.hf.space"
 # Bearer key or public: nothing a browser adds by itself opens these, so any origin and any host name may ask.
 WITHOUT_COOKIES = ("/v1/", "/healthz")
+# Beside X-Forwarded-*: what a proxy adds to a request, and no browser.
+PROXY_HEADERS = frozenset(("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-original-host"))
 # Where a new visitor gets a cookie: pages, and the first thing a gradio_client reads.
 CONFIG_PATH = "/config"
 
@@ -74,6 +76,19 @@ def address_of(request: Any, owner: str) -> str:
         return host
     address = getattr(address, "ipv4_mapped", None) or address
     return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+
+
+def came_by_proxy(request: Any) -> bool:
+    """Did a proxy hand this request on? It may call itself this machine, and names its own as the one that is asked for.
+
+    Most say so in a header. nginx says nothing by itself, but speaks HTTP/1.0 or leaves the browser's Origin as it was. What forwards bytes
+    alone (ssh -R, socat) cannot be told from this machine.
+    """
+    headers = request.headers
+    if request.scope.get("http_version") == "1.0" or any(name in PROXY_HEADERS or name.startswith("x-forwarded-") for name in headers):
+        return True
+    origin = headers.get("origin")
+    return origin is not None and place_of(origin) != headers.get("host", "").lower()
 
 
 def visitor_token(cookie_header: str) -> str | None:

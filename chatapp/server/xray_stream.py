@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from chatapp import strict_json
 from chatapp.errors import ChatError
-from chatapp.resident.admission import asked_from
+from chatapp.resident.admission import asked_from, handed_on
 from chatapp.server.door import owner_asking
-from chatapp.server.security import address_of
+from chatapp.server.security import address_of, came_by_proxy
 
 if TYPE_CHECKING:
     from chatapp.xray.service import XrayService
@@ -42,6 +42,7 @@ def routes(service: "XrayService") -> list[Route]:
         except ChatError as error:
             return refused(str(error), error.status)
         asked_from.set(address_of(request, owner))
+        handed_on.set(came_by_proxy(request))
         return StreamingResponse(lines(service, question, owner), media_type=LINES, headers=HEADERS)
 
     return [Route(PATH, look, methods=["POST"], include_in_schema=False)]

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
 from chatapp.models.remembered import remember
+from chatapp.resident.admission import handed_on
 from chatapp.resident.slot import find_source
 from chatapp.settings import Settings
 from chatapp.turn import Turn
@@ -110,6 +111,8 @@ class Inspector:
         try:
             return self.tokenizer(model)
         except NotLoaded:
+            if reason := why_not_load(self.resident.settings):
+                raise ChatError(reason, status=403) from None
             if self._tokenizer is None or self._tokenizer[0] != model:
                 self._tokenizer = (model, await self.run(self._read_tokenizer, str(model)))
             return self._tokenizer[1]
@@ -244,8 +247,6 @@ class Inspector:
     def _read_tokenizer(self, name: str) -> "PreTrainedTokenizerBase":
         from chatapp.models.loading import load_tokenizer
 
-        if reason := why_not_load(self.resident.settings):
-            raise ChatError(reason, status=403)
         settings = self.resident.settings.model_copy(update={"model": name, "revision": ""})
         return load_tokenizer(find_source(settings), settings)
 
@@ -266,11 +267,11 @@ class Inspector:
 
 def why_not_load(settings: Settings) -> str:
     """Why nobody may have further models loaded here, in words: strangers must not fill the machine's memory or read its folders."""
-    if settings.local_only:
+    if settings.local_only and not handed_on.get():
         return ""
     return (
         "Further models are loaded only where the app is not open to everyone: by the person at this machine, "
-        "with --host on it and without --share, --public or --allowed-hosts."
+        "with --host on it, without --share, --public or --allowed-hosts, and not through a proxy."
     )
 
 
