@@ -111,7 +111,13 @@ def test_the_benchmark_runs_and_its_last_line_has_the_ratios(smol_gguf: Path, tm
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads(ended.stdout.splitlines()[-1])["ratios"]
-    assert {"single_vs_naive", "turn10_ttft_vs_turn1", "ui_vs_engine"} <= found.keys() and all(v > 0 for v in found.values())
+    assert {
+        "single_vs_naive",
+        "turn10_ttft_vs_turn1",
+        "ui_vs_engine",
+        "ui_eight_vs_engine",
+        "gradio_client_eight_vs_engine",
+    } <= found.keys() and all(v > 0 for v in found.values())
 
 
 @pytest.mark.slow

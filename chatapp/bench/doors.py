@@ -1,7 +1,8 @@
-"""The product: its engine alone, and the app as a visitor meets it, in a process of its own, through /v1 and through gradio_client."""
+"""The product: its engine alone, and the app as people meet it, in a process of its own: through the page's door, /v1, gradio_client."""
 
 import asyncio
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -27,6 +28,9 @@ APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
 LOOK = 0.02
 """Seconds between two looks whether gradio_client has received something: its first token is found up to this much late."""
+
+PAGE_TICK = 0.02
+"""Seconds between two views of a reply: the page asks for what it can draw in a fifth of the time, and that is about 4 ms here."""
 
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
@@ -106,6 +110,39 @@ async def openai_stream(client: httpx2.AsyncClient, body: dict) -> Run:
             if chunk.get("usage"):
                 tokens = chunk["usage"]["completion_tokens"]
     return Run(tokens, first, time.perf_counter() - started, text="".join(text))
+
+
+class PageWay:
+    """The page's own door: a message is sent, and watched until nothing runs. A visitor of its own for each reply, no history."""
+
+    name = "ui"
+
+    def __init__(self, url: str, tree: Tree, records: Records) -> None:
+        self.trees = (tree,)
+        self._client = openai_client(url)
+        self._records = records
+
+    async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
+        visitor, started, first = {"session": secrets.token_hex(16)}, time.perf_counter(), 0.0
+        ask = {"do": "send", "text": messages[-1].content, "settings": asdict(sampling), **visitor}
+        sent = json.loads(_fine(await self._client.post("/ui/chat", json=ask)).content)
+        asked = {"conversation": sent["conversation"], "tick": PAGE_TICK, **visitor}
+        shown: dict[int, str] = {}
+        async with self._client.stream("POST", "/ui/watch", json=asked) as answer:
+            async for line in _fine(answer).aiter_lines():
+                news = json.loads(line)
+                if "error" in news:
+                    raise ChatError(f"the page's door: {news['error']['message']}")
+                shown |= dict(news.get("grown", {}).get("blocks", []))
+                first = first or (time.perf_counter() - started if shown else 0.0)
+        total = time.perf_counter() - started
+        return Run(self._records.reply_tokens(messages[-1].content), first, total, text="".join(shown.values()))
+
+
+def _fine(answer: httpx2.Response) -> httpx2.Response:
+    if answer.status_code != 200:
+        raise ChatError(f"the page's door answered {answer.status_code}")
+    return answer
 
 
 class GradioWay:

@@ -22,6 +22,9 @@ from chatapp.settings import Settings
 SLOW = ("naive", "serve", "serve_batching")
 """Tens of seconds each time many people ask."""
 
+ONE_MESSAGE = ("ui", "gradio_client")
+"""They send no history."""
+
 WAKING_NUMBER = 10_000
 WAKING = Sampling(temperature=0.0, max_tokens=16)
 """Brings a way's memory back into the processor's caches, and the first time its libraries into memory."""
@@ -112,7 +115,7 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
 
     url, tree, records = stack.enter_context(doors.app(plan.settings))
     door = await asyncio.to_thread(doors.GradioWay, url, tree, records)
-    ways.append(doors.ApiWay(url, tree))
+    ways += [doors.PageWay(url, tree, records), doors.ApiWay(url, tree)]
     add(door)
     if plan.peers:
         if engine.card.engine == "llamacpp":
@@ -160,9 +163,9 @@ async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> No
 
 
 async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results) -> None:
-    """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt. gradio_client sends no history."""
+    """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt."""
     for name in stage.in_turn(repeat):
-        if name == "gradio_client" or (repeat and name in SLOW):
+        if name in ONE_MESSAGE or (repeat and name in SLOW):
             continue
         try:
             async with stage.alone(name) as way:

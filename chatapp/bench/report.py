@@ -30,9 +30,11 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
     if serves := [many[name] for name in ("serve", "serve_batching") if name in many]:
         found["eight_vs_serve"] = pairs(many["engine"], max(serves, key=median))
     found["turn10_ttft_vs_turn1"] = [last / first for first, last in results.turns["engine"]]
-    if "gradio_client" in single:
-        found["ui_vs_engine"] = pairs(single["gradio_client"], single["engine"])
-        found["api_vs_engine"] = pairs(single["api"], single["engine"])
+    for way in ("ui", "api", "gradio_client"):
+        if way in single:
+            found[f"{way}_vs_engine"] = pairs(single[way], single["engine"])
+        if way in many and plan.compared > 1:
+            found[f"{way}_eight_vs_engine"] = pairs(many[way], many["engine"])
     return found
 
 
