@@ -13,7 +13,17 @@ from chatapp.sampling import SAMPLING_PARAMS
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
-    "page.css": ("style.css", "markdown.css"),
+    "page.css": (
+        "base.css",
+        "layout.css",
+        "sidebar.css",
+        "transcript.css",
+        "welcome.css",
+        "composer.css",
+        "overlays.css",
+        "settings.css",
+        "markdown.css",
+    ),
     "page.js": ("core.js", "chat.js", "transcript.js", "composer.js", "settings.js", "sidebar.js", "panel.js"),
     "xray.css": ("xray.css",),
     "xray.js": ("xray.js", "xray-tokens.js", "xray-pasted.js", "xray-attention.js", "xray-model.js"),

@@ -1,4 +1,4 @@
-"""The look as Gradio variables: own palette, system fonts, nothing fetched. The rest stands in assets/style.css."""
+"""The look as Gradio variables: own palette, system fonts, nothing fetched. The rest stands in assets/*.css."""
 
 import gradio as gr
 from gradio.themes.utils import colors
