@@ -165,7 +165,7 @@
   const copyCode = () => tool("Copy the code", "copy", (event) => copier(() => codeOf(event.currentTarget))(event));
   const codeOf = (button) => button.closest(".code").querySelector("code").textContent;
 
-  function given(said) {
+  function earlier(said) {
     const words = app.el("div", { class: `${said.role === "user" ? "user" : "bot markdown"} message`, dir: "auto" });
     if (said.role === "user") words.textContent = said.text;
     else fill(words, said.blocks);
@@ -175,7 +175,7 @@
   function make(id) {
     const row = app.view.rows[id];
     const node = app.el("article", { class: "exchange", "data-turn": id });
-    node.append(...row.given.map(given));
+    node.append(...row.history.map(earlier));
     node.asked = app.el("div", { class: "user message", dir: "auto" });
     node.said = app.el("div", { class: "bot markdown message" });
     node.append(app.el("div", { class: "user-row" }, node.asked), app.el("div", { class: "bot-row" }, node.said));

@@ -217,7 +217,7 @@
           ["date given to the template", c.date || "none"],
           ["prompt", `${c.prompt_ids.length} ids`],
           ["reply", `${c.reply_ids.length} ids, ${data.recorded} with the engine's own probability`],
-          ["ended by", c.stop_reason],
+          ["ended by", c.finish_reason],
         ];
       xray.fill(
         body,

@@ -114,17 +114,17 @@
       longList(box, data, { kind: kindOf });
       const used = new Set(data.rows.map((row) => (row.kind === "content" ? row.role : row.kind)));
       const notes = [];
-      if (data.dropped)
+      if (data.dropped_messages)
         notes.push(
-          el("p", { class: "x-note" }, `${data.dropped} earlier messages were left out because they did not fit into the context.`),
+          el("p", { class: "x-note" }, `${data.dropped_messages} earlier messages were left out because they did not fit into the context.`),
         );
-      if (data.guarded.length)
+      if (data.escaped_special_tokens.length)
         notes.push(
           el(
             "p",
             { class: "x-note" },
             "Typed control strings were handed over as plain text, not as control tokens: ",
-            ...data.guarded.map((g) => el("code", {}, g)),
+            ...data.escaped_special_tokens.map((g) => el("code", {}, g)),
           ),
         );
       xray.fill(
@@ -134,7 +134,7 @@
           { class: "x-facts" },
           xray.fact("tokens", data.tokens),
           xray.fact("characters", [...data.text].length),
-          xray.fact("dropped messages", data.dropped),
+          xray.fact("dropped messages", data.dropped_messages),
           xray.fact("attention mask", "all 1"),
         ),
         el(

@@ -9,7 +9,7 @@ from chatapp.sampling import Sampling
 
 Role = Literal["system", "user", "assistant"]
 
-StopReason = Literal["", "end", "length", "stop", "stopped", "error", "interrupted"]
+FinishReason = Literal["", "end", "length", "stop", "stopped", "error", "interrupted"]
 """'' still running · end-of-turn token · max tokens or context · a stop string · a person pressed Stop · failed · the process died."""
 
 
@@ -39,17 +39,18 @@ class Span:
 class Prompt:
     """What the model is given, made once: `ids` is the very list handed to it.
 
-    messages  the messages that went in, after dropping; dropped  how many whole oldest messages were left out for space
-    guarded   special-token strings a person typed, encoded as plain text
-    date      the date handed to the template, ISO, so that an old turn stays true
+    messages                the messages that went in, after dropping
+    dropped_messages        how many whole oldest messages were left out for space
+    escaped_special_tokens  special-token strings a person typed, encoded as plain text
+    date                    the date handed to the template, ISO, so that an old turn stays true
     """
 
     ids: tuple[int, ...]
     text: str
     spans: tuple[Span, ...] = ()
     messages: tuple[Message, ...] = ()
-    dropped: int = 0
-    guarded: tuple[str, ...] = ()
+    dropped_messages: int = 0
+    escaped_special_tokens: tuple[str, ...] = ()
     date: str = ""
 
 
@@ -105,9 +106,9 @@ class Turn:
     `sampling` is what was asked for; `seed` is the one the reply was drawn with: the asked one, or one the app chose so that the reply
     can be made again. None for a greedy reply, and for engines that cannot repeat one.
 
-    `prompt_ids` is the very list handed to the model. Its last `prefilled` ids are the given beginning of the reply
-    (Continue, or a branch from an alternative token), whose text is `prefill_text`; `reply_ids` are the generated ones.
-    `given` holds earlier messages that came with an API request or an import instead of from parent turns.
+    `prompt_ids` is the very list handed to the model. Its last `prefix_tokens` ids are the given beginning of the reply
+    (Continue, or a branch from an alternative token), whose text is `prefix_text`; `reply_ids` are the generated ones.
+    `history` holds earlier messages that came with an API request or an import instead of from parent turns.
     """
 
     owner: str
@@ -116,27 +117,27 @@ class Turn:
     id: str = field(default_factory=new_id)
     parent_id: str | None = None
     system: str = ""
-    given: tuple[Message, ...] = ()
+    history: tuple[Message, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     created: float = field(default_factory=time.time)
     # what the model saw
     prompt_text: str = ""
     prompt_ids: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
-    dropped: int = 0
-    guarded: tuple[str, ...] = ()
+    dropped_messages: int = 0
+    escaped_special_tokens: tuple[str, ...] = ()
     date: str = ""
     seed: int | None = None
-    prefilled: int = 0
-    prefill_text: str = ""
+    prefix_tokens: int = 0
+    prefix_text: str = ""
     continues: str | None = None
     # what it did
     reply_text: str = ""
     reply_ids: list[int] = field(default_factory=list)
     logprobs: list[float | None] = field(default_factory=list)
-    stop_reason: StopReason = ""
+    finish_reason: FinishReason = ""
     error: str = ""
-    reused: int = 0
+    cached_prompt_tokens: int = 0
     timings: Timings = field(default_factory=Timings)
     # who did it
     model: str = ""
@@ -149,21 +150,21 @@ class Turn:
     @property
     def reply(self) -> str:
         """The whole reply as read: its given beginning and what was generated."""
-        return self.prefill_text + self.reply_text
+        return self.prefix_text + self.reply_text
 
     @property
     def running(self) -> bool:
-        return self.stop_reason == ""
+        return self.finish_reason == ""
 
     @property
     def taken_back(self) -> bool:
         """Stopped while it waited: no engine ever took it, and later prompts leave the question out."""
-        return self.stop_reason == "stopped" and not self.timings.started
+        return self.finish_reason == "stopped" and not self.timings.started
 
     @property
     def cut(self) -> bool:
         """Ended by something else than the model."""
-        return self.stop_reason in ("length", "stopped", "interrupted", "error")
+        return self.finish_reason in ("length", "stopped", "interrupted", "error")
 
     @property
     def can_continue(self) -> bool:

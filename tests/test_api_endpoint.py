@@ -113,7 +113,7 @@ def test_cancel_stops_the_model_and_keeps_what_was_written(site: Site, scripted:
     assert until(lambda: scripted.closed == 1) and scripted.steps < 500
     (owner,) = site_owners(site)
     (row,) = site.chat.store.conversations(owner)
-    assert until(lambda: site.chat.store.path(owner, row.id)[0].stop_reason == "stopped")
+    assert until(lambda: site.chat.store.path(owner, row.id)[0].finish_reason == "stopped")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_a_reply_is_recorded_whole(chat: Chat, scripted, url: str) -> None
     stored = Store(url).turn(ME, turn.id)
     assert stored == live
     assert (stored.reply, stored.reply_ids, stored.logprobs) == ("Hello world", [1000, 1001, 1002], [-0.5] * 3)
-    assert (stored.stop_reason, stored.error, stored.system, stored.user) == ("end", "", "Be kind", "Hi")
+    assert (stored.finish_reason, stored.error, stored.system, stored.user) == ("end", "", "Be kind", "Hi")
     assert (stored.model, stored.engine, stored.device, stored.dtype) == ("scripted", "scripted", "cpu", "float32")
     assert stored.versions["chatapp"] and stored.versions["transformers"]
     timings = stored.timings
@@ -82,7 +82,7 @@ async def test_the_question_is_on_disk_before_the_first_token(chat: Chat, script
     assert (other.user, other.reply_ids, other.running) == ("Are you there?", [], True)
     assert scripted.steps == 0
     scripted.hold.set()
-    assert (await ended(chat, turn)).stop_reason == "end"
+    assert (await ended(chat, turn)).finish_reason == "end"
 
 
 async def test_a_running_reply_is_flushed_while_it_runs(chat: Chat, scripted, url: str) -> None:
@@ -101,14 +101,14 @@ async def test_stop_keeps_what_was_shown_and_closes_the_engine(chat: Chat, scrip
     await until(lambda: len(turn.reply_ids) > 5)
     shown = turn.reply_text
     await chat.stop(ME, turn.id)
-    assert turn.stop_reason == "stopped" and turn.reply_text == shown != ""
+    assert turn.finish_reason == "stopped" and turn.reply_text == shown != ""
     assert Store(url).turn(ME, turn.id) == turn and turn.can_continue and not turn.taken_back
     await until(lambda: scripted.closed == 1)
     steps = scripted.steps
     await asyncio.sleep(0.03)
     assert scripted.steps == steps
     await chat.stop(ME, turn.id)  # stopping what has ended changes nothing
-    assert Store(url).turn(ME, turn.id).stop_reason == "stopped"
+    assert Store(url).turn(ME, turn.id).finish_reason == "stopped"
 
 
 async def test_a_closed_follower_does_not_end_the_reply(chat: Chat, scripted) -> None:
@@ -153,7 +153,7 @@ async def test_a_turn_seen_in_the_store_the_moment_it_is_written_can_be_followed
     store.told.set()
     await asyncio.gather(*sending, stopping)
     assert (await following).reply == "".join(LONG[:50])
-    assert store.turn(ME, seen["Stop me"].id).stop_reason == "stopped"
+    assert store.turn(ME, seen["Stop me"].id).finish_reason == "stopped"
     await chat.shutdown()
 
 
@@ -193,7 +193,7 @@ async def test_too_long_is_refused_with_both_numbers_and_leaves_no_trace(chat: C
 async def test_half_characters_and_nul_do_not_break_a_message(chat: Chat) -> None:
     turn = await chat.send(ME, "a\0b \ud83d\ude00 \ud83d!")
     assert turn.user == "ab 😀 \ufffd!"
-    assert (await ended(chat, turn)).stop_reason == "end"
+    assert (await ended(chat, turn)).finish_reason == "end"
 
 
 async def test_max_tokens_beyond_the_context_are_clamped_for_the_engine_only(chat: Chat, scripted) -> None:
@@ -204,8 +204,8 @@ async def test_max_tokens_beyond_the_context_are_clamped_for_the_engine_only(cha
 
 async def test_given_messages_and_a_wrong_conversation(chat: Chat, scripted) -> None:
     given = (Message("user", "Earlier"), Message("assistant", "Yes"))
-    turn = await ended(chat, await chat.send(ME, "Now", given=given))
-    assert turn.given == given and "Earlier" in turn.prompt_text
+    turn = await ended(chat, await chat.send(ME, "Now", history=given))
+    assert turn.history == given and "Earlier" in turn.prompt_text
     with pytest.raises(NotFound):
         await chat.send(ME, "Hi", conversation_id="made-up-by-a-browser")
     other = await ended(chat, await chat.send(ME, "Elsewhere"))
@@ -232,14 +232,14 @@ async def test_an_engine_that_breaks_ends_its_own_reply_only(chat: Chat, scripte
     scripted.fail_after = 2
     with caplog.at_level(logging.ERROR, logger="chatapp"):
         broken = await ended(chat, await chat.send(ME, "Hi"))
-    assert (broken.stop_reason, broken.reply) == ("error", "Hello ")
+    assert (broken.finish_reason, broken.reply) == ("error", "Hello ")
     assert "RuntimeError" in broken.error and "scripted failure" not in broken.error and "Traceback" not in broken.error
     assert "scripted failure" in caplog.text, "the log has the traceback"
     scripted.failure = ChatError("The GPU is out of memory: 3 GB were needed, 1 is free. Lower the context.")
     told = await ended(chat, await chat.send(ME, "Hi"))
     assert told.error == str(scripted.failure)
     scripted.fail_after = None
-    assert (await ended(chat, await chat.send(ME, "Hi"))).stop_reason == "end"
+    assert (await ended(chat, await chat.send(ME, "Hi"))).finish_reason == "end"
 
 
 async def test_a_message_waits_visibly_while_the_engine_loads_and_is_rendered_then(scripted, url: str) -> None:
@@ -258,7 +258,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_to_those_waiting_and_to_the
     chat = Chat(residence, Store(url))
     turn = await chat.send(ME, "Hi")
     residence.become("failed", "The folder /m has no config.json.")
-    assert ((await ended(chat, turn)).stop_reason, turn.error) == ("error", "The folder /m has no config.json.")
+    assert ((await ended(chat, turn)).finish_reason, turn.error) == ("error", "The folder /m has no config.json.")
     with pytest.raises(ChatError, match=r"no config\.json"):
         await chat.send(ME, "Hi")
     await chat.shutdown()
@@ -310,8 +310,8 @@ async def test_shutdown_interrupts_and_saves_and_takes_no_more(scripted, url: st
     await until(lambda: len(running.reply_ids) > 5)
     await chat.shutdown()
     stored = Store(url).turn(ME, running.id)
-    assert stored == running and stored.stop_reason == "interrupted" and stored.can_continue and len(stored.reply_ids) > 5
-    assert Store(url).turn(ME, waiting.id).stop_reason == "interrupted"
+    assert stored == running and stored.finish_reason == "interrupted" and stored.can_continue and len(stored.reply_ids) > 5
+    assert Store(url).turn(ME, waiting.id).finish_reason == "interrupted"
     assert len(scripted.fed) == 1 and asyncio.all_tasks() == {asyncio.current_task()}
     with pytest.raises(ChatError, match="shutting down"):
         await chat.send(ME, "Three")
@@ -323,7 +323,7 @@ async def test_what_a_dead_process_left_running_is_interrupted_at_the_next_start
     store.close()
     chat = Chat(Residence(scripted), Store(url))
     turn = await ended(chat, Turn(ME, "c1", "", id="t1"))
-    assert (turn.stop_reason, turn.user, turn.can_continue) == ("interrupted", "Left alone", True)
+    assert (turn.finish_reason, turn.user, turn.can_continue) == ("interrupted", "Left alone", True)
 
 
 async def test_the_meter_counts_the_path_and_what_is_typed(chat: Chat) -> None:

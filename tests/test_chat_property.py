@@ -101,7 +101,7 @@ def _check(store: Store, conversation_id: str, made: dict[str, Turn]) -> None:
     assert set(stored) == set(made)
     for turn in stored.values():
         live = made[turn.id]
-        assert (turn.user, turn.reply, turn.reply_ids, turn.stop_reason) == (live.user, live.reply, live.reply_ids, live.stop_reason)
+        assert (turn.user, turn.reply, turn.reply_ids, turn.finish_reason) == (live.user, live.reply, live.reply_ids, live.finish_reason)
         assert turn.parent_id is None or turn.parent_id in stored
         assert not turn.running and store.path(ME, conversation_id, turn.id)[-1].id == turn.id
     assert whole.leaf in stored or not stored

@@ -30,26 +30,26 @@ async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
 
 
 async def test_regenerate_and_edit_stand_beside_the_old_version(chat: Chat) -> None:
-    first = await ended(chat, await chat.send(ME, "One", system="Old", given=(Message("user", "G"), Message("assistant", "A"))))
+    first = await ended(chat, await chat.send(ME, "One", system="Old", history=(Message("user", "G"), Message("assistant", "A"))))
     again = await ended(chat, await chat.regenerate(ME, first.id))
     edited = await ended(chat, await chat.edit(ME, first.id, "Uno", system="New", sampling=CUT))
     assert chat.store.versions(ME, first.id) == [first.id, again.id, edited.id]
-    assert (again.user, again.system, again.given, again.sampling) == ("One", "Old", first.given, first.sampling)
-    assert (edited.user, edited.system, edited.given, edited.sampling) == ("Uno", "New", first.given, CUT)
+    assert (again.user, again.system, again.history, again.sampling) == ("One", "Old", first.history, first.sampling)
+    assert (edited.user, edited.system, edited.history, edited.sampling) == ("Uno", "New", first.history, CUT)
     assert again.prompt_ids == first.prompt_ids and "Uno" in edited.prompt_text
     assert [t.id for t in await chat.path(ME, first.conversation_id)] == [edited.id]
 
 
 async def test_continue_goes_on_from_the_very_ids(chat: Chat, scripted) -> None:
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(max_tokens=3)))
-    assert cut.stop_reason == "length"
+    assert cut.finish_reason == "length"
     more = await ended(chat, await chat.resume(ME, cut.id, sampling=Sampling(max_tokens=4)))
     assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) == scripted.fed[-1]
-    assert (more.prefilled, more.prefill_text, more.continues, more.parent_id) == (3, cut.reply, cut.id, cut.parent_id)
+    assert (more.prefix_tokens, more.prefix_text, more.continues, more.parent_id) == (3, cut.reply, cut.id, cut.parent_id)
     assert more.reply == cut.reply + more.reply_text and more.prompt_text == cut.prompt_text
     third = await ended(chat, await chat.resume(ME, more.id))
-    assert third.prompt_ids == (*more.prompt_ids, *more.reply_ids) and third.prefilled == 7
-    assert third.prefill_text == more.reply
+    assert third.prompt_ids == (*more.prompt_ids, *more.reply_ids) and third.prefix_tokens == 7
+    assert third.prefix_text == more.reply
     following = await ended(chat, await chat.send(ME, "And?", conversation_id=cut.conversation_id))
     assert third.reply in following.prompt_text
 
@@ -62,7 +62,7 @@ async def test_a_reply_of_another_model_is_continued_from_its_text(chat: Chat, s
     [foreign] = chat.store.path(ME, copy.id)
     more = await ended(chat, await chat.resume(ME, foreign.id))
     assert more.prompt_ids == (*cut.prompt_ids, *old) == scripted.fed[-1]
-    assert (more.prefilled, more.prefill_text, more.model) == (len(old), cut.reply, "scripted")
+    assert (more.prefix_tokens, more.prefix_text, more.model) == (len(old), cut.reply, "scripted")
 
 
 def _by_another_model(store: Store, turn: Turn):
@@ -85,7 +85,7 @@ async def test_only_a_cut_reply_can_be_continued(chat: Chat, scripted) -> None:
 async def test_continue_without_room_is_refused_with_the_numbers(chat: Chat, scripted) -> None:
     scripted.ids, scripted.words = scripted.ids[:1] * 3000, ["x"] * 3000
     full = await ended(chat, await chat.send(ME, "Fill it", sampling=Sampling(max_tokens=32768)))
-    assert len(full.prompt_ids) + len(full.reply_ids) == 2048 and full.stop_reason == "length"
+    assert len(full.prompt_ids) + len(full.reply_ids) == 2048 and full.finish_reason == "length"
     with pytest.raises(ChatError, match="2048 tokens, and the model holds 2048"):
         await chat.resume(ME, full.id)
 
@@ -95,9 +95,9 @@ async def test_branch_takes_the_other_token_and_goes_on(chat: Chat, scripted) ->
     other = scripted.tokenizer.encode(" hello")[0]
     branch = await ended(chat, await chat.branch(ME, whole.id, 3, other))
     assert branch.prompt_ids == (*whole.prompt_ids, *whole.reply_ids[:3], other) == scripted.fed[-1]
-    assert branch.prefill_text == scripted.tokenizer.decode([*whole.reply_ids[:3], other]) and branch.prefilled == 4
+    assert branch.prefix_text == scripted.tokenizer.decode([*whole.reply_ids[:3], other]) and branch.prefix_tokens == 4
     again = await ended(chat, await chat.branch(ME, branch.id, 1, other))
-    assert again.prompt_ids == (*branch.prompt_ids, branch.reply_ids[0], other) and again.prefilled == 6
+    assert again.prompt_ids == (*branch.prompt_ids, branch.reply_ids[0], other) and again.prefix_tokens == 6
 
 
 @pytest.mark.parametrize(("position", "token"), [(-1, 5), (99, 5), (0, -1), (0, 10**6), (0, "end")])
@@ -113,7 +113,7 @@ async def test_stopped_in_the_middle_of_a_character_it_is_continued_there(chat: 
     cut = await ended(chat, await chat.send(ME, "Smile", sampling=Sampling(max_tokens=1)))
     assert cut.reply == "" and len(cut.reply_ids) == 1
     more = await ended(chat, await chat.resume(ME, cut.id))
-    assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) and more.prefilled == 1
+    assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) and more.prefix_tokens == 1
 
 
 async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat: Chat, scripted) -> None:
@@ -153,9 +153,9 @@ async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat,
     assert refused.value.status == 429 and len(chat.store.conversations(YOU)) == 2
     await chat.stop(ME, turns[0].id)
     await until(lambda: chat.position(turns[1].id) is None)
-    assert not turns[1].stop_reason, "stopping mine does not stop yours"
+    assert not turns[1].finish_reason, "stopping mine does not stop yours"
     scripted.hold.set()
-    assert [(await ended(chat, t)).stop_reason for t in turns] == ["stopped", "end", "end", "end"]
+    assert [(await ended(chat, t)).finish_reason for t in turns] == ["stopped", "end", "end", "end"]
 
 
 async def test_two_sends_at_the_same_moment_make_one_path(chat: Chat) -> None:
@@ -172,7 +172,7 @@ async def test_a_deleted_earlier_turn_does_not_break_what_waits_behind_it(chat: 
     chat.store.delete_turn(ME, first.id, keep_children=True)
     scripted.hold.set()
     done = await ended(chat, second)
-    assert (done.stop_reason, done.parent_id) == ("end", None) and "One" not in done.prompt_text
+    assert (done.finish_reason, done.parent_id) == ("end", None) and "One" not in done.prompt_text
 
 
 async def test_what_is_deleted_while_a_message_waits_behind_another_conversation_never_reaches_the_model(chat: Chat, scripted) -> None:
@@ -216,7 +216,7 @@ async def test_a_reply_goes_on_without_what_was_deleted_before_it(chat: Chat, sc
     turn = await (chat.resume(ME, cut.id) if go_on == "resume" else chat.branch(ME, cut.id, 1, cut.reply_ids[1]))
     done = await ended(chat, turn)
     prompt = scripted.tokenizer.decode(scripted.fed[-1])
-    assert "SECRETWORD" not in prompt and prompt.endswith(cut.reply) and done.prefill_text == cut.reply
+    assert "SECRETWORD" not in prompt and prompt.endswith(cut.reply) and done.prefix_text == cut.reply
 
 
 class FullDisk(Store):
@@ -243,7 +243,7 @@ async def test_on_a_full_disk_the_reply_stays_visible_and_sending_waits_for_spac
     store.full = True
     turn = await chat.send(ME, "Hi")
     done = await ended(chat, turn)
-    assert (done.stop_reason, done.reply) == ("end", "Hello world")
+    assert (done.finish_reason, done.reply) == ("end", "Hello world")
     assert "disk is full" in chat.unsaved(turn.id) and store.turn(ME, turn.id).running
     assert [t.reply for t in await chat.path(ME, turn.conversation_id)] == ["Hello world"]
     assert [t.reply async for t in chat.follow(ME, turn.id)] == ["Hello world"]
@@ -278,10 +278,10 @@ async def test_stop_does_not_wait_for_a_slow_engine_but_the_next_reply_does(scri
     second = await chat.send(YOU, "Two")
     await until(lambda: first.reply == "shown")
     await chat.stop(ME, first.id)
-    assert chat.store.turn(ME, first.id).stop_reason == "stopped" and engine.closed == 0
+    assert chat.store.turn(ME, first.id).finish_reason == "stopped" and engine.closed == 0
     await until(lambda: len(engine.fed) == 2)
     assert engine.closed == 1, "the engine was free before it got the next prompt"
-    assert (first.reply, first.stop_reason, second.running) == ("shown", "stopped", True)
+    assert (first.reply, first.finish_reason, second.running) == ("shown", "stopped", True)
     await chat.shutdown()
 
 
@@ -291,6 +291,6 @@ async def test_a_message_found_too_long_when_its_time_comes_says_so_and_is_left_
     turn = await chat.send(ME, "many words " * 3000)
     residence.become("ready")
     done = await ended(chat, turn)
-    assert done.stop_reason == "error" and "2,048" in done.error and done.user == "many words " * 3000
-    assert (await ended(chat, await chat.send(ME, "Short", conversation_id=turn.conversation_id))).stop_reason == "end"
+    assert done.finish_reason == "error" and "2,048" in done.error and done.user == "many words " * 3000
+    assert (await ended(chat, await chat.send(ME, "Short", conversation_id=turn.conversation_id))).finish_reason == "end"
     await chat.shutdown()

@@ -53,7 +53,7 @@ async def free(chat: Chat, scripted, conversation_id: str) -> bool:
 async def test_removing_an_exchange_with_all_that_follows_stops_what_runs_and_waits_below_it(chat: Chat, scripted) -> None:
     one, two, three, four = await written_at_the_end(chat, scripted)
     await remove(chat, ME, two.id, keep_children=False)
-    assert (three.stop_reason, four.stop_reason) == ("stopped", "stopped")
+    assert (three.finish_reason, four.finish_reason) == ("stopped", "stopped")
     assert [turn.id for turn in await chat.path(ME, one.conversation_id)] == [one.id]
     assert await free(chat, scripted, one.conversation_id)
     assert len(scripted.fed) == 4, "the waiting one never began"
@@ -64,7 +64,7 @@ async def test_removing_one_exchange_lets_what_follows_it_go_on(chat: Chat, scri
     await remove(chat, ME, two.id, keep_children=True)
     assert three.running and four.running
     await remove(chat, ME, three.id, keep_children=True)
-    assert three.stop_reason == "stopped" and four.running
+    assert three.finish_reason == "stopped" and four.running
     assert [turn.id for turn in await chat.path(ME, one.conversation_id)] == [one.id, four.id]
 
 
@@ -81,7 +81,7 @@ async def test_a_temporary_exchange_is_removed_in_the_same_way(chat: Chat, scrip
     scripted.hold = asyncio.Event()
     second = await chat.send(ME, "Two", conversation_id=first.conversation_id, keep=not temporary)
     await remove(chat, ME, first.id, keep_children=False)
-    assert second.stop_reason == "stopped" and await chat.path(ME, first.conversation_id) == []
+    assert second.finish_reason == "stopped" and await chat.path(ME, first.conversation_id) == []
 
 
 async def test_a_reply_whose_turn_another_process_deleted_ends_itself(chat: Chat, scripted, url: str) -> None:
@@ -102,5 +102,5 @@ async def test_so_does_one_that_has_nothing_new_to_save(chat: Chat, scripted, ur
     assert other.delete_all(ME) == other.delete_all(YOU) == 1
     async with asyncio.timeout(4):
         await until(lambda: (chat.queue.running, chat.queue.waiting) == (0, 0))
-    assert (reading.stop_reason, waiting.running, scripted.closed) == ("stopped", False, len(scripted.fed))
+    assert (reading.finish_reason, waiting.running, scripted.closed) == ("stopped", False, len(scripted.fed))
     other.close()

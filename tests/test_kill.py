@@ -46,7 +46,7 @@ def test_nothing_older_than_a_second_is_lost_by_kill_9(moment: float, tmp_path: 
 async def _check_and_continue(store: Store, engine: Scripted, conversation_id: str, turn_id: str, promised: int) -> None:
     chat = Chat(Resident.of(engine), store)
     [turn] = store.path(ME, conversation_id)
-    assert (turn.id, turn.user, turn.stop_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
+    assert (turn.id, turn.user, turn.finish_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
     assert len(turn.reply_ids) >= promised
     assert turn.reply_text == "".join(f"w{n} " for n in range(len(turn.reply_ids)))
     more: Turn = await ended(chat, await chat.resume(ME, turn_id))

@@ -70,7 +70,7 @@ def test_any_body_of_a_request_is_read_or_refused_in_words(fields: dict[str, Any
         str(error).encode()
         str(getattr(error, "param", "")).encode()
     else:
-        for text in (ask.text, ask.system, *(m.content for m in ask.given), *ask.sampling.stop):
+        for text in (ask.text, ask.system, *(m.content for m in ask.history), *ask.sampling.stop):
             text.encode()
 
 
@@ -91,10 +91,10 @@ def test_any_body_at_the_door_is_read_or_refused_in_words(data: Any, message: ty
 async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted, store_url: str) -> None:
     store = Store(store_url)
     chat = Chat(Residence(scripted), store)
-    old = Turn(ME, "c", f"cut {HALF}", system=f"be {HALF}", given=(Message("user", HALF),), reply_text=f"{HALF}ok", stop_reason="end")
+    old = Turn(ME, "c", f"cut {HALF}", system=f"be {HALF}", history=(Message("user", HALF),), reply_text=f"{HALF}ok", finish_reason="end")
     store.add(ME, [Conversation("c", "Cut", 1.0, 1.0, False, old.id, [old])])
     turn = await ended(chat, await chat.send(ME, "go on", conversation_id="c", system=old.system))
-    assert (turn.stop_reason, store.turn(ME, old.id).user) == ("end", f"cut {HALF}")
+    assert (turn.finish_reason, store.turn(ME, old.id).user) == ("end", f"cut {HALF}")
     assert "cut \ufffd" in turn.prompt_text and "be \ufffd" in turn.prompt_text
     news = [door.line(line) async for line in Watcher(chat, Resident.of(scripted)).watch(ME, {"conversation": "c"})]
     assert "cut \ufffd" in "".join(news).encode().decode()

@@ -18,12 +18,11 @@ from chatapp.store.database import Database
 from chatapp.turn import Message, Span, Timings, Turn
 
 OLD = Turn(
-    "me", "c1", "What is a wombat? 什么\0", id="t1", system="Be brief.", given=(Message("user", "hi"),), created=5.5,
-    sampling=Sampling(seed=7, stop=("x",)),
-    prompt_text="<s>", prompt_ids=(1, 49151), spans=(Span(0, 3, "template", None, None),), dropped=2, guarded=("<s>",),
-    date="2026-01-02", prefilled=1, prefill_text="A ", reply_text="marsupial", reply_ids=[5, 6], logprobs=[-0.5, None], stop_reason="end",
-    reused=1, timings=Timings(1.0, 2.0, None, 3.5), model="m", revision="r", engine="e", device="cpu", dtype="float32",
-    versions={"torch": "2"},
+    "me", "c1", "What is a wombat? 什么\0", id="t1", system="Be brief.", history=(Message("user", "hi"),), created=5.5,
+    sampling=Sampling(seed=7, stop=("x",)), prompt_text="<s>", prompt_ids=(1, 49151), spans=(Span(0, 3, "template", None, None),),
+    dropped_messages=2, escaped_special_tokens=("<s>",), date="2026-01-02", prefix_tokens=1, prefix_text="A ",
+    reply_text="marsupial", reply_ids=[5, 6], logprobs=[-0.5, None], finish_reason="end", cached_prompt_tokens=1,
+    timings=Timings(1.0, 2.0, None, 3.5), model="m", revision="r", engine="e", device="cpu", dtype="float32", versions={"torch": "2"},
 )  # fmt: skip
 
 FIRST_TURN = {

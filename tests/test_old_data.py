@@ -101,14 +101,16 @@ async def test_fields_that_had_other_names_have_their_values(chat: Chat, store: 
     async def last(title: str) -> Turn:
         return (await chat.path(ME, called(store, title)))[-1]
 
-    assert (await last("What is a wombat?")).guarded == ("<|im_start|>",)
-    assert (await last("With a history")).given == (Message("user", "Earlier question"), Message("assistant", "Earlier reply"))
+    assert (await last("What is a wombat?")).escaped_special_tokens == ("<|im_start|>",)
+    assert (await last("With a history")).history == (Message("user", "Earlier question"), Message("assistant", "Earlier reply"))
     words = next(row.title for row in store.conversations(ME) if "many words" in row.title)
-    assert (await last(words)).dropped > 0
+    assert (await last(words)).dropped_messages > 0
     branch = await last("Tell me a story")
-    assert (branch.prefilled, branch.reused) == (3, 3) and branch.prefill_text and branch.reply.startswith(branch.prefill_text)
+    assert (
+        (branch.prefix_tokens, branch.cached_prompt_tokens) == (3, 3) and branch.prefix_text and branch.reply.startswith(branch.prefix_text)
+    )
     reasons = {"Stopped in the middle": "stopped", "This one fails": "error", "Interrupted by the end of the process": "interrupted"}
-    assert {title: (await last(title)).stop_reason for title in reasons} == reasons
+    assert {title: (await last(title)).finish_reason for title in reasons} == reasons
     assert (await last("From elsewhere")).reply == "Imported reply"
 
 

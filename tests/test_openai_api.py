@@ -118,14 +118,14 @@ def test_messages_become_system_earlier_messages_and_question(client: openai.Ope
     )
     turn = turns(site)[0]
     assert (turn.system, turn.user) == ("Be brief.\n\nBe kind.", "Second")
-    assert turn.given == (Message("user", "First"), Message("assistant", "Answer"))
+    assert turn.history == (Message("user", "First"), Message("assistant", "Answer"))
     assert turn.prompt_text.index("First") < turn.prompt_text.index("Answer") < turn.prompt_text.index("Second")
 
 
 def test_replies_are_turns_of_the_key_and_the_store_never_sees_it(client: openai.OpenAI, site: Site) -> None:
     client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "Keep me"}])
     turn = turns(site)[0]
-    assert (turn.user, turn.reply_text, turn.stop_reason) == ("Keep me", "".join(WORDS), "end")
+    assert (turn.user, turn.reply_text, turn.finish_reason) == ("Keep me", "".join(WORDS), "end")
     assert turn.owner.startswith("key:") and KEY not in turn.owner
 
 
@@ -321,7 +321,7 @@ def test_hanging_up_on_a_stream_stops_the_model_and_keeps_what_was_written(scrip
         chunks = [next(stream) for _ in range(5)]
         stream.close()
         assert until(lambda: scripted.closed == 1), "the engine's generator was not closed"
-        assert until(lambda: turns(site)[0].stop_reason == "stopped")
+        assert until(lambda: turns(site)[0].finish_reason == "stopped")
         assert len(chunks) - 1 <= len(turns(site)[0].reply_text) < 500
 
 

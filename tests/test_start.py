@@ -33,7 +33,7 @@ build(chat, resident, resident.settings)
 resident.start()
 turn = asyncio.run(first_reply())
 resident.close()
-assert turn.stop_reason and turn.reply_ids, turn
+assert turn.finish_reason and turn.reply_ids, turn
 print(*sorted({"torch", "transformers.modeling_utils", "sklearn", "matplotlib"} & set(sys.modules)))
 """
 

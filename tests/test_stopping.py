@@ -59,7 +59,7 @@ def test_a_signal_in_the_middle_of_a_reply_saves_it_and_ends_the_process_at_once
     [owner] = owners(store)
     [chat] = store.conversations(owner)
     [turn] = store.path(owner, chat.id)
-    assert turn.stop_reason == "interrupted" and turn.reply_ids and turn.can_continue
+    assert turn.finish_reason == "interrupted" and turn.reply_ids and turn.can_continue
     store.close()
 
 

@@ -47,7 +47,7 @@ def test_every_field_of_a_turn_has_a_column() -> None:
 def test_any_turn_comes_back_exactly(store: Store, data: st.DataObject) -> None:
     conversation = new_id()
     turn = data.draw(turns(ME, conversation))
-    store.begin(replace(turn, stop_reason=""))
+    store.begin(replace(turn, finish_reason=""))
     store.finish(turn)
     assert store.turn(ME, turn.id) == turn
     store.conversations(ME, turn.user)  # whatever was typed is also a harmless query
@@ -69,7 +69,7 @@ def test_progress_is_on_disk_before_the_end(store: Store, store_url: str) -> Non
 
 def test_late_progress_does_not_undo_the_end(store: Store) -> None:
     turn = asked(store, "Question", reply=None)
-    store.finish(replace(turn, reply_text="whole", stop_reason="end"))
+    store.finish(replace(turn, reply_text="whole", finish_reason="end"))
     store.progress(replace(turn, reply_text="who"))
     assert store.turn(ME, turn.id).reply_text == "whole"
     assert not store.turn(ME, turn.id).running
@@ -148,7 +148,7 @@ def test_deleting_far_down_a_long_conversation_works(store: Store) -> None:
     """SQLite cascades at most 1000 levels deep; a conversation may be longer."""
     chain: list[Turn] = []
     for n in range(1200):
-        chain.append(Turn(ME, "c1", str(n), parent_id=chain[-1].id if chain else None, created=float(n), stop_reason="end"))
+        chain.append(Turn(ME, "c1", str(n), parent_id=chain[-1].id if chain else None, created=float(n), finish_reason="end"))
     store.add(ME, [Conversation("c1", "Long", 1.0, 1.0, turns=chain, leaf=chain[-1].id)])
     assert len(store.path(ME, "c1")) == 1200
     store.delete_turn(ME, chain[5].id, keep_children=False)
@@ -224,7 +224,7 @@ def test_renaming_trims_and_refuses_nothing_and_too_much(store: Store) -> None:
 def test_a_running_reply_shows_in_the_list(store: Store) -> None:
     turn = asked(store, "one", reply=None)
     assert store.conversations(ME)[0].running
-    store.finish(replace(turn, stop_reason="end"))
+    store.finish(replace(turn, finish_reason="end"))
     assert not store.conversations(ME)[0].running
 
 
@@ -235,7 +235,7 @@ def test_delete_can_be_undone_and_a_running_reply_goes_on_meanwhile(store: Store
     turn = asked(store, "one", reply=None)
     store.delete(ME, "c1")
     assert store.conversations(ME) == [] and store.conversations(ME, "one") == []
-    turn.reply_text, turn.stop_reason = "whole reply", "end"
+    turn.reply_text, turn.finish_reason = "whole reply", "end"
     store.finish(turn)
     assert store.conversations(ME) == []
     with pytest.raises(NotFound):
@@ -249,7 +249,7 @@ def test_a_reply_does_not_bring_back_what_was_erased(store: Store) -> None:
     store.delete_all(ME)
     for write, ended in ((store.progress, ""), (store.reason, ""), (store.finish, "end")):
         with pytest.raises(NotFound):
-            write(replace(turn, reply_text="ghost", stop_reason=ended))
+            write(replace(turn, reply_text="ghost", finish_reason=ended))
     with pytest.raises(NotFound):
         store.turn(ME, turn.id)
     assert store.conversations(ME) == [] and store.conversations(ME, "ghost") == []
@@ -342,7 +342,7 @@ def test_a_stranger_cannot_write_a_reply_and_finds_nothing(store: Store) -> None
     turn = asked(store, "mine", reply=None)
     for write, ended in ((store.progress, ""), (store.reason, ""), (store.finish, "end")):
         with pytest.raises(NotFound):
-            write(replace(turn, owner=YOU, reply_text="forged", stop_reason=ended))
+            write(replace(turn, owner=YOU, reply_text="forged", finish_reason=ended))
     assert store.turn(ME, turn.id) == turn
     assert store.conversations(YOU) == [] and store.conversations(YOU, "mine") == []
     assert store.export(YOU)["conversations"] == []
@@ -393,7 +393,7 @@ def test_what_a_dead_process_left_is_interrupted_and_findable(store: Store, stor
     after = Store(store_url)
     assert after.interrupt_running() == 1
     found = after.turn(ME, turn.id)
-    assert (found.stop_reason, found.reply_text, found.can_continue) == ("interrupted", "half an answer", True)
+    assert (found.finish_reason, found.reply_text, found.can_continue) == ("interrupted", "half an answer", True)
     assert [s.id for s in after.conversations(ME, "answer")] == ["c1"]
     assert after.interrupt_running() == 0
     after.close()

@@ -231,7 +231,7 @@ def test_what_was_erased_is_in_none_of_the_files(tmp_path: Path) -> None:
         for length in range(0, 9000, 3000):
             turn.reply_text = "Verschluss" * length
             store.progress(turn)
-        turn.stop_reason = "end"
+        turn.finish_reason = "end"
         store.finish(turn)
     store.set_draft(ME, "new", "Geheimentwurf")
     store.rename(ME, "c1", "Geheimtitel")

@@ -33,7 +33,7 @@ def test_a_look_is_another_one_when_the_reply_is_and_names_who_writes_it(store: 
     turn.reply_text, turn.timings = "a", Timings(started=1.0, generating=0.1)
     assert store.progress(turn) == ""
     assert other.running.look(ME, turn.id) != first
-    store.finish(replace(turn, stop_reason="end"))
+    store.finish(replace(turn, finish_reason="end"))
     assert other.running.look(ME, turn.id)[:2] == ("end", "")
 
 
@@ -43,7 +43,7 @@ def test_stop_reaches_the_writer_at_its_next_save_and_its_last_words_are_kept(st
     turn.reply_text = "seen"
     assert (store.progress(turn), store.reason(turn), store.reason(neighbour)) == ("stopped", "stopped", "")
     assert other.turn(ME, turn.id).reply_text == "" and other.running.look(ME, turn.id).runner == store.runner.id
-    store.finish(replace(turn, stop_reason="stopped"))
+    store.finish(replace(turn, finish_reason="stopped"))
     assert other.turn(ME, turn.id).reply_text == "seen" and other.running.look(ME, turn.id).runner == ""
     assert [s.id for s in other.conversations(ME, "seen")] == ["c1"]
 

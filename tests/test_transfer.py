@@ -90,7 +90,7 @@ def test_any_turn_survives_export_and_import(store: Store, data: st.DataObject) 
     store.delete_all(ME)
     import_file(store, ME, before.encode())
     assert written(store, "json") == before
-    assert store.turn(ME, turn.id) == replace(turn, stop_reason=turn.stop_reason or "interrupted")
+    assert store.turn(ME, turn.id) == replace(turn, finish_reason=turn.finish_reason or "interrupted")
 
 
 def test_importing_what_another_owner_has_makes_copies(chat: Store) -> None:
@@ -108,7 +108,7 @@ def test_a_running_reply_is_exported_as_interrupted(store: Store) -> None:
     data = written(store, "json")
     store.delete_all(ME)
     import_file(store, ME, data.encode())
-    assert [t.stop_reason for t in store.path(ME, "c1")] == ["interrupted"]
+    assert [t.finish_reason for t in store.path(ME, "c1")] == ["interrupted"]
     assert written(store, "json") == data
 
 
@@ -187,7 +187,7 @@ BROKEN = {
     "conversations.0.turns.2.parent_id": ("gone", r"turn 3, parent_id: is 'gone'"),
     "conversations.0.turns.2.sampling.temperature": (99, r"turn 3: Temperature is 99"),
     "conversations.0.turns.2.repy_text": ("x", r"'repy_text' is no field. Did you mean reply_text\?"),
-    "conversations.0.turns.2.stop_reason": ("bored", r"turn 3, stop_reason"),
+    "conversations.0.turns.2.finish_reason": ("bored", r"turn 3, finish_reason"),
     "conversations.0.id": ("../../etc", r"id: '../../etc' is no id"),
     "conversations.1.id": ("c1", r"id c1 occurs twice"),
     "conversations.0": ([], r"Conversation 1: is list, not an object"),
@@ -197,13 +197,13 @@ BROKEN = {
     "conversations.0.turns.1.created": (math.nan, r"turn 2, created: is nan"),
     "conversations.0.turns.1.timings.started": (math.inf, r"turn 2, timings, started: is inf"),
     "conversations.0.turns.1.seed": (2**64, r"turn 2, seed: is 18446744073709551616; it must be from 0 to 4294967295"),
-    "conversations.0.turns.1.dropped": (10**30, r"turn 2, dropped: is 10+; it must be from 0 to 2147483647"),
-    "conversations.0.turns.1.prefilled": (-(10**30), r"turn 2, prefilled: is -10+; it must"),
-    "conversations.0.turns.1.reused": (2**31, r"turn 2, reused: is 2147483648; it must"),
+    "conversations.0.turns.1.dropped_messages": (10**30, r"turn 2, dropped_messages: is 10+; it must be from 0 to 2147483647"),
+    "conversations.0.turns.1.prefix_tokens": (-(10**30), r"turn 2, prefix_tokens: is -10+; it must"),
+    "conversations.0.turns.1.cached_prompt_tokens": (2**31, r"turn 2, cached_prompt_tokens: is 2147483648; it must"),
     "conversations.0.turns.1.spans": ([Span(-1, 2, "content", None, None).__dict__], r"turn 2, spans\.0, start: is -1; it must"),
     "conversations.0.turns.1.logprobs": ([-0.5, 1000.0], r"turn 2, logprobs\.1: is 1000\.0; it must be from -inf to 0.01"),
     "conversations.0.turns.1.continues": ("\0\ud800", r"turn 2, continues: '.*' is no id"),
-    "version": (2, r"version 2; this program reads version 1"),
+    "version": (3, r"version 3; this program reads versions 1 and 2"),
     "format": ("other", r"holds no conversations that can be imported"),
 }
 
@@ -223,7 +223,7 @@ IMPOSSIBLE = {
     "negative": ({"prompt_ids": [5, -1]}, r"prompt_ids: holds a number that is no token id: those go from 0 to at most 16777215"),
     "huge": ({"reply_ids": [10**8], "logprobs": [None]}, r"reply_ids: holds a number that is no token id"),
     "probabilities of nothing": ({"logprobs": [-0.5]}, r"logprobs: holds 1 numbers for 0 tokens of the reply"),
-    "beginning": ({"prompt_ids": [5], "prefilled": 2}, r"prefilled: is 2, and the prompt has 1 tokens"),
+    "beginning": ({"prompt_ids": [5], "prefix_tokens": 2}, r"prefix_tokens: is 2, and the prompt has 1 tokens"),
 }
 
 
@@ -350,9 +350,9 @@ def test_shapes_that_are_no_question_and_answer_lose_nothing() -> None:
     _, (found,) = read(json.dumps(CHATGPT | {"mapping": mapping, "current_node": "u3"}).encode(), ME)
     first, last = found.turns
     assert first.system == last.system == "Be brief."
-    assert first.given == (Message("assistant", "Welcome!"), Message("user", "unanswered"))
-    assert (first.user, first.reply_text, first.stop_reason) == ("answered", "yes", "end")
-    assert (last.user, last.reply_text, last.stop_reason, last.parent_id) == ("last word", "", "stopped", first.id)
+    assert first.history == (Message("assistant", "Welcome!"), Message("user", "unanswered"))
+    assert (first.user, first.reply_text, first.finish_reason) == ("answered", "yes", "end")
+    assert (last.user, last.reply_text, last.finish_reason, last.parent_id) == ("last word", "", "stopped", first.id)
     assert found.path() == [first, last]
 
 
@@ -370,9 +370,9 @@ MESSAGES = st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "t
 def test_no_text_of_any_tree_is_lost(messages: list[tuple[str, int, str]]) -> None:
     mapping = dict(gpt(f"m{n}", f"m{up % n}" if n else None, role, word) for n, (role, up, word) in enumerate(messages))
     _, (found,) = read(json.dumps(CHATGPT | {"mapping": mapping, "current_node": f"m{len(messages) - 1}"}).encode(), ME)
-    kept = " ".join(" ".join([t.system, *(m.content for m in t.given), t.user, t.reply_text]) for t in found.turns)
+    kept = " ".join(" ".join([t.system, *(m.content for m in t.history), t.user, t.reply_text]) for t in found.turns)
     assert {word for _, _, word in messages if word not in kept.replace("\n", " ").split()} == set()
-    shown = " ".join(f"{t.user} {t.reply_text} {t.system} {[m.content for m in t.given]}" for t in found.path())
+    shown = " ".join(f"{t.user} {t.reply_text} {t.system} {[m.content for m in t.history]}" for t in found.path())
     assert messages[-1][2] in shown
 
 
@@ -405,9 +405,9 @@ def test_open_webuis_tree_becomes_turns() -> None:
     by_reply = {t.reply_text: t for t in found.turns}
     assert {t.system for t in found.turns} == {"Be brief."}
     assert "oak.pdf" in by_reply["A plant."].user
-    assert (by_reply["A gra"].model, by_reply["A gra"].stop_reason) == ("qwen", "interrupted")
+    assert (by_reply["A gra"].model, by_reply["A gra"].finish_reason) == ("qwen", "interrupted")
     bush = by_reply[""]
-    assert (bush.user, bush.error, bush.stop_reason, bush.parent_id) == ("And a bush?", "no memory", "error", by_reply["A plant."].id)
+    assert (bush.user, bush.error, bush.finish_reason, bush.parent_id) == ("And a bush?", "no memory", "error", by_reply["A plant."].id)
     assert found.path() == [by_reply["A gra"]]
 
 

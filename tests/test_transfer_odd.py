@@ -33,8 +33,8 @@ def store(store_url: str) -> Iterator[Store]:
 
 def turn(**more: Any) -> Turn:
     """One with a number in every place that has numbers."""
-    given = {"given": (Message("user", "before"),), "spans": (Span(0, 2, "content", "user", 0),), "prompt_ids": (1, 2), "seed": 7}
-    return Turn(ME, "old", "Hi", stop_reason="end", **{**given, "reply_ids": [3], "logprobs": [-1.0], "versions": {"torch": "2"}, **more})
+    given = {"history": (Message("user", "before"),), "spans": (Span(0, 2, "content", "user", 0),), "prompt_ids": (1, 2), "seed": 7}
+    return Turn(ME, "old", "Hi", finish_reason="end", **{**given, "reply_ids": [3], "logprobs": [-1.0], "versions": {"torch": "2"}, **more})
 
 
 def conversation(turn: Turn, created: float = 1.0, updated: float = 2.0) -> Conversation:
@@ -48,7 +48,7 @@ def places(value: Any, at: str = "") -> Iterator[str]:
         yield from places(inner, f"{at}{name}.")
 
 
-OWN = json.loads(json.dumps({"format": "chatapp", "version": 1, "conversations": [conversation(turn()).as_dict()]}))
+OWN = json.loads(json.dumps({"format": "chatapp", "version": 2, "conversations": [conversation(turn()).as_dict()]}))
 
 
 def assert_whole(store: Store) -> None:
@@ -93,12 +93,12 @@ def test_what_an_older_program_took_is_exported_listed_and_imported_again(store:
 
 
 def test_ids_that_an_older_program_took_and_that_no_vocabulary_has_are_left_out_of_an_export(store: Store) -> None:
-    store.add(ME, [conversation(turn(prompt_ids=(5, -1), prefilled=1, reply_ids=[2**30, 3], logprobs=[-1.0, None]))])
+    store.add(ME, [conversation(turn(prompt_ids=(5, -1), prefix_tokens=1, reply_ids=[2**30, 3], logprobs=[-1.0, None]))])
     before = written(store, "json")
     store.delete_all(ME)
     import_file(store, ME, before.encode())
     (back,) = store.path(ME, "old")
-    assert (back.prompt_ids, back.prefilled, back.reply_ids, back.logprobs, back.user) == ((), 0, [], [], "Hi")
+    assert (back.prompt_ids, back.prefix_tokens, back.reply_ids, back.logprobs, back.user) == ((), 0, [], [], "Hi")
 
 
 def test_brackets_that_can_just_be_read_are_refused_in_words(store: Store) -> None:

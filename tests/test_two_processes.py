@@ -93,7 +93,7 @@ async def test_the_page_shows_it_without_haste_and_with_its_end(chat: Chat, stor
     watching = asyncio.create_task(watch())
     await asyncio.sleep(1.5)
     assert not watching.done()
-    other.finish(replace(turn, reply_text="Done", stop_reason="end"))
+    other.finish(replace(turn, reply_text="Done", finish_reason="end"))
     await asyncio.wait_for(watching, 2)
     last = [line["path"] for line in news if "path" in line][-1]
     assert len(news) <= 10 and last["rows"][-1]["text"] == "Done" and last["running"] is None and news[-1] == {"done": True}
@@ -105,7 +105,7 @@ async def test_stop_reaches_the_writer_and_keeps_what_it_had(chat: Chat, store_u
         shown = (await seen(chat, writer.turn_id, 1.0))[-1]
         await chat.stop(ME, writer.turn_id)
         turn = await chat.turn(ME, writer.turn_id)
-        assert turn.stop_reason == "stopped" and len(turn.reply_ids) > len(shown.reply_ids)
+        assert turn.finish_reason == "stopped" and len(turn.reply_ids) > len(shown.reply_ids)
         assert await writer.gone() == 0
         assert await chat.turn(ME, writer.turn_id) == turn, "those were its last words"
 
@@ -132,6 +132,6 @@ async def test_whoever_watches_a_killed_process_sees_its_reply_interrupted(chat:
         await asyncio.sleep(1.0)
         writer.process.kill()
         turn = await asyncio.wait_for(watching, 3)
-        assert turn.stop_reason == "interrupted" and turn.can_continue and turn.reply_ids
+        assert turn.finish_reason == "interrupted" and turn.can_continue and turn.reply_ids
         more = await ended(chat, await chat.resume(ME, turn.id))
         assert more.reply == turn.reply + "Hello world"

@@ -89,7 +89,7 @@ async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(c
     await asyncio.wait({watching})
     assert chat.queue.waiting == 0
     engine.hold.set()
-    assert (await ended(chat, running)).stop_reason == "end" and len(engine.fed) == 2
+    assert (await ended(chat, running)).finish_reason == "end" and len(engine.fed) == 2
 
 
 async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, service: XrayService, engine: Counting) -> None:
@@ -101,7 +101,7 @@ async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, servi
     watching.cancel()
     await asyncio.wait({watching})
     engine.hold.set()
-    assert (await ended(chat, message)).stop_reason == "end" and engine.most == 1
+    assert (await ended(chat, message)).finish_reason == "end" and engine.most == 1
 
 
 async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, service: XrayService, engine: Counting) -> None:

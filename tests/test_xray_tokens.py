@@ -55,10 +55,12 @@ def test_the_prompt_view_colours_by_role_and_marks_the_given_beginning(tokenizer
     spans = (Span(0, 17, "template", "user", 0), Span(17, 19, "content", "user", 0), Span(19, len(text), "template", "assistant", None))
     ids = tokenizer(text + "Well", add_special_tokens=False)["input_ids"]
     given = len(tokenizer("Well", add_special_tokens=False)["input_ids"])
-    turn = Turn("o", "c", "hi", prompt_text=text, prompt_ids=tuple(ids), spans=spans, prefilled=given, prefill_text="Well", dropped=2)
+    turn = Turn(
+        "o", "c", "hi", prompt_text=text, prompt_ids=tuple(ids), spans=spans, prefix_tokens=given, prefix_text="Well", dropped_messages=2
+    )
     view = tokens.prompt_view(turn, tokenizer)
     kinds = {r["text"]: r["kind"] for r in view["rows"]}
-    assert kinds["<|im_start|>"] == "special" and view["dropped"] == 2
+    assert kinds["<|im_start|>"] == "special" and view["dropped_messages"] == 2
     assert "".join(r["text"] for r in view["rows"] if r["kind"] == "content") == "hi"
     assert [r["kind"] for r in view["rows"][-given:]] == ["prefill"] * given
 

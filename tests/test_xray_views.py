@@ -108,7 +108,7 @@ async def test_a_stopped_turn_shows_what_was_written(service: XrayService, chat:
             await chat.stop(ME, begun.id)
             break
     turn = await ended(chat, begun)
-    assert turn.stop_reason == "stopped"
+    assert turn.finish_reason == "stopped"
     view = await seen(service, "probabilities", turn)
     assert len(view["rows"]) == len(turn.reply_ids) == len(view["reply"]["rows"])
     assert (await seen(service, "replay", turn))["replay"]["differs"] is None

@@ -18,7 +18,7 @@ def asked(
     turn = Turn(owner, conversation, text, parent_id=parent.id if parent else None)
     store.begin(turn)
     if reply is not None:
-        turn.reply_text, turn.stop_reason = reply, "end"
+        turn.reply_text, turn.finish_reason = reply, "end"
         store.finish(turn)
     return turn
 
@@ -44,7 +44,7 @@ def believable(turn: Turn) -> Turn:
     """The same with numbers that a model could have written: what an import takes."""
     prompt, reply = tuple(i % 2**24 for i in turn.prompt_ids), [i % 2**24 for i in turn.reply_ids]
     logprobs = (turn.logprobs + [None] * len(reply))[: len(reply)]
-    return replace(turn, prompt_ids=prompt, reply_ids=reply, logprobs=logprobs, prefilled=min(turn.prefilled, len(prompt)))
+    return replace(turn, prompt_ids=prompt, reply_ids=reply, logprobs=logprobs, prefix_tokens=min(turn.prefix_tokens, len(prompt)))
 
 
 def turns(owner: str, conversation_id: str) -> st.SearchStrategy[Turn]:
@@ -56,24 +56,24 @@ def turns(owner: str, conversation_id: str) -> st.SearchStrategy[Turn]:
         TEXT,
         parent_id=st.none(),
         system=TEXT,
-        given=st.lists(MESSAGE, max_size=3).map(tuple),
+        history=st.lists(MESSAGE, max_size=3).map(tuple),
         sampling=SAMPLING,
         created=SECONDS,
         prompt_text=TEXT,
         prompt_ids=st.lists(ID, max_size=20).map(tuple),
         spans=st.lists(SPAN, max_size=3).map(tuple),
-        dropped=COUNT,
-        guarded=st.lists(TEXT, max_size=3).map(tuple),
+        dropped_messages=COUNT,
+        escaped_special_tokens=st.lists(TEXT, max_size=3).map(tuple),
         date=TEXT,
-        prefilled=COUNT,
-        prefill_text=TEXT,
+        prefix_tokens=COUNT,
+        prefix_text=TEXT,
         continues=st.none() | st.uuids().map(lambda u: u.hex),
         reply_text=TEXT,
         reply_ids=st.lists(ID, max_size=20),
         logprobs=st.lists(LOGPROB, max_size=20),
-        stop_reason=st.sampled_from(["", "end", "length", "stop", "stopped", "error", "interrupted"]),
+        finish_reason=st.sampled_from(["", "end", "length", "stop", "stopped", "error", "interrupted"]),
         error=TEXT,
-        reused=COUNT,
+        cached_prompt_tokens=COUNT,
         timings=st.builds(Timings, SECONDS, SECONDS, st.none() | SECONDS, SECONDS),
         model=TEXT,
         revision=TEXT,

@@ -56,8 +56,8 @@ def reply(store: Store, writer: "Writer", ids: list[str]) -> dict[str, list[floa
     """A reply of LONG_REPLY tokens below a long prompt: begin, flushes at its full length, finish."""
     turns = [writer.turn(id, store.path(OWNER, id)[-1], tokens=LONG_REPLY) for id in ids]
     return {
-        "begin": timed(lambda n: store.begin(replace(turns[n], reply_text="", reply_ids=[], logprobs=[], stop_reason="")), len(turns)),
-        "progress": timed(lambda n: store.progress(replace(turns[n], stop_reason="")), len(turns)),
+        "begin": timed(lambda n: store.begin(replace(turns[n], reply_text="", reply_ids=[], logprobs=[], finish_reason="")), len(turns)),
+        "progress": timed(lambda n: store.progress(replace(turns[n], finish_reason="")), len(turns)),
         "finish": timed(lambda n: store.finish(turns[n]), len(turns)),
     }
 
@@ -102,7 +102,7 @@ class Writer:
         spans = tuple(Span(n, n + 9, "content", "user", n) for n in range(min(size // 50, 40)))
         return Turn(
             OWNER, conversation_id, question, parent_id=parent.id if parent else None,
-            prompt_text=(before + question)[-5 * size :], prompt_ids=tuple(range(size)), spans=spans, stop_reason="end",
+            prompt_text=(before + question)[-5 * size :], prompt_ids=tuple(range(size)), spans=spans, finish_reason="end",
             reply_text=answer, reply_ids=ids, logprobs=[-0.25] * len(ids), timings=Timings(1.0, 0.0, 0.1, 2.0), model="bench",
         )  # fmt: skip
 

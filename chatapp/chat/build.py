@@ -27,7 +27,7 @@ class ReplyPrefix:
 
     def fits(self, card: Card) -> bool:
         """Whether the ids mean the same to this model; otherwise only the text can be used."""
-        known = self.source.prompt_ids and (self.kept or self.text == self.source.prefill_text)
+        known = self.source.prompt_ids and (self.kept or self.text == self.source.prefix_text)
         foreign = foreign_id((*self.source.prompt_ids, *self.kept), card.vocabulary) is not None
         return bool(known) and not foreign and made_by(self.source).compare(card.id) == "same"
 
@@ -40,7 +40,7 @@ def continued(turn: Turn, engine: Engine | None) -> ReplyPrefix:
     if kept[-1] in end_ids(engine.tokenizer):
         kept = kept[:-1]
     text = _decoded(turn, kept, engine)
-    return ReplyPrefix(turn, kept, turn.prefill_text + text if text.startswith(turn.reply_text) else turn.reply)
+    return ReplyPrefix(turn, kept, turn.prefix_text + text if text.startswith(turn.reply_text) else turn.reply)
 
 
 def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyPrefix:
@@ -57,11 +57,11 @@ def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyP
     if why := why_another(made_by(turn), engine.card.id):
         raise ChatError(f"{why} Regenerate it first.", status=409)
     refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
-    return ReplyPrefix(turn, kept, turn.prefill_text + _decoded(turn, kept, engine))
+    return ReplyPrefix(turn, kept, turn.prefix_text + _decoded(turn, kept, engine))
 
 
 def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
-    characters = Detokenizer(engine.tokenizer, prior=turn.prompt_ids[-turn.prefilled :] if turn.prefilled else ())
+    characters = Detokenizer(engine.tokenizer, prior=turn.prompt_ids[-turn.prefix_tokens :] if turn.prefix_tokens else ())
     return "".join(characters.push(i) for i in ids)
 
 
@@ -75,8 +75,8 @@ def clean(text: str) -> str:
     return text
 
 
-def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] = (), user: str = "") -> list[Message]:
-    """system + the path (what came with a turn, its question, its reply) + `given` + the new question.
+def messages_of(path: Sequence[Turn], *, system: str, history: Sequence[Message] = (), user: str = "") -> list[Message]:
+    """system + the path (what came with a turn, its question, its reply) + `history` + the new question.
 
     An import keeps half surrogate pairs as they were; no tokenizer takes them, so here they are U+FFFD. A question the model was never
     given (taken back, or refused before it ran) is left out. One that got no reply is joined to the next question, because templates
@@ -84,18 +84,18 @@ def messages_of(path: Sequence[Turn], *, system: str, given: Sequence[Message] =
     """
     messages = [Message("system", system)] if system.strip() else []
     for turn in path:
-        messages += turn.given
+        messages += turn.history
         if not never_asked(turn):
             messages.append(Message("user", turn.user))
             messages += [Message("assistant", turn.reply)] if turn.reply else []
-    messages += given
+    messages += history
     messages += [Message("user", user)] if user else []
     return _joined([Message(m.role, strict_json.text(m.content)) for m in messages])
 
 
 def never_asked(turn: Turn) -> bool:
     """Taken back while it waited, or refused before an engine took it."""
-    return not turn.timings.started and not turn.reply and turn.stop_reason in ("stopped", "error")
+    return not turn.timings.started and not turn.reply and turn.finish_reason in ("stopped", "error")
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
@@ -114,17 +114,17 @@ def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPr
     Raises ChatError with both numbers when it cannot fit.
     """
     context = engine.capabilities.context
-    messages = messages_of(path, system=turn.system, given=turn.given, user=turn.user)
+    messages = messages_of(path, system=turn.system, history=turn.history, user=turn.user)
     if beginning is not None and beginning.fits(engine.card) and quotes_only(beginning.source, messages):
-        prompt, prefilled = _after(beginning), beginning.source.prefilled + len(beginning.kept)
+        prompt, prefix_tokens = _after(beginning), beginning.source.prefix_tokens + len(beginning.kept)
     else:
         ids = engine.tokenizer.encode(strict_json.text(beginning.text), add_special_tokens=False) if beginning else ()
         prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
-        prefilled = len(ids)
+        prefix_tokens = len(ids)
     if len(prompt.ids) >= context:
         full = f"This chat fills the context: {len(prompt.ids)} tokens, and the model holds {context}, reply included."
         raise ChatError(f"{full} Shorten it, or start a new chat.", status=413)
-    return prompt, prefilled
+    return prompt, prefix_tokens
 
 
 def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
@@ -136,14 +136,21 @@ def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
 def _after(beginning: ReplyPrefix) -> Prompt:
     """The very ids of the old prompt and reply, never tokenized again: the model goes on from where it was."""
     old = beginning.source
-    return Prompt((*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped, old.guarded, old.date)
+    return Prompt(
+        (*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped_messages, old.escaped_special_tokens, old.date
+    )
 
 
-def record(turn: Turn, prompt: Prompt, prefilled: int, engine: Engine) -> None:
+def record(turn: Turn, prompt: Prompt, prefix_tokens: int, engine: Engine) -> None:
     """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
     card, turn.seed = engine.card, drawn_seed(turn.sampling, engine)
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
-    turn.dropped, turn.guarded, turn.date, turn.prefilled = prompt.dropped, prompt.guarded, prompt.date, prefilled
+    turn.dropped_messages, turn.escaped_special_tokens, turn.date, turn.prefix_tokens = (
+        prompt.dropped_messages,
+        prompt.escaped_special_tokens,
+        prompt.date,
+        prefix_tokens,
+    )
     turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
     turn.versions = {"chatapp": __version__, **card.versions}
 

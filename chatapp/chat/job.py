@@ -10,7 +10,7 @@ from typing import Protocol
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.resident.admission import Ticket
-from chatapp.turn import Event, Finish, Prefilled, StopReason, Timings, Token, Turn
+from chatapp.turn import Event, Finish, FinishReason, Prefilled, Timings, Token, Turn
 
 log = logging.getLogger("chatapp")
 
@@ -27,9 +27,9 @@ class Saves(Protocol):
     `progress`, and `reason` without writing, say why somebody else has ended the turn, '' when nobody has.
     """
 
-    def progress(self, turn: Turn) -> StopReason: ...
+    def progress(self, turn: Turn) -> FinishReason: ...
 
-    def reason(self, turn: Turn) -> StopReason: ...
+    def reason(self, turn: Turn) -> FinishReason: ...
 
     def finish(self, turn: Turn) -> None: ...
 
@@ -62,7 +62,7 @@ class Job:
         self._saver = loop.create_task(self._save_regularly(), name=f"saves {self.turn.id}")
         return loop.create_task(self._supervise(), name=f"job {self.turn.id}")
 
-    def stop(self, reason: StopReason = "stopped") -> None:
+    def stop(self, reason: FinishReason = "stopped") -> None:
         """End now: what was shown stays, later tokens are not taken, the engine is closed behind it."""
         self._end(reason)
         self._worker.cancel()
@@ -103,7 +103,7 @@ class Job:
         if not turn.running:
             return
         if isinstance(event, Prefilled):
-            turn.reused = event.reused
+            turn.cached_prompt_tokens = event.reused
         if isinstance(event, Token):
             self._append(event)
         if isinstance(event, Finish):
@@ -132,13 +132,13 @@ class Job:
             self._end("error", "The model stopped without saying why.")
         await self._saver
 
-    def _end(self, reason: StopReason, error: str = "") -> None:
+    def _end(self, reason: FinishReason, error: str = "") -> None:
         """The final state; only the first call counts."""
         if not self.turn.running:
             return
         if self.asked:
             self.turn.timings = replace(self.turn.timings, generating=time.monotonic() - self._began)
-        self.turn.stop_reason, self.turn.error = reason, error
+        self.turn.finish_reason, self.turn.error = reason, error
         self._ended.set()
         self.notify()
 

@@ -18,7 +18,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.resident.admission import Admission, asked_from
 from chatapp.sampling import Sampling
 from chatapp.store import Outline, Store
-from chatapp.turn import Event, Message, StopReason, Turn, new_id
+from chatapp.turn import Event, FinishReason, Message, Turn, new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident
@@ -57,7 +57,7 @@ class Chat:
         parent_id: str | None = CURRENT_LEAF,
         system: str = "",
         sampling: Sampling = DEFAULTS,
-        given: Sequence[Message] = (),
+        history: Sequence[Message] = (),
         keep: bool = True,
     ) -> Turn:
         """Begin a reply and return its live turn; the question is on disk by then.
@@ -67,7 +67,7 @@ class Chat:
         """
         known, parent_id = conversation_id is not None, parent_id if conversation_id else None
         turn = Turn(
-            owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, given=tuple(given), sampling=sampling
+            owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, history=tuple(history), sampling=sampling
         )
         return await self._own(self._start(turn, await self.stores.open(keep), known=known))
 
@@ -203,9 +203,9 @@ class Chat:
             user or old.user,
             parent_id=old.parent_id,
             system=old.system if system is None else system,
-            given=old.given,
+            history=old.history,
             sampling=sampling or old.sampling,
-            prefill_text=beginning.text if beginning else "",
+            prefix_text=beginning.text if beginning else "",
             continues=continues,
         )
         return await self._own(self._start(turn, store, beginning=beginning))
@@ -236,8 +236,8 @@ class Chat:
     async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
         engine = self.resident.engine
         path = await self.path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
-        prompt, prefilled = await asyncio.to_thread(compose, turn, path, engine, beginning)
-        record(turn, prompt, prefilled, engine)
+        prompt, prefix_tokens = await asyncio.to_thread(compose, turn, path, engine, beginning)
+        record(turn, prompt, prefix_tokens, engine)
         return engine
 
     async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
@@ -248,7 +248,7 @@ class Chat:
             engine = await self._render(turn, beginning)
         return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
 
-    def _stop(self, job: Job, reason: StopReason) -> None:
+    def _stop(self, job: Job, reason: FinishReason) -> None:
         job.stop(reason)
         if not job.asked:
             self.queue.leave(job.ticket)

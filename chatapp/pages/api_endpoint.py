@@ -127,7 +127,7 @@ async def texts(chat: Chat, turn: Turn, reader: Reader) -> AsyncIterator[str]:
         leaving.cancel()
         if turn.running:
             await chat.stop(turn.owner, turn.id)
-    if turn.stop_reason in ("error", "interrupted"):
+    if turn.finish_reason in ("error", "interrupted"):
         raise shown(ChatError(turn.error or "The server is shutting down; the reply was interrupted."))
     if not last:
         yield ""  # a model may end at once: a client that got nothing at all would report a failure

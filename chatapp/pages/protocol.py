@@ -140,7 +140,7 @@ class Row:
     """One exchange. `user` is text as typed; `blocks` is the reply's HTML, block by block; `text` its words as the model wrote them."""
 
     id: str
-    given: list[Said]
+    history: list[Said]
     user: str
     text: str
     blocks: list[str]

@@ -28,7 +28,7 @@ def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
     return [
         Row(
             turn.id,
-            [Said(m.role, m.content, blocks(m.content) if m.role == "assistant" else []) for m in spoken(turn.given)],
+            [Said(m.role, m.content, blocks(m.content) if m.role == "assistant" else []) for m in spoken(turn.history)],
             turn.user,
             turn.reply,
             blocks(turn.reply),
@@ -48,9 +48,9 @@ def blocks(text: str) -> list[str]:
     return list(_rendered(text))
 
 
-def spoken(given: Sequence[Message]) -> list[Message]:
+def spoken(history: Sequence[Message]) -> list[Message]:
     """Earlier messages that came with a request, without system ones."""
-    return [m for m in given if m.role != "system" and m.content]
+    return [m for m in history if m.role != "system" and m.content]
 
 
 def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None) -> Line:
@@ -60,7 +60,7 @@ def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int 
         facts=facts(turn, position),
         title=origin(turn, prompt_tokens),
         note=note(turn),
-        reason=turn.stop_reason,
+        reason=turn.finish_reason,
         running=turn.running,
         position=position,
         empty=not turn.reply,
@@ -84,25 +84,25 @@ def facts(turn: Turn, position: int | None = None) -> list[str]:
         said.append(f"first token {seconds(turn.timings.first_token)}")
     if turn.running:
         return said or ["Reading the prompt"]
-    said.append(WHY[turn.stop_reason] if turn.engine or turn.stop_reason != "end" else "imported")
+    said.append(WHY[turn.finish_reason] if turn.engine or turn.finish_reason != "end" else "imported")
     return said
 
 
 def note(turn: Turn) -> str:
     """What a person should notice: a failure with its reason, messages that did not fit."""
     said = [turn.error] if turn.error else []
-    if turn.dropped:
-        verb = "was" if turn.dropped == 1 else "were"
-        said.append(f"The {count(turn.dropped, 'oldest message')} did not fit into the context and {verb} left out.")
-    if turn.guarded:
-        said.append(f"Typed control tokens were read as plain text: {', '.join(turn.guarded)}")
+    if turn.dropped_messages:
+        verb = "was" if turn.dropped_messages == 1 else "were"
+        said.append(f"The {count(turn.dropped_messages, 'oldest message')} did not fit into the context and {verb} left out.")
+    if turn.escaped_special_tokens:
+        said.append(f"Typed control tokens were read as plain text: {', '.join(turn.escaped_special_tokens)}")
     return " ".join(said)
 
 
 def origin(turn: Turn, prompt_tokens: int) -> str:
     """Who wrote this, from what, and how: the tooltip of the line. Of an imported reply only what came with it."""
     where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
-    read = f"{turn.reused:,} of {prompt_tokens:,} prompt tokens reused" if turn.reused else ""
+    read = f"{turn.cached_prompt_tokens:,} of {prompt_tokens:,} prompt tokens reused" if turn.cached_prompt_tokens else ""
     seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""
     return " · ".join(part for part in (turn.model, where, settings_of(turn.sampling) if turn.engine else "", seed, read) if part)
 

@@ -21,7 +21,7 @@ from chatapp.store.runner import Runner
 from chatapp.store.running import Running
 from chatapp.store.schema import WHOLE, conversations, drafts, turn_from, turns
 from chatapp.store.tree import newest_leaf, path_to, subtree
-from chatapp.turn import StopReason, Turn
+from chatapp.turn import FinishReason, Turn
 
 if TYPE_CHECKING:
     from chatapp.settings import Settings
@@ -71,7 +71,7 @@ class Store:
             write.begin(connection, turn, self.runner.id)
         self._prompts[turn.id] = write.prompt_state(turn)
 
-    def progress(self, turn: Turn) -> StopReason:
+    def progress(self, turn: Turn) -> FinishReason:
         """Put the reply so far on disk. Returns '', or why somebody else has ended the turn: then nothing is written.
 
         Raises NotFound when it was deleted.
@@ -83,7 +83,7 @@ class Store:
         self._prompts[turn.id] = state
         return reason
 
-    def reason(self, turn: Turn) -> StopReason:
+    def reason(self, turn: Turn) -> FinishReason:
         """What progress() would return, without writing."""
         with self.database.read() as connection:
             return write.reason(connection, turn)

@@ -20,7 +20,7 @@ TOKEN_ID = (0, 2**24 - 1)
 
 LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("created", "updated", "started", "queued", "first_token", "generating"), TIME),
-    **dict.fromkeys(("dropped", "prefilled", "reused", "start", "end", "message"), COUNT),
+    **dict.fromkeys(("dropped_messages", "prefix_tokens", "cached_prompt_tokens", "start", "end", "message"), COUNT),
     "seed": (0, MAX_SEED),
 }
 """By the name of the field, in whichever value it stands."""
@@ -54,8 +54,8 @@ def token_ids(ids: Sequence[int]) -> bool:
 def mended(values: dict[str, Any]) -> dict[str, Any]:
     """A turn's plain values, its numbers within their limits. What cannot be ids, a seed or a log-probability is left out: it was none."""
     prompt, reply = (values[name] if token_ids(values[name]) else [] for name in ("prompt_ids", "reply_ids"))
-    counts = {name: within(values[name], COUNT) for name in ("dropped", "prefilled", "reused")}
-    counts["prefilled"] = min(counts["prefilled"], len(prompt))
+    counts = {name: within(values[name], COUNT) for name in ("dropped_messages", "prefix_tokens", "cached_prompt_tokens")}
+    counts["prefix_tokens"] = min(counts["prefix_tokens"], len(prompt))
     spans = [{name: within(v, COUNT) if isinstance(v, int) else v for name, v in span.items()} for span in values["spans"]]
     seed = None if wrong(values["seed"], LIMITS["seed"]) else values["seed"]
     logprobs = [None if wrong(logprob, LOGPROB) else logprob for logprob in values["logprobs"]]

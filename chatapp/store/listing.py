@@ -32,7 +32,7 @@ class Summary:
     found: str | None = None
 
 
-RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns.c.stop_reason == "")
+RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns.c.finish_reason == "")
 NAMES = "seq", "id", "title", "updated", "created", "pinned"
 COLUMNS = sa.select(*(conversations.c[name] for name in NAMES), RUNNING.label("running")).where(conversations.c.deleted.is_(None))
 
@@ -86,10 +86,10 @@ def _these(connection: sa.Connection, owner: str, seqs: Sequence[int]) -> list[s
 def _texts(connection: sa.Connection, seqs: Sequence[int]) -> dict[int, tuple[str, str, str]]:
     """seq → turn id, question, reply. A title's number is no turn's, so it has none."""
     texts: dict[int, tuple[str, str, str]] = {}
-    columns = turns.c.seq, turns.c.id, turns.c.user, turns.c.prefill_text, turns.c.reply_text
+    columns = turns.c.seq, turns.c.id, turns.c.user, turns.c.prefix_text.label("prefix_text"), turns.c.reply_text
     for start in range(0, len(seqs), CHUNK):
         for row in connection.execute(sa.select(*columns).where(turns.c.seq.in_(seqs[start : start + CHUNK]))):
-            texts[row.seq] = row.id, row.user, row.prefill_text + row.reply_text
+            texts[row.seq] = row.id, row.user, row.prefix_text + row.reply_text
     return texts
 
 

@@ -13,7 +13,11 @@ from chatapp.store.tree import Tree, children, path_to
 from chatapp.turn import Turn
 
 WITHOUT_PROMPT = (
-    sa.select(conversations.c.owner, *(turns.c[n] for n in TURN_FIELDS), (sa.func.length(prompts.c.prompt_ids) / 4).label("prompt_tokens"))
+    sa.select(
+        conversations.c.owner,
+        *(turns.c[n].label(n) for n in TURN_FIELDS),
+        (sa.func.length(prompts.c.prompt_ids) / 4).label("prompt_tokens"),
+    )
     .join(conversations, conversations.c.id == turns.c.conversation_id)
     .join(prompts, prompts.c.turn_id == turns.c.id)
 )
@@ -70,7 +74,7 @@ def _versions(tree: Tree, path: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _running(connection: sa.Connection, conversation_id: str) -> list[str]:
-    query = sa.select(turns.c.id).where(turns.c.conversation_id == conversation_id, turns.c.stop_reason == "")
+    query = sa.select(turns.c.id).where(turns.c.conversation_id == conversation_id, turns.c.finish_reason == "")
     return sorted(connection.execute(query).scalars())
 
 

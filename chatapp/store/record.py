@@ -11,7 +11,18 @@ from chatapp.errors import ChatError, closest
 from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
 
-FORMAT, VERSION = "chatapp", 1
+FORMAT, VERSION = "chatapp", 2
+RENAMED = {
+    "given": "history",
+    "guarded": "escaped_special_tokens",
+    "dropped": "dropped_messages",
+    "reused": "cached_prompt_tokens",
+    "prefilled": "prefix_tokens",
+    "prefill_text": "prefix_text",
+    "stop_reason": "finish_reason",
+}
+"""What version 1 called fields of a turn."""
+
 MAX_TITLE = 200
 MAX_TEXT = 4_000_000  # characters of one field
 MAX_TURNS = 1_000_000  # in one import
@@ -61,7 +72,7 @@ def _renamed(turn: Turn, conversation_id: str, new: Mapping[str | None, str]) ->
 def _turn_dict(turn: Turn) -> dict[str, Any]:
     values = mended(turn.as_dict())
     del values["owner"], values["conversation_id"]
-    values["stop_reason"] = turn.stop_reason or "interrupted"
+    values["finish_reason"] = turn.finish_reason or "interrupted"
     # JSON has no infinity; a log-probability of a forced token can be one
     values["logprobs"] = [str(v) if v is not None and math.isinf(v) else v for v in values["logprobs"]]
     return values
@@ -81,9 +92,11 @@ def read_document(data: Mapping[str, Any], owner: str) -> list[Conversation]:
     """Conversations from our own export. Raises ChatError that names the conversation and the field."""
     if data.get("format") != FORMAT or not isinstance(data.get("conversations"), list):
         raise ChatError("This is no export of this program: it needs format 'chatapp' and a list of conversations.")
-    if data.get("version") != VERSION:
-        raise ChatError(f"This export has version {data.get('version')!r}; this program reads version {VERSION}. Update the program.")
-    found = [_conversation(values, owner, n) for n, values in enumerate(data["conversations"], 1)]
+    version = data.get("version")
+    if version not in (1, VERSION):
+        raise ChatError(f"This export has version {version!r}; this program reads versions 1 and {VERSION}. Update the program.")
+    renamed = RENAMED if version == 1 else {}
+    found = [_conversation(values, owner, n, renamed) for n, values in enumerate(data["conversations"], 1)]
     return checked(found)
 
 
@@ -107,7 +120,7 @@ def fault(where: str, what: str) -> ChatError:
     return ChatError(f"{where}: {what}. Nothing was imported.")
 
 
-def _conversation(values: Any, owner: str, n: int) -> Conversation:
+def _conversation(values: Any, owner: str, n: int, renamed: Mapping[str, str]) -> Conversation:
     title = values.get("title") if isinstance(values, dict) else None
     where = f"Conversation {n}" + (f" ({title[:60]!r})" if isinstance(title, str) else "")
     if not isinstance(values, dict):
@@ -121,13 +134,14 @@ def _conversation(values: Any, owner: str, n: int) -> Conversation:
     _check_numbers(head, where)
     if not head.title or len(head.title) > MAX_TITLE:
         raise fault(f"{where}, title", f"has {len(head.title)} characters; 1 to {MAX_TITLE} are allowed")
-    turns = [_turn(row, owner, head.id, f"{where}, turn {i}") for i, row in enumerate(rows, 1)]
+    turns = [_turn(row, owner, head.id, f"{where}, turn {i}", renamed) for i, row in enumerate(rows, 1)]
     return tree_checked(replace(head, turns=turns), where)
 
 
-def _turn(values: Any, owner: str, conversation_id: str, where: str) -> Turn:
+def _turn(values: Any, owner: str, conversation_id: str, where: str, renamed: Mapping[str, str]) -> Turn:
     if not isinstance(values, dict):
         raise fault(where, f"is {type(values).__name__}, not an object")
+    values = {renamed.get(name, name): value for name, value in values.items()}
     _known(values, [f.name for f in fields(Turn) if f.name not in ("owner", "conversation_id")], where)
     if "id" not in values or "user" not in values:
         raise fault(where, "has no id or no user field")
@@ -137,10 +151,10 @@ def _turn(values: Any, owner: str, conversation_id: str, where: str) -> Turn:
         _check_id(turn.continues, f"{where}, continues")
     _check_turn_numbers(turn, where)
     _check_token_ids(turn, where)
-    for name in ("user", "system", "prompt_text", "reply_text", "prefill_text", "error"):
+    for name in ("user", "system", "prompt_text", "reply_text", "prefix_text", "error"):
         if len(getattr(turn, name)) > MAX_TEXT:
             raise fault(f"{where}, {name}", f"has {len(getattr(turn, name))} characters; at most {MAX_TEXT} are allowed")
-    return replace(turn, stop_reason=turn.stop_reason or "interrupted")
+    return replace(turn, finish_reason=turn.finish_reason or "interrupted")
 
 
 def _check_turn_numbers(turn: Turn, where: str) -> None:
@@ -165,8 +179,8 @@ def _check_token_ids(turn: Turn, where: str) -> None:
             raise fault(f"{where}, {name}", f"holds a number that is no token id: those go from 0 to at most {TOKEN_ID[1]}")
     if len(turn.logprobs) not in (0, len(turn.reply_ids)):
         raise fault(f"{where}, logprobs", f"holds {len(turn.logprobs)} numbers for {len(turn.reply_ids)} tokens of the reply")
-    if turn.prefilled > len(turn.prompt_ids):
-        raise fault(f"{where}, prefilled", f"is {turn.prefilled}, and the prompt has {len(turn.prompt_ids)} tokens")
+    if turn.prefix_tokens > len(turn.prompt_ids):
+        raise fault(f"{where}, prefix_tokens", f"is {turn.prefix_tokens}, and the prompt has {len(turn.prompt_ids)} tokens")
 
 
 def tree_checked(conversation: Conversation, where: str) -> Conversation:

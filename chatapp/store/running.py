@@ -10,13 +10,13 @@ from chatapp.store.database import Database
 from chatapp.store.runner import Runner
 from chatapp.store.schema import conversations, turns
 from chatapp.store.tree import subtree
-from chatapp.turn import StopReason, Timings
+from chatapp.turn import FinishReason, Timings
 
 
 class Mark(NamedTuple):
     """Another one whenever the stored reply is another one. `runner` is who writes it: '' once the last word is written."""
 
-    reason: StopReason
+    reason: FinishReason
     runner: str
     timings: Timings
 
@@ -58,7 +58,7 @@ class Running:
             own = own.where(conversations.c.id == conversation_id)
         elsewhere = sa.and_(turns.c.conversation_id.in_(own), turns.c.runner != self.runner.id)
         with self.database.read() as connection:
-            if connection.execute(sa.select(turns.c.id).where(elsewhere, turns.c.stop_reason == "")).first() is None:
+            if connection.execute(sa.select(turns.c.id).where(elsewhere, turns.c.finish_reason == "")).first() is None:
                 return  # no writing: the disk may be full
         with self.database.write() as connection:
             _stop(connection, elsewhere)
@@ -68,13 +68,13 @@ class Running:
         with self.database.read() as connection:
             place = write.place(connection, owner, turn_id)
             under = set(subtree(write.tree(connection, place.conversation_id), turn_id))
-            query = sa.select(turns.c.id).where(turns.c.conversation_id == place.conversation_id, turns.c.stop_reason == "")
+            query = sa.select(turns.c.id).where(turns.c.conversation_id == place.conversation_id, turns.c.finish_reason == "")
             return [id for id in connection.execute(query.order_by(turns.c.seq.desc())).scalars() if id in under]
 
 
 def _mark(connection: sa.Connection, owner: str, turn_id: str) -> Mark:
     query = (
-        sa.select(turns.c.stop_reason, turns.c.runner, turns.c.timings)
+        sa.select(turns.c.finish_reason, turns.c.runner, turns.c.timings)
         .join(conversations, conversations.c.id == turns.c.conversation_id)
         .where(turns.c.id == turn_id, conversations.c.owner == owner, conversations.c.deleted.is_(None))
     )
@@ -85,5 +85,5 @@ def _mark(connection: sa.Connection, owner: str, turn_id: str) -> Mark:
 
 
 def _stop(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    stopped = turns.update().where(which, turns.c.stop_reason == "").values(stop_reason="stopped").returning(turns.c.id)
+    stopped = turns.update().where(which, turns.c.finish_reason == "").values(finish_reason="stopped").returning(turns.c.id)
     write.index(connection, connection.execute(stopped).scalars().all())

@@ -156,6 +156,7 @@ ROOM = 2**20
 """Turns in one conversation. A turn's seq is its conversation's seq * ROOM + its number there (1, 2, …): so the turns of one
 conversation lie together on disk, and a hit of the search, whose rowid is that seq, names its conversation. Number 0 is the title."""
 
+# Columns keep the names that they were made with; `key` is the name of a Turn's field where that is another one.
 turns = Table(
     "turns",
     metadata,
@@ -163,22 +164,22 @@ turns = Table(
     Column("id", sa.Text, nullable=False, unique=True),
     Column("conversation_id", sa.Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("parent_id", sa.Text, ForeignKey("turns.id")),
-    Column("stop_reason", sa.Text, nullable=False),
+    Column("stop_reason", sa.Text, key="finish_reason", nullable=False),
     Column("runner", sa.Text, nullable=False),  # which process generates it, see store/runner.py
     Column("created", Time, nullable=False),
     Column("user", Text, nullable=False),
     Column("system", Text, nullable=False),
-    Column("given", Json(_rows, _messages), nullable=False),
+    Column("given", Json(_rows, _messages), key="history", nullable=False),
     Column("sampling", Json(vars, _sampling), nullable=False),
-    Column("dropped", sa.Integer, nullable=False),
-    Column("guarded", Json(list, tuple), nullable=False),
+    Column("dropped", sa.Integer, key="dropped_messages", nullable=False),
+    Column("guarded", Json(list, tuple), key="escaped_special_tokens", nullable=False),
     Column("date", Text, nullable=False),
     Column("seed", sa.BigInteger),
-    Column("prefilled", sa.Integer, nullable=False),
-    Column("prefill_text", Text, nullable=False),
+    Column("prefilled", sa.Integer, key="prefix_tokens", nullable=False),
+    Column("prefill_text", Text, key="prefix_text", nullable=False),
     Column("continues", sa.Text),
     Column("error", Text, nullable=False),
-    Column("reused", sa.Integer, nullable=False),
+    Column("reused", sa.Integer, key="cached_prompt_tokens", nullable=False),
     Column("timings", Json(vars, _timings), nullable=False),
     Column("model", Text, nullable=False),
     Column("revision", Text, nullable=False),
@@ -192,7 +193,7 @@ turns = Table(
 )
 Index("turns_by_conversation", turns.c.conversation_id, turns.c.parent_id)
 Index("turns_by_parent", turns.c.parent_id)
-Index("turns_running", turns.c.conversation_id, sqlite_where=turns.c.stop_reason == "", postgresql_where=turns.c.stop_reason == "")
+Index("turns_running", turns.c.conversation_id, sqlite_where=turns.c.finish_reason == "", postgresql_where=turns.c.finish_reason == "")
 
 # The prompt grows with the conversation and never changes, so it stands apart from the row that each flush of a reply rewrites.
 prompts = Table(
@@ -215,11 +216,11 @@ drafts = Table(
 
 TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name in turns.c)
 PROMPT_FIELDS = tuple(f.name for f in fields(Turn) if f.name in prompts.c)
-REPLY_FIELDS = ("reply_text", "reply_ids", "logprobs", "reused", "timings", "error")
+REPLY_FIELDS = ("reply_text", "reply_ids", "logprobs", "cached_prompt_tokens", "timings", "error")
 IDENTITY = ("id", "conversation_id", "parent_id", "created")
 
 WHOLE = (
-    sa.select(conversations.c.owner, *(turns.c[n] for n in TURN_FIELDS), *(prompts.c[n] for n in PROMPT_FIELDS))
+    sa.select(conversations.c.owner, *(turns.c[n].label(n) for n in TURN_FIELDS), *(prompts.c[n] for n in PROMPT_FIELDS))
     .join(conversations, conversations.c.id == turns.c.conversation_id)
     .join(prompts, prompts.c.turn_id == turns.c.id)
 )

@@ -12,7 +12,7 @@ CHATS = 500
 BYTES = 2**28
 HOURS = 24
 
-RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns.c.stop_reason == "")
+RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns.c.finish_reason == "")
 IDLE = sa.select(conversations.c.seq, conversations.c.updated).where(~RUNNING).order_by(conversations.c.updated, conversations.c.seq)
 
 

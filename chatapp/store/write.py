@@ -24,7 +24,7 @@ from chatapp.store.schema import (
     turns,
 )
 from chatapp.store.tree import Node
-from chatapp.turn import StopReason, Turn
+from chatapp.turn import FinishReason, Turn
 
 CHUNK = 500
 """Ids in one IN (…)."""
@@ -38,8 +38,8 @@ OWNED = sa.select(conversations.c.id).where(
 OWN = turns.update().where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
 """This turn, in this conversation of this owner; a deleted conversation still takes the rest of its reply, in case of undo."""
 
-RUNNING = OWN.where(turns.c.stop_reason == "")
-REASON = sa.select(turns.c.stop_reason).where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
+RUNNING = OWN.where(turns.c.finish_reason == "")
+REASON = sa.select(turns.c.finish_reason).where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
 PROMPT = prompts.update().where(prompts.c.turn_id == sa.bindparam("this"))
 
 
@@ -55,9 +55,9 @@ def head(connection: sa.Connection, owner: str, conversation_id: str, *, lock: b
 
 
 def place(connection: sa.Connection, owner: str, turn_id: str) -> sa.Row:
-    """Where a turn stands (seq, conversation_id, parent_id, stop_reason), if it is the owner's."""
+    """Where a turn stands (seq, conversation_id, parent_id, finish_reason), if it is the owner's."""
     query = (
-        sa.select(turns.c.seq, turns.c.conversation_id, turns.c.parent_id, turns.c.stop_reason)
+        sa.select(turns.c.seq, turns.c.conversation_id, turns.c.parent_id, turns.c.finish_reason)
         .join(conversations, conversations.c.id == turns.c.conversation_id)
         .where(turns.c.id == turn_id, conversations.c.owner == owner, conversations.c.deleted.is_(None))
     )
@@ -114,27 +114,27 @@ def prompt_state(turn: Turn) -> tuple[Any, ...]:
     return (
         len(turn.prompt_ids),
         len(turn.prompt_text),
-        turn.prefilled,
-        turn.prefill_text,
+        turn.prefix_tokens,
+        turn.prefix_text,
         turn.model,
         turn.revision,
         turn.engine,
-        turn.dropped,
+        turn.dropped_messages,
     )
 
 
-def progress(connection: sa.Connection, turn: Turn, whole: bool) -> StopReason:
+def progress(connection: sa.Connection, turn: Turn, whole: bool) -> FinishReason:
     """The reply so far, unless somebody else has ended the turn: then why. Raises NotFound when it is gone."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")  # at most 0.6 s lost, and only if the server itself dies
-    names = [name for name in (MUTABLE if whole else REPLY_FIELDS) if name != "stop_reason"]
+    names = [name for name in (MUTABLE if whole else REPLY_FIELDS) if name != "finish_reason"]
     done = connection.execute(RUNNING, turn_row(turn, names) | _whose(turn)).rowcount
     if whole and done:
         connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
     return "" if done else reason(connection, turn)
 
 
-def reason(connection: sa.Connection, turn: Turn) -> StopReason:
+def reason(connection: sa.Connection, turn: Turn) -> FinishReason:
     """Why the stored turn has ended, '' while it runs. Raises NotFound when it is gone."""
     found = connection.execute(REASON, _whose(turn)).scalar()
     if found is None:
@@ -163,12 +163,12 @@ def index(connection: sa.Connection, ids: Sequence[str]) -> None:
 
 def interrupt(connection: sa.Connection, alive: Callable[[str], bool]) -> int:
     """Running turns whose process is dead become 'interrupted'; how many."""
-    running = connection.execute(sa.select(turns.c.id, turns.c.runner).where(turns.c.stop_reason == "")).all()
+    running = connection.execute(sa.select(turns.c.id, turns.c.runner).where(turns.c.finish_reason == "")).all()
     dead = {runner for runner in {row.runner for row in running} if not alive(runner)}
     ids = [row.id for row in running if row.runner in dead]
     for start in range(0, len(ids), CHUNK):
         some = turns.c.id.in_(ids[start : start + CHUNK])
-        connection.execute(turns.update().where(some).values(stop_reason="interrupted"))
+        connection.execute(turns.update().where(some).values(finish_reason="interrupted"))
     index(connection, ids)
     return len(ids)
 

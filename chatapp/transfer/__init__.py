@@ -121,8 +121,8 @@ def _system(conversation: Conversation) -> list[dict[str, str]]:
 
 def _said(turn: Turn) -> list[dict[str, str]]:
     names = {"system": "system", "user": "human", "assistant": "gpt"}
-    given = [{"from": names[message.role], "value": message.content} for message in turn.given]
-    return [*given, {"from": "human", "value": turn.user}, {"from": "gpt", "value": turn.reply}]
+    history = [{"from": names[message.role], "value": message.content} for message in turn.history]
+    return [*history, {"from": "human", "value": turn.user}, {"from": "gpt", "value": turn.reply}]
 
 
 def _markdown(found: Iterator[Conversation]) -> Iterator[str]:
@@ -140,10 +140,10 @@ def _markdown(found: Iterator[Conversation]) -> Iterator[str]:
 
 
 def _turn_markdown(turn: Turn) -> str:
-    given = "".join(f"\n## {message.role.capitalize()}\n\n{message.content}\n" for message in turn.given)
+    history = "".join(f"\n## {message.role.capitalize()}\n\n{message.content}\n" for message in turn.history)
     note = {"stopped": "stopped", "length": "cut at max tokens", "error": turn.error or "failed", "interrupted": "interrupted"}
-    ending = f"\n\n*({note[turn.stop_reason]})*" if turn.stop_reason in note else ""
-    return f"{given}\n## You\n\n{turn.user}\n\n## {turn.model or 'Assistant'}\n\n{turn.reply}{ending}\n"
+    ending = f"\n\n*({note[turn.finish_reason]})*" if turn.finish_reason in note else ""
+    return f"{history}\n## You\n\n{turn.user}\n\n## {turn.model or 'Assistant'}\n\n{turn.reply}{ending}\n"
 
 
 def _dump(value: Any) -> str:

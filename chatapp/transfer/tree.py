@@ -2,14 +2,14 @@
 
 A question with several answers becomes sibling turns. Replies in several messages (tools between them) are joined by blank lines.
 What has no place in that shape, such as a greeting before the first question, a question nobody answered or a system message in the
-middle, goes into `given` of the next turn.
+middle, goes into `history` of the next turn.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from chatapp.store.record import Conversation, fault, title_of, tree_checked
-from chatapp.turn import Message, Role, StopReason, Timings, Turn, new_id
+from chatapp.turn import FinishReason, Message, Role, Timings, Turn, new_id
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Reading:
 
     parent: str | None = None
     system: str = ""
-    given: tuple[Message, ...] = ()
+    history: tuple[Message, ...] = ()
     question: Node | None = None
     reply: tuple[Node, ...] = ()
 
@@ -103,13 +103,13 @@ def _read(node: Node, so_far: Reading) -> Reading:
     question = so_far.question
     if node.role == "user":
         unanswered = (Message("user", question.text),) if question and not so_far.reply else ()
-        return replace(so_far, question=node, reply=(), given=so_far.given + unanswered)
+        return replace(so_far, question=node, reply=(), history=so_far.history + unanswered)
     if question is not None or (node.role != "system" and not node.following()):
         return replace(so_far, reply=(*so_far.reply, node))
-    if node.role == "system" and so_far.parent is None and not so_far.system and not so_far.given:
+    if node.role == "system" and so_far.parent is None and not so_far.system and not so_far.history:
         return replace(so_far, system=node.text)
     role: Role = "system" if node.role == "system" else "assistant"
-    return replace(so_far, given=(*so_far.given, Message(role, node.text)))
+    return replace(so_far, history=(*so_far.history, Message(role, node.text)))
 
 
 def _complete(reading: Reading, following: Sequence[Node]) -> bool:
@@ -122,17 +122,17 @@ def _complete(reading: Reading, following: Sequence[Node]) -> bool:
 def _turn(reading: Reading) -> Turn:
     question, reply = reading.question, reading.reply
     last = reply[-1] if reply else None
-    reason: StopReason = "stopped" if last is None else "error" if last.error else "end" if last.done else "interrupted"
+    reason: FinishReason = "stopped" if last is None else "error" if last.error else "end" if last.done else "interrupted"
     return Turn(
         owner="",
         conversation_id="",
         user=question.text if question else "",
         parent_id=reading.parent,
         system=reading.system,
-        given=reading.given,
+        history=reading.history,
         created=(question or last).created if question or last else 0.0,
         reply_text="\n\n".join(node.text if node.role == "assistant" else f"[{node.role}]\n{node.text}" for node in reply if node.text),
-        stop_reason=reason,
+        finish_reason=reason,
         error=last.error if last else "",
         timings=Timings(started=last.created if last else 0.0),
         model=last.model if last else "",

@@ -44,7 +44,7 @@ def card(turn: Turn) -> dict[str, Any]:
         "date": turn.date,
         "prompt_ids": list(turn.prompt_ids),
         "reply_ids": list(turn.reply_ids),
-        "stop_reason": turn.stop_reason,
+        "finish_reason": turn.finish_reason,
     }
 
 

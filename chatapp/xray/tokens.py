@@ -150,14 +150,14 @@ def role_of(span_list: Sequence[Span], start: int, end: int) -> Span | None:
 
 def prompt_view(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
     """Everything the prompt page shows, as plain data: one row a token with role, kind, bytes, characters and its attention-mask bit."""
-    text = turn.prompt_text + turn.prefill_text if turn.prefilled else turn.prompt_text
+    text = turn.prompt_text + turn.prefix_text if turn.prefix_tokens else turn.prompt_text
     found = pieces(text, turn.prompt_ids, tokenizer)
-    given = len(found) - turn.prefilled
+    given = len(found) - turn.prefix_tokens
     return {
         "text": text,
         "tokens": len(found),
-        "dropped": turn.dropped,
-        "guarded": list(turn.guarded),
+        "dropped_messages": turn.dropped_messages,
+        "escaped_special_tokens": list(turn.escaped_special_tokens),
     } | laid(text, found, [row(piece, text, "prefill" if n >= given else None, turn.spans) for n, piece in enumerate(found)])
 
 

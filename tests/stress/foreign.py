@@ -193,7 +193,7 @@ def in_files(stranger: Visitor, target: Target) -> list[Try]:
     times = {"created": 1.0, "updated": 1.0}
     turn = {"id": target.turn, "parent_id": None, "user": "hi forged", "reply_text": "mine now"}
     conversation = {"id": target.conversation, "title": "hi forged", "leaf": target.turn, "turns": [turn | {"created": 1.0}], **times}
-    file = json.dumps({"format": "chatapp", "version": 1, "conversations": [conversation]})
+    file = json.dumps({"format": "chatapp", "version": 2, "conversations": [conversation]})
     tries = [Try("import", lambda: stranger.bring(file), lambda answer: answer.told.get("first") not in (None, target.conversation))]
     for kind in KINDS:
         tries.append(Try(f"export {kind}", lambda kind=kind: stranger.export(kind, target.conversation), not_exported))
@@ -230,7 +230,7 @@ async def unchanged(owner: Visitor, done: Target, before: dict[str, Any], runnin
     row.check(seen.ok and not seen.path, "the finished conversation has another version")
     (turn,) = (await exported(owner, running))["turns"]
     row.check(turn["id"] == running.turn and turn["user"] == ENDLESS, "the running conversation has other turns")
-    row.check(turn["stop_reason"] == "interrupted", f"the running reply did not go on: {turn['stop_reason']} {turn['error']}")
+    row.check(turn["finish_reason"] == "interrupted", f"the running reply did not go on: {turn['finish_reason']} {turn['error']}")
     row.worst = f"the running reply had {len(turn['reply_ids'])} tokens at the end"
     stopped = await owner.ask("chat", do="stop", conversation=running.conversation, turn=running.turn)
     row.check(stopped.ok, f"its owner cannot stop it: {stopped.words}")

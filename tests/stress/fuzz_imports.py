@@ -18,7 +18,19 @@ from tests.test_transfer import CHATGPT, OPEN_WEBUI
 
 IMPORTS, OPENED = 240, 30
 """Files in a run of 60 s, and how many of the accepted conversations are opened and gone on with."""
-NUMBERS = ("created", "updated", "started", "queued", "first_token", "generating", "seed", "prefilled", "reused", "dropped", "prompt_ids")
+NUMBERS = (
+    "created",
+    "updated",
+    "started",
+    "queued",
+    "first_token",
+    "generating",
+    "seed",
+    "prefix_tokens",
+    "cached_prompt_tokens",
+    "dropped_messages",
+    "prompt_ids",
+)
 NUMBERS += ("reply_ids", "logprobs", "create_time", "update_time", "timestamp", "created_at", "updated_at", "top_k", "temperature")
 """Fields whose every strange value is tried, not only those that the dice choose."""
 BROKEN = (

@@ -130,7 +130,7 @@ class Api:
         engine = self.resident.engine
         self.check_model(ask.model)
         reject_what_is_off(ask, engine.capabilities)
-        turn = await self.chat.send(self.owner, ask.text, system=ask.system, sampling=ask.sampling, given=ask.given, keep=ask.keep)
+        turn = await self.chat.send(self.owner, ask.text, system=ask.system, sampling=ask.sampling, history=ask.history, keep=ask.keep)
         reply = Reply(self.chat, ask, turn, engine.card.model)
         return streamed(reply) if ask.stream else await whole(reply, request)
 
@@ -172,7 +172,7 @@ async def whole(reply: Reply, request: Request) -> Response:
         await reply.close()
     if error := failure(turn):
         raise error
-    choice = {"index": 0, "message": {"role": "assistant", "content": turn.reply_text}, "finish_reason": FINISH[turn.stop_reason]}
+    choice = {"index": 0, "message": {"role": "assistant", "content": turn.reply_text}, "finish_reason": FINISH[turn.finish_reason]}
     return JSONResponse(reply.body("chat.completion", [{**choice, "logprobs": None}], usage=usage(turn)))
 
 
@@ -222,7 +222,7 @@ async def events(reply: Reply, turns: AsyncIterator[Turn | None]) -> AsyncIterat
     if error := failure(last):
         yield line({"error": error_object(error)})
     else:
-        yield chunk({}, FINISH[last.stop_reason])
+        yield chunk({}, FINISH[last.finish_reason])
         if reply.ask.include_usage:
             yield line(reply.body("chat.completion.chunk", [], usage=usage(last)))
     yield "data: [DONE]\n\n"
@@ -263,12 +263,12 @@ def usage(turn: Turn) -> dict[str, Any]:
     """Counts of ids, as the model saw and made them."""
     prompt, completion = len(turn.prompt_ids), len(turn.reply_ids)
     counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return {**counts, "prompt_tokens_details": {"cached_tokens": turn.reused}}
+    return {**counts, "prompt_tokens_details": {"cached_tokens": turn.cached_prompt_tokens}}
 
 
 def failure(turn: Turn) -> ChatError | None:
     """Why the reply failed, if it did."""
-    if turn.stop_reason in FINISH:
+    if turn.finish_reason in FINISH:
         return None
     return ChatError(turn.error or "The server is shutting down; the reply was interrupted.", status=500)
 

@@ -47,11 +47,11 @@ class BadField(ChatError):
 
 @dataclass(frozen=True)
 class Ask:
-    """What a request asks for. `given` are the messages between the system prompt and `text`, the last question."""
+    """What a request asks for. `history` are the messages between the system prompt and `text`, the last question."""
 
     model: str | None
     system: str
-    given: tuple[Message, ...]
+    history: tuple[Message, ...]
     text: str
     sampling: Sampling
     named: frozenset[str]
@@ -70,12 +70,12 @@ def read(body: bytes) -> Ask:
         raise ChatError("The request body must be a JSON object.", status=400)
     values = {name: value for name, value in values.items() if value is not None}
     reject_what_we_lack(values)
-    system, given, text = _conversation(values.get("messages"))
+    system, history, text = _conversation(values.get("messages"))
     sampling, named = _sampling(values)
     return Ask(
         model=_typed(values, "model", str, None),
         system=system,
-        given=given,
+        history=history,
         text=text,
         sampling=sampling,
         named=named,
