@@ -327,6 +327,12 @@
       { text: "Delete everything", danger: true, run: erase },
     ]);
 
+  app.shortcut("Conversations", "Ctrl+Shift+O", "New chat", () => app.fresh());
+  app.shortcut("Conversations", "Ctrl+K", "Search all conversations", () => {
+    app.fold("left", false);
+    app.$("#search").focus();
+  });
+
   app.commands = {
     ...app.commands,
     new: () => app.fresh(),

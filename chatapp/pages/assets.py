@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -11,23 +12,24 @@ from starlette.routing import Route
 
 from chatapp.sampling import SAMPLING_PARAMS
 
+NAME = "Chat"
+"""What the app is called, on every page."""
+
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
-    "page.css": (
-        "base.css",
-        "layout.css",
-        "sidebar.css",
-        "transcript.css",
-        "welcome.css",
-        "composer.css",
-        "overlays.css",
-        "settings.css",
-        "markdown.css",
-    ),
-    "page.js": ("core.js", "chat.js", "transcript.js", "composer.js", "settings.js", "sidebar.js", "panel.js"),
+    "shell.css": ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css"),
+    "shell.js": ("core.js", "shell.js"),
+    "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css"),
+    "chat.js": ("chat.js", "transcript.js", "composer.js", "settings.js", "sidebar.js", "panel.js"),
     "xray.css": ("xray.css",),
     "xray.js": ("xray.js", "xray-tokens.js", "xray-pasted.js", "xray-attention.js", "xray-model.js"),
 }
+"""Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
+
+META = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
+    '<meta name="color-scheme" content="light dark">'
+)
 KINDS = {".css": "text/css", ".js": "text/javascript"}
 FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -43,38 +45,53 @@ def sampling() -> list[dict[str, object]]:
     return [{name: getattr(knob, name) for name in names} for knob in SAMPLING_PARAMS]
 
 
+def parts() -> dict[str, tuple[str, ...]]:
+    """What is served, by name, and the files that it is made of."""
+    bundled = {part for files in BUNDLES.values() for part in files}
+    alone = sorted(file.name for file in ASSETS.glob("*.*") if file.suffix in KINDS and file.name not in bundled)
+    return BUNDLES | {name: (name,) for name in alone}
+
+
 @cache
-def files() -> dict[str, bytes]:
-    """Name with hash → content."""
+def files() -> dict[str, tuple[str, bytes]]:
+    """Name → (name with hash, content)."""
     made = {}
-    for bundle, parts in BUNDLES.items():
-        text = "\n".join((ASSETS / part).read_text() for part in parts)
-        if bundle == "page.js":
-            text = f"window.chatapp = {json.dumps({'icons': icons(), 'sampling': sampling()})};\n{text}"
+    for name, sources in parts().items():
+        text = "\n".join((ASSETS / source).read_text() for source in sources)
+        if name == "shell.js":
+            text = f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n{text}"
         content = text.encode()
-        stem, _, suffix = bundle.partition(".")
-        made[f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"] = content
+        stem, _, suffix = name.partition(".")
+        made[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content)
     return made
 
 
+def tags(names: Iterable[str]) -> str:
+    """Markup that loads these files."""
+    return "".join(tag(name, files()[name][0]) for name in names)
+
+
+def tag(name: str, hashed: str) -> str:
+    if name.endswith(".css"):
+        return f'<link rel="stylesheet" href="chatapp/{hashed}">'
+    return f'<script src="chatapp/{hashed}"></script>'
+
+
 def head() -> str:
-    """The page's own style and scripts: there before any component loads.
+    """The Gradio pages' own style and scripts: there before any component loads.
 
     Not launch(css=…): Gradio would prefix each selector with its container, and rules that begin at <body> would match nothing.
     """
-    tags = [f'<link rel="stylesheet" href="chatapp/{name}">' for name in files() if name.endswith(".css")]
-    tags += [f'<script src="chatapp/{name}"></script>' for name in files() if name.endswith(".js")]
-    return (
-        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
-        '<meta name="color-scheme" content="light dark">' + "".join(tags)
-    )
+    return META + tags(BUNDLES)
 
 
 def routes() -> list[Route]:
+    served = dict(files().values())
+
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in files():
+        if name not in served:
             return Response("There is no such file. Reload the page.\n", 404, media_type="text/plain")
-        return Response(files()[name], headers=FOR_GOOD, media_type=KINDS[Path(name).suffix])
+        return Response(served[name], headers=FOR_GOOD, media_type=KINDS[Path(name).suffix])
 
     return [Route("/chatapp/{name}", asset, include_in_schema=False)]

@@ -1,21 +1,19 @@
-"""Assembles the page and what launch() needs to show it."""
+"""Assembles Gradio's pages and what launch() needs to show them."""
 
-import json
 from typing import Any
 
 import gradio as gr
 
 from chatapp.chat.service import Chat
-from chatapp.pages import api_endpoint, assets, panel, theme, widgets, xray_page
+from chatapp.pages import api_endpoint, assets, chat_page, theme, xray_page
+from chatapp.pages.assets import NAME
+from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
-from chatapp.sampling import SAMPLING_PARAMS
 from chatapp.settings import Settings
 
 LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
 """Seconds between two looks of Gradio's queue, which only /chat goes through. By default it looks a thousand times a second, each time
 interrupting a model that runs on the same cores: together a tenth of its speed. gr.Progress, which the last is for, is not used."""
-
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class Page(gr.Blocks):
@@ -29,32 +27,13 @@ class Page(gr.Blocks):
 
 
 def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
-    """The whole page. Nothing here waits for the model."""
-    with Page(title=widgets.NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
-        with gr.Row(elem_id="shell"):
-            with gr.Column(elem_id="left"):
-                widgets.static(widgets.sidebar(), "side")
-            with gr.Column(elem_id="main"):
-                widgets.static(widgets.header(), "top")
-                widgets.static(widgets.transcript(), "transcript")
-                widgets.static(widgets.empty(), "empty")
-                widgets.static(widgets.composer(), "bottom", "chatapp.begin()")
-            with gr.Column(elem_id="right"):
-                widgets.static(widgets.panel_head(), "panel-head")
-                presets = panel.build()
-        xray_page.place(xray_page.DRAWER)
+    """Gradio's pages: the chat and X-ray. Nothing here waits for the model."""
+    with Page(title=NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
+        chat_page.place(demo, PAGES)
         api_endpoint.add(chat)
-        connect(demo, presets)
     xray_page.build_page(demo)
     calm_queue(demo)
     return demo
-
-
-def connect(demo: gr.Blocks, preset: gr.Dropdown) -> None:
-    """What happens in the browser alone: a preset's text, and the sliders that an earlier version kept by position."""
-    preset.input(None, preset, None, js=f"(name) => chatapp.settings.preset(name, ({json.dumps(panel.PRESETS)})[name])", **QUIET)
-    kept = gr.BrowserState([knob.default for knob in SAMPLING_PARAMS], storage_key="chatapp.knobs", secret="knobs")
-    demo.load(None, kept, None, js="(values) => chatapp.settings.adopt(values)", **QUIET)
 
 
 def calm_queue(demo: gr.Blocks) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from chatapp.engines.base import Capabilities
-from chatapp.pages import view, widgets
+from chatapp.pages import shell, view, widgets
 from chatapp.resident.slot import Resident
 from chatapp.sampling import SAMPLING_PARAMS, SamplingParam
 
@@ -33,7 +33,7 @@ def build() -> gr.Dropdown:
     for knob in (knob for knob in SAMPLING_PARAMS if knob.basic):
         slider(knob)
     # Not a gr.Accordion: that makes its children when it is opened first, and resets what was typed into them at once.
-    widgets.static(widgets.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
+    widgets.static(shell.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
     with gr.Column(elem_id="more"):
         for knob in (knob for knob in SAMPLING_PARAMS if not knob.basic):
             slider(knob)

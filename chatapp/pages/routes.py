@@ -3,7 +3,8 @@
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import actions, assets, watch
+from chatapp.pages import actions, assets, shell, watch
+from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
 from chatapp.server import files
 from chatapp.server import routes as programs
@@ -16,4 +17,5 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     door = Door()
     actions.add(door, chat)
     watch.add(door, chat, resident)
-    return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *assets.routes()]
+    pages = [*shell.routes(PAGES), *assets.routes()]
+    return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]

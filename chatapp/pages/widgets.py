@@ -2,9 +2,9 @@
 
 import gradio as gr
 
+from chatapp.pages import shell
 from chatapp.pages.assets import icons
-
-NAME = "Chat"
+from chatapp.pages.shell import button
 
 EXAMPLES = (
     ("Explain", "Why is the sky blue?", "Explain to a ten-year-old why the sky is blue, in five sentences."),
@@ -19,46 +19,35 @@ def static(markup: str, elem_id: str, script: str | None = None) -> gr.HTML:
     return gr.HTML(markup, elem_id=elem_id, apply_default_css=False, js_on_load=script)
 
 
-def button(action: str, label: str, icon: str, *, text: str = "", kind: str = "quiet", extra: str = "") -> str:
-    """A button that the script knows by its data-do. `label` is for screen readers and the tooltip."""
-    shown = f"<span>{text}</span>" if text else ""
-    named = f'aria-label="{label}" title="{label}"'
-    return f'<button type="button" class="{kind}" data-do="{action}" {named} {extra}>{icons()[icon]}{shown}</button>'
-
-
-def sidebar() -> str:
-    """New chat, search, the list, and what concerns all conversations."""
+def conversations() -> str:
+    """New chat, search, and the list: the chat's part of the sidebar."""
     return f"""
-<div class="side-top">
-  <a class="brand" href="?" data-do="new">{icons()["logo"]}<span>{NAME}</span></a>
-  {button("fold-left", "Hide the conversations", "panel-left")}
-</div>
 {button("new", "New chat (Ctrl+Shift+O)", "plus", text="New chat", kind="new")}
 <div class="search">{icons()["search"]}
   <input type="search" id="search" aria-label="Search all conversations" placeholder="Search" autocomplete="off">
 </div>
 <nav id="conversations" aria-label="Conversations"></nav>
-<div class="side-foot">
-  <button type="button" class="quiet" data-do="menu-all" aria-haspopup="menu">{icons()["more"]}<span>My conversations</span></button>
-  {button("theme", "Light or dark", "theme")}
-</div>
 <input type="file" id="import-file" accept=".json,.jsonl,application/json" hidden aria-label="File to import">"""
 
 
-def header() -> str:
-    """Title of the conversation, model, and the two panels' handles."""
+def all_conversations() -> str:
+    """What concerns all conversations, at the sidebar's foot."""
     return f"""
-<header>
-  {button("fold-left", "Show the conversations", "panel-left", extra='id="show-left"')}
-  <h1 id="title">New chat</h1>
-  <span id="temporary-mark" hidden>Temporary: kept nowhere</span>
+<button type="button" class="quiet" data-do="menu-all" aria-haspopup="menu">{icons()["more"]}<span>My conversations</span></button>"""
+
+
+def header() -> str:
+    """Title of the conversation, and what can be done with it."""
+    return shell.header(
+        "New chat",
+        f"""<span id="temporary-mark" hidden>Temporary: kept nowhere</span>
   <span class="spring"></span>
   <button type="button" class="quiet toggle" data-do="temporary" aria-pressed="false" title="A temporary chat is kept nowhere">
     {icons()["ghost"]}<span>Temporary</span>
   </button>
   {button("menu-one", "Export or delete this conversation", "more", extra='aria-haspopup="menu"')}
-  {button("fold-right", "Settings: system prompt and sampling", "sliders", extra='id="show-right"')}
-</header>"""
+  {button("fold-right", "Settings: system prompt and sampling", "sliders", extra='id="show-right"')}""",
+    )
 
 
 def transcript() -> str:
@@ -101,10 +90,7 @@ def composer() -> str:
     <span class="spring"></span>
     <span id="model-state" role="status"></span>
   </div>
-</div>
-<div id="toasts" role="status" aria-live="polite"></div>
-<dialog id="question" aria-labelledby="question-text"><p id="question-text"></p><div class="answers"></div></dialog>
-<div id="menu" role="menu" hidden></div>"""
+</div>"""
 
 
 def panel_head() -> str:

@@ -143,7 +143,7 @@ def test_on_a_phone_the_sidebar_is_closed_and_closes_itself(browser: Browser, si
     send(page, "from a phone")
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="Show the conversations").click()
+    page.get_by_role("button", name="Show the sidebar").click()
     expect(page.locator("#left")).to_be_visible()
     page.locator("#conversations .open").first.click()
     expect(page.locator("#left")).not_to_be_visible()

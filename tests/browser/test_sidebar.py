@@ -34,7 +34,7 @@ def entry(page: Page, title: str):
 def test_the_title_is_the_first_question_and_today_groups_it(two: Page) -> None:
     assert titles(two) == ["about pears", "about apples"]
     expect(two.locator("#conversations h2")).to_have_text("Today")
-    expect(two.locator('[aria-current="page"]')).to_have_text("about pears")
+    expect(two.locator('#conversations [aria-current="page"]')).to_have_text("about pears")
 
 
 def test_a_click_opens_and_the_address_follows(two: Page) -> None:

@@ -1,0 +1,138 @@
+/* What every page has: the sidebar that folds, menus, light and dark, and the keys. */
+(() => {
+  const app = window.chatapp;
+
+  /* Runs when the page's own markup can be reached; Gradio's parts stand later, and say so by chatapp.begin. */
+  app.ready = (run) => {
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", run);
+    else run();
+  };
+
+  /* Folds. Below these widths a side lies over the page, and is not remembered. */
+  app.narrow = { left: 768, right: 1180, more: 0 };
+  app.folded = (side) => document.body.classList.contains(`no-${side}`);
+  const sayFold = (side) =>
+    document.querySelectorAll(`[data-do="fold-${side}"]`).forEach((button) => {
+      button.setAttribute("aria-expanded", String(!app.folded(side)));
+    });
+  app.sayFolds = () => Object.keys(app.narrow).forEach(sayFold);
+  app.fold = (side, hide, keep = true) => {
+    document.body.classList.toggle(`no-${side}`, hide);
+    if (keep && innerWidth >= app.narrow[side]) app.store.set(`fold.${side}`, hide);
+    sayFold(side);
+  };
+
+  /* Menus */
+  function place(menu, button) {
+    const at = button.getBoundingClientRect();
+    const up = at.top > innerHeight / 2;
+    menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - menu.offsetWidth - 8))}px`;
+    menu.style.top = `${up ? at.top - menu.offsetHeight - 6 : at.bottom + 6}px`;
+  }
+
+  function menuKey(event, menu, away) {
+    const all = [...menu.children];
+    const at = all.indexOf(document.activeElement);
+    const does = {
+      Escape: away,
+      Tab: away,
+      ArrowDown: () => all[(at + 1) % all.length].focus(),
+      ArrowUp: () => all[(at - 1 + all.length) % all.length].focus(),
+    };
+    if (!does[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    does[event.key]();
+  }
+
+  app.menu = (button, items) => {
+    const menu = app.$("#menu");
+    const away = () => {
+      menu.hidden = true;
+      button.focus();
+    };
+    const entry = ({ text, danger, run }) => {
+      const click = () => {
+        away();
+        run();
+      };
+      return app.el("button", { type: "button", role: "menuitem", class: danger ? "danger" : null, disabled: !run, on: { click } }, text);
+    };
+    menu.replaceChildren(...items.map(entry));
+    menu.hidden = false;
+    place(menu, button);
+    menu.firstChild.focus();
+    menu.onkeydown = (event) => menuKey(event, menu, away);
+  };
+
+  /* Light or dark: what was chosen here, else what the system says. */
+  const chosen = () => new URL(location).searchParams.get("__theme") || app.store.get("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const plain = () => document.body.classList.contains("plain");
+  const paint = () => {
+    const theme = chosen();
+    if (theme || plain()) document.body.classList.toggle("dark", theme ? theme === "dark" : system.matches);
+  };
+  system.addEventListener("change", paint);
+
+  /* Buttons that name their command. */
+  app.commands = {
+    "fold-left": () => app.fold("left", !app.folded("left")),
+    theme: () => {
+      document.body.classList.toggle("dark");
+      app.store.set("theme", document.body.classList.contains("dark") ? "dark" : "light");
+    },
+  };
+
+  function command(event) {
+    const button = event.target.closest?.("[data-do]");
+    const run = button && !button.closest("#bot .markdown") && app.commands[button.dataset.do];
+    if (run) {
+      event.preventDefault();
+      run(button);
+    } else if (!event.target.closest?.("#menu, .touch") && app.$("#menu")) app.$("#menu").hidden = true;
+  }
+
+  /* A tap beside a side that lies over the page folds it. */
+  function beside(event) {
+    if (event.target.id !== "main" || innerWidth >= app.narrow.right) return;
+    if (app.phone()) app.fold("left", true);
+    app.fold("right", true, false);
+  }
+  document.addEventListener("click", (event) => {
+    command(event);
+    beside(event);
+  });
+
+  /* Keys: one list, from which they work and are shown. Without `run` it says what the page's own handler does. */
+  app.shortcuts = [];
+  app.shortcut = (group, keys, words, run = null) => app.shortcuts.push({ group, keys, words, run });
+  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+
+  function pressed(keys, event) {
+    const parts = keys.split("+");
+    const key = parts.pop();
+    const control = event.ctrlKey || event.metaKey;
+    if (key.toLowerCase() !== event.key.toLowerCase() || control !== parts.includes("Ctrl")) return false;
+    return control ? event.shiftKey === parts.includes("Shift") : key === "Escape" || !typing(event.target);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const found = app.shortcuts.find(({ keys, run }) => run && pressed(keys, event));
+    if (!found || app.$("dialog[open]")) return;
+    if (found.keys !== "Escape") event.preventDefault();
+    found.run(event);
+  });
+
+  app.shortcut("Everywhere", "Escape", "Close a menu, or a side that lies over the page", () => {
+    if (app.$("#menu") && !app.$("#menu").hidden) return;
+    if (app.phone() && !app.folded("left")) app.fold("left", true);
+    else if (innerWidth < app.narrow.right && !app.folded("right")) app.fold("right", true, false);
+  });
+
+  app.ready(() => {
+    paint();
+    app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
+    if (plain()) app.tell("begin");
+  });
+})();
