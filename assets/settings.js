@@ -60,10 +60,10 @@
 
   /* What the engine cannot do is off, with its reason; max tokens end where the context does. */
   function limit(limits) {
-    for (const { name, help, maximum } of app.sampling) {
+    for (const { name, help, maximum, kind } of app.sampling) {
       const block = app.$(`#knob-${name}`);
       const reason = limits.off[name];
-      const most = name === "max_tokens" ? Math.min(maximum, Math.max(1, limits.context)) : maximum;
+      const most = kind === "length" ? Math.min(maximum, Math.max(1, limits.context)) : maximum;
       block?.querySelectorAll("input").forEach((input) => {
         input.disabled = !!reason;
         input.max = most;

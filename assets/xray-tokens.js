@@ -238,13 +238,7 @@
     mark();
     xray.ask("draw", { position, knobs: xray.knobs || {} });
   }
-  const KNOBS = [
-    ["temperature", 0, 2, 0.05],
-    ["top_k", 0, 100, 1],
-    ["top_p", 0, 1, 0.01],
-    ["min_p", 0, 1, 0.01],
-    ["repetition_penalty", 0.5, 2, 0.05],
-  ];
+  const STEPS = app.sampling.filter(({ kind }) => kind !== "length");
 
   function detail(data) {
     const place = app.$("#x-detail"),
@@ -253,11 +247,10 @@
     place.dataset.at = at;
     const held = document.activeElement?.dataset?.knob,
       changed = !!xray.knobs;
-    const sliders = KNOBS.map(([name, low, high, step]) => {
-      const value = xray.knobs?.[name] ?? data.knobs[name],
-        shown = el("output", {}, String(value)),
-        label = name.replaceAll("_", " ");
-      const slider = el("input", { type: "range", min: low, max: high, step, value, "data-knob": name, "aria-label": label });
+    const sliders = STEPS.map(({ name, label, minimum, maximum, step }) => {
+      const value = xray.knobs?.[name] ?? data.knobs[name];
+      const shown = el("output", {}, String(value));
+      const slider = el("input", { type: "range", min: minimum, max: maximum, step, value, "data-knob": name, "aria-label": label });
       slider.addEventListener("input", () => {
         shown.textContent = slider.value;
         xray.knobs = { ...data.knobs, ...xray.knobs, [name]: Number(slider.value) };

@@ -166,7 +166,7 @@ class Scripted:
             vocabulary=2**16,
             versions=versions("transformers", "tokenizers"),
         )
-        self.capabilities = Capabilities(context=context, concurrency=concurrency)
+        self.capabilities = Capabilities(context, tuple(Sampling().steps()), concurrency=concurrency)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         self.fed.append(tuple(prompt_ids))

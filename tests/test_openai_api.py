@@ -278,7 +278,9 @@ def test_another_path_is_not_found_as_json(site: Site) -> None:
 
 
 def test_a_setting_the_engine_lacks_is_refused_with_the_reason(scripted: Scripted) -> None:
-    scripted.capabilities = Capabilities(2048, off={"seed": "several people share one batch.", "min_p": "not built."})
+    scripted.capabilities = Capabilities(
+        2048, scripted.capabilities.steps, off={"seed": "several people share one batch.", "min_p": "not built."}
+    )
     with serve(scripted, api_key=KEY) as site:
         answer = post(site, {"messages": HI, "seed": 4})
         neutral = post(site, {"messages": HI, "min_p": 0.0})

@@ -24,7 +24,7 @@ class Loaded:
 
     def __init__(self, model: str) -> None:
         self.card = Card(model, "", 0, "none", "cpu", "float32", "a test", 10)
-        self.capabilities = Capabilities(10)
+        self.capabilities = Capabilities(10, ())
         self.tokenizer = None
         self.closed = False
 

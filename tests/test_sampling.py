@@ -1,9 +1,16 @@
 """The sampling settings: validation says the limits, and each setting stands in one place."""
 
+from dataclasses import replace
+
 import pytest
 
+from chatapp.engines import sampling as engine_sampling
+from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
-from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.pages import api_endpoint, assets
+from chatapp.sampling import SAMPLING_PARAMS, STEP_PARAMS, Sampling
+from chatapp.server.openai import request
+from chatapp.xray import explain
 
 
 @pytest.mark.parametrize("knob", SAMPLING_PARAMS, ids=lambda k: k.name)
@@ -20,6 +27,43 @@ def test_a_knob_accepts_its_limits_and_refuses_beyond_with_both_limits_named(kno
 @pytest.mark.parametrize("knob", SAMPLING_PARAMS, ids=lambda k: k.name)
 def test_a_default_in_the_registry_is_the_default_of_sampling(knob) -> None:
     assert getattr(Sampling(), knob.name) == knob.default
+
+
+@pytest.mark.parametrize("param", [param for param in SAMPLING_PARAMS if not param.basic], ids=lambda p: p.name)
+def test_a_setting_that_came_later_does_nothing_by_default_as_old_records_were_made_without_it(param) -> None:
+    assert param.default == param.off
+
+
+@pytest.mark.parametrize("param", STEP_PARAMS, ids=lambda p: p.name)
+def test_xray_has_a_sentence_for_each_setting_that_shapes_a_draw(param) -> None:
+    value = param.minimum if param.off != param.minimum else param.maximum
+    before, step = {"kept": 5, "setting": ""}, {"kept": 3, "setting": param.name}
+    said = explain.sentence(step, before, Sampling(**{param.name: type(param.default)(value)}))
+    assert f"{value:g}" in said and ("2 were cut" in said) == (param.kind == "filter")
+    assert said[0].isupper() and said.endswith(".") and not said.endswith("..")
+
+
+def test_the_apis_take_every_setting() -> None:
+    names = {param.name for param in SAMPLING_PARAMS} | {"seed"}
+    assert names <= request.READ and names <= set(api_endpoint.SIGNATURE.parameters)
+
+
+def test_the_scripts_get_every_setting_with_its_limits() -> None:
+    sent = {param["name"]: (param["minimum"], param["maximum"], param["default"]) for param in assets.sampling()}
+    assert sent == {param.name: (param.minimum, param.maximum, param.default) for param in SAMPLING_PARAMS}
+
+
+def test_an_engine_has_only_the_settings_that_it_names() -> None:
+    capabilities = Capabilities(100, ("temperature", "min_p"), off={"top_k": "It is slow.", "seed": "One stream for all."})
+    assert capabilities.has("temperature") and capabilities.has("max_tokens") and not capabilities.has("top_p")
+    assert capabilities.off["top_k"] == "It is slow." and "seed" in capabilities.off
+
+
+def test_direct_applies_its_steps_in_the_order_that_it_declares() -> None:
+    every = Sampling(**{param.name: type(param.default)(param.minimum + 0.3 * (param.maximum - param.minimum)) for param in STEP_PARAMS})
+    assert [param.name for param, _ in engine_sampling.steps(every)] == list(engine_sampling.STEPS)
+    assert [param.name for param, _ in engine_sampling.steps(replace(every, temperature=0.0))] == ["repetition_penalty"]
+    assert engine_sampling.steps(Sampling(temperature=1.0, top_k=0, top_p=1.0)) == []
 
 
 @pytest.mark.parametrize("bad", ["1", True, None.__class__, float("nan")])

@@ -66,7 +66,7 @@ class Clock:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.tokenizer = tokenizer
         self.card = Card("clock", "", 0, "clock", "cpu", "none", "a benchmark", 32_768)
-        self.capabilities = Capabilities(context=32_768)
+        self.capabilities = Capabilities(32_768, tuple(Sampling().steps()))
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         yield Prefilled(reused=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, foreign_id
-from chatapp.sampling import Sampling
+from chatapp.sampling import STEP_PARAMS, Sampling
 from chatapp.turn import Event
 
 if TYPE_CHECKING:
@@ -21,14 +21,20 @@ class Capabilities:
     """What an engine can do. UI and API read this and say what is off and why.
 
     context      tokens per person: prompt and reply together
+    steps        the sampling settings it has, in the order in which it applies them; those of sampling.STEP_PARAMS it does not name are off
     concurrency  replies generated at the same time; more wait in the admission queue
     off          what it cannot do → why, in words. Keys: names of sampling settings, 'seed', 'stop', 'token_ids', 'logprobs',
                  'prefix_reuse'
     """
 
     context: int
+    steps: tuple[str, ...]
     concurrency: int = 1
     off: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = {param.name: "This engine does not have it." for param in STEP_PARAMS if param.name not in self.steps}
+        object.__setattr__(self, "off", missing | dict(self.off))
 
     def has(self, name: str) -> bool:
         return name not in self.off

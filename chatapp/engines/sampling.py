@@ -12,33 +12,42 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from chatapp.sampling import Sampling
+from chatapp.sampling import STEP_PARAMS, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from transformers import LogitsProcessor
+
+    from chatapp.sampling import SamplingParam
+
+
+PROCESSORS: "dict[str, Callable[[float], LogitsProcessor]]" = {
+    "repetition_penalty": RepetitionPenaltyLogitsProcessor,
+    "temperature": TemperatureLogitsWarper,
+    "top_k": TopKLogitsWarper,
+    "top_p": TopPLogitsWarper,
+    "min_p": MinPLogitsWarper,
+}
+"""Each setting's processor, in the order in which they are applied."""
+
+STEPS = tuple(PROCESSORS)
+
+
+def steps(sampling: Sampling) -> "list[tuple[SamplingParam, LogitsProcessor]]":
+    """The settings that do something, with their processors, in order; greedy keeps the repetition penalty alone.
+
+    The penalty counts the prompt's tokens too, as in `generate`: call each with all ids so far, shape (1, n), and the scores.
+    """
+    params = {param.name: param for param in STEP_PARAMS}
+    values = sampling.steps()
+    at_work = [name for name in STEPS if values[name] != params[name].off and (name == "repetition_penalty" or not sampling.greedy)]
+    return [(params[name], PROCESSORS[name](values[name])) for name in at_work]
 
 
 def processors(sampling: Sampling) -> LogitsProcessorList:
-    """Repetition penalty → temperature → top-k → top-p → min-p, each only where it does something; greedy keeps the first alone.
-
-    The penalty counts the prompt's tokens too, as in `generate`: call the list with all ids so far, shape (1, n).
-    """
-    return LogitsProcessorList(_active(sampling))
-
-
-def _active(sampling: Sampling) -> "Iterator[object]":
-    if sampling.repetition_penalty != 1.0:
-        yield RepetitionPenaltyLogitsProcessor(penalty=float(sampling.repetition_penalty))
-    if sampling.greedy:
-        return
-    if sampling.temperature != 1.0:
-        yield TemperatureLogitsWarper(float(sampling.temperature))
-    if sampling.top_k > 0:
-        yield TopKLogitsWarper(top_k=sampling.top_k)
-    if sampling.top_p < 1.0:
-        yield TopPLogitsWarper(top_p=float(sampling.top_p))
-    if sampling.min_p > 0.0:
-        yield MinPLogitsWarper(min_p=float(sampling.min_p))
+    """The same processors as one."""
+    return LogitsProcessorList(processor for _, processor in steps(sampling))
 
 
 def random_source(sampling: Sampling, device: torch.device) -> torch.Generator:

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from inspect import Parameter, Signature
 from typing import Any
 
 import gradio as gr
@@ -27,7 +28,26 @@ STEP_SECONDS = 0.1
 """Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""
 MAX_NAMES = 10_000
 CONVERSATION_ID = re.compile(r"[0-9a-f]{32}")
-DEFAULT = {knob.name: knob.default for knob in SAMPLING_PARAMS}
+SETTINGS = (*(param.name for param in SAMPLING_PARAMS), "seed")
+
+
+def _parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+SIGNATURE = Signature(
+    [
+        _parameter("message", str),
+        _parameter("system", str, ""),
+        *(_parameter(param.name, type(param.default), param.default) for param in SAMPLING_PARAMS),
+        _parameter("seed", int | None, None),
+        _parameter("stop", str, ""),
+        _parameter("conversation_id", str, ""),
+        _parameter("request", gr.Request, None),
+    ],
+    return_annotation=str,
+)
+"""Of /chat, as Gradio reads it. An iterator as what it returns would count as no output at all."""
 
 
 class Names:
@@ -54,44 +74,31 @@ def add(chat: Chat) -> None:
     """Add the endpoint to the Blocks being built. Chat's own queue decides who waits, so Gradio's must not."""
     names = Names()
 
-    async def reply(
-        message: str,
-        system: str = "",
-        temperature: float = DEFAULT["temperature"],
-        top_p: float = DEFAULT["top_p"],
-        top_k: int = DEFAULT["top_k"],
-        max_tokens: int = DEFAULT["max_tokens"],
-        min_p: float = DEFAULT["min_p"],
-        repetition_penalty: float = DEFAULT["repetition_penalty"],
-        seed: int | None = None,
-        stop: str = "",
-        conversation_id: str = "",
-        request: gr.Request = None,
-    ) -> AsyncIterator[str]:
+    async def reply(*values: Any) -> AsyncIterator[str]:
         """Stream the model's reply: each update is the whole reply so far.
 
         Parameters:
             stop: text at which the reply ends; several on lines of their own
             conversation_id: to go on with a conversation: any name of yours, the same in each call, or an id from the page's address
         """
-        system, stop, conversation_id = system or "", stop or "", conversation_id or ""
-        refuse_what_is_no_text(message=message, system=system, stop=stop, conversation_id=conversation_id)
-        system, stop, conversation_id = strict_json.text(system), strict_json.text(stop), strict_json.text(conversation_id)
-        values = dict(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, min_p=min_p)
-        values |= dict(repetition_penalty=repetition_penalty, seed=seed, stop=tuple(filter(None, stop.split("\n"))))
+        given = dict(zip(SIGNATURE.parameters, values, strict=True))
+        request, words = given["request"], {name: given[name] or "" for name in ("system", "stop", "conversation_id")}
+        refuse_what_is_no_text(message=given["message"], **words)
+        system, stop, conversation_id = map(strict_json.text, words.values())
+        settings = {name: given[name] for name in SETTINGS} | {"stop": tuple(filter(None, stop.split("\n")))}
         owner, reader = owner_of(request), Reader()
         asked_from.set(address_of(request, owner))
         try:
-            sampling, known = Sampling.of(values), names.find(owner, conversation_id)
-            turn = await begun(chat, owner, message, known, anew=known != conversation_id, system=system, sampling=sampling)
+            sampling, known = Sampling.of(settings), names.find(owner, conversation_id)
+            turn = await begun(chat, owner, given["message"], known, anew=known != conversation_id, system=system, sampling=sampling)
         except ChatError as error:
             raise shown(error) from None
         names.keep(turn, conversation_id)
         async for text in texts(chat, turn, reader):
             yield text
 
-    # Gradio reads what a stream yields from the return annotation; an iterator would count as no output at all.
-    reply.__annotations__["return"] = str
+    reply.__signature__ = SIGNATURE
+    reply.__annotations__ = {name: parameter.annotation for name, parameter in SIGNATURE.parameters.items()}
     gr.api(reply, api_name="chat", concurrency_limit=None)
 
 

@@ -41,8 +41,8 @@ def icons() -> dict[str, str]:
 
 def sampling() -> list[dict[str, object]]:
     """The sampling settings, for the page's scripts."""
-    names = ("name", "label", "default", "minimum", "maximum", "help", "basic")
-    return [{name: getattr(knob, name) for name in names} for knob in SAMPLING_PARAMS]
+    names = ("name", "label", "default", "minimum", "maximum", "step", "help", "basic", "kind")
+    return [{name: getattr(param, name) for name in names} for param in SAMPLING_PARAMS]
 
 
 def parts() -> dict[str, tuple[str, ...]]:

@@ -30,22 +30,22 @@ def build() -> gr.Dropdown:
     """Inside a Blocks context: make the fields, which the page's script reads. Returns the presets."""
     preset = gr.Dropdown(list(PRESETS), value="None", label="Preset", elem_id="preset", filterable=False)
     gr.Textbox(label="System prompt", lines=4, max_lines=12, placeholder=EMPTY_SYSTEM, elem_id="system")
-    for knob in (knob for knob in SAMPLING_PARAMS if knob.basic):
-        slider(knob)
+    for param in (param for param in SAMPLING_PARAMS if param.basic):
+        slider(param)
     # Not a gr.Accordion: that makes its children when it is opened first, and resets what was typed into them at once.
     widgets.static(shell.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
     with gr.Column(elem_id="more"):
-        for knob in (knob for knob in SAMPLING_PARAMS if not knob.basic):
-            slider(knob)
+        for param in (param for param in SAMPLING_PARAMS if not param.basic):
+            slider(param)
         gr.Textbox(label="Seed", placeholder="random", info="A whole number repeats the same reply.", elem_id="seed", max_lines=1)
         gr.Textbox(label="Stop strings", lines=2, info="One per line; \\n stands for a line break.", elem_id="stop-strings")
     return preset
 
 
-def slider(knob: SamplingParam) -> gr.Slider:
+def slider(param: SamplingParam) -> gr.Slider:
     """One setting as the registry describes it."""
     return gr.Slider(
-        knob.minimum, knob.maximum, knob.default, step=knob.step, label=knob.label, info=knob.help, elem_id=f"knob-{knob.name}"
+        param.minimum, param.maximum, param.default, step=param.step, label=param.label, info=param.help, elem_id=f"knob-{param.name}"
     )
 
 

@@ -2,32 +2,22 @@
 
 from typing import Any
 
-from chatapp.sampling import Sampling
+from chatapp.sampling import STEP_PARAMS, Sampling
 
 
 def sentence(step: dict[str, Any], before: dict[str, Any] | None, sampling: Sampling) -> str:
     """What this step did. `before` is the step in front of it; both as sampling.step gives them."""
-    name = step["name"]
     if before is None:
         return f"What the model says: a score for each of its {step['kept']} tokens, shown as probabilities."
-    if name == "repetition penalty":
-        return f"Scores of tokens that already stand in prompt or reply are weakened by {sampling.repetition_penalty:g}."
-    if name == "temperature":
-        return temperature(sampling.temperature)
+    param = next(param for param in STEP_PARAMS if param.name == step["setting"])
+    value = getattr(sampling, param.name)
+    did = param.effect.format(value=value)
+    if param.name == "temperature":
+        return f"{did}, so the distribution becomes {'steeper: likely' if value < 1 else 'flatter: unlikely'} tokens gain."
+    if param.kind == "scores":
+        return f"{did}."
     cut = before["kept"] - step["kept"]
-    rule = {
-        "top-k": f"Only the {sampling.top_k} likeliest tokens stay",
-        "top-p": f"The likeliest tokens that together reach {sampling.top_p:g} stay",
-        "min-p": f"Tokens below {sampling.min_p:g} of the likeliest one's probability go",
-    }[name]
-    gone = f"{cut} were cut; the others share their probability." if cut else "here nothing was cut."
-    return f"{rule}: {gone}"
-
-
-def temperature(value: float) -> str:
-    """What dividing the scores by `value` does to a distribution."""
-    effect = "unchanged" if value == 1 else "steeper: likely tokens gain" if value < 1 else "flatter: unlikely tokens gain"
-    return f"Scores are divided by {value:g}, so the distribution becomes {effect}." if value != 1 else "Scores stay as they are at 1."
+    return f"{did}: {f'{cut} were cut; the others share their probability.' if cut else 'here nothing was cut.'}"
 
 
 def outcome(steps: list[dict[str, Any]], sampling: Sampling, is_likeliest: bool, own: bool) -> str:

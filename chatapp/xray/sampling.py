@@ -10,6 +10,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from chatapp.engines.direct.kvcache import cache_argument
 from chatapp.engines.sampling import processors
+from chatapp.engines.sampling import steps as engine_steps
 from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
 
@@ -20,14 +21,6 @@ MAX_ROWS_BYTES = 2**30
 
 ROWS_AT_ONCE = 64
 """Rows of the vocabulary turned into probabilities at once: 64 × 262 144 float32 are 64 MiB."""
-
-STEP_NAMES = {
-    "RepetitionPenaltyLogitsProcessor": "repetition penalty",
-    "TemperatureLogitsWarper": "temperature",
-    "TopKLogitsWarper": "top-k",
-    "TopPLogitsWarper": "top-p",
-    "MinPLogitsWarper": "min-p",
-}
 
 
 @dataclass(frozen=True)
@@ -103,16 +96,16 @@ def _overview(rows: torch.Tensor, chosen: torch.Tensor, top: int) -> list[dict[s
 def pipeline(logits: Logits, position: int, sampling: Sampling, top: int = 10) -> list[dict[str, Any]]:
     """The steps of one draw: raw, then after each processor of this sampling, in the order they are applied.
 
-    Every step has its name, the number of tokens left, the drawn token's probability and the `top` candidates. Greedy ends after the
-    penalty: the likeliest token is taken.
+    Every step has its name, the setting it comes from ('' for the raw logits), the number of tokens left, the drawn token's probability
+    and the `top` candidates. Greedy ends after the penalty: the likeliest token is taken.
     """
     ids = torch.tensor([logits.ids[: logits.start + position]])
     drawn = logits.ids[logits.start + position]
     scores = logits.rows[position][None]
-    steps = [step("logits", scores[0], drawn, top)]
-    for processor in processors(sampling):
+    steps = [step("logits", scores[0], drawn, top) | {"setting": ""}]
+    for param, processor in engine_steps(sampling):
         scores = processor(ids, scores)
-        steps.append(step(STEP_NAMES[type(processor).__name__], scores[0], drawn, top))
+        steps.append(step(param.label.lower(), scores[0], drawn, top) | {"setting": param.name})
     return steps
 
 

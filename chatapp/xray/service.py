@@ -13,7 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
 from chatapp.resident.admission import asked_from
 from chatapp.resident.slot import Resident
-from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.sampling import Sampling
 from chatapp.turn import Turn, new_id
 from chatapp.xray import inside, pasted, views
 from chatapp.xray import replay as replays
@@ -129,8 +129,8 @@ class XrayService:
     async def draw(self, look: XrayQuery) -> views.View:
         """One token's steps; `knobs` from the page replace the reply's own settings."""
         given = look.loose.get("knobs")
-        given = {k.name: given[k.name] for k in SAMPLING_PARAMS if isinstance(given, dict) and k.name in given and k.name != "max_tokens"}
-        own = {k.name: getattr(look.turn.sampling, k.name) for k in SAMPLING_PARAMS if k.name != "max_tokens"}
+        own = look.turn.sampling.steps()
+        given = {name: given[name] for name in own if isinstance(given, dict) and name in given}
         sampling = Sampling.of(own | given)
         async for item in views.draw(self.inspector, look.turn, look.number("position"), sampling):
             yield item if isinstance(item, Step) else item | {"knobs": own | given}

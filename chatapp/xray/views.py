@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import made_by
-from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.sampling import Sampling
 from chatapp.turn import Turn
 from chatapp.xray import explain, tokens
 from chatapp.xray import replay as replays
@@ -112,7 +112,7 @@ async def load(inspector: Inspector, name: str) -> View:
 
 def same_draw(one: Sampling, other: Sampling) -> bool:
     """Do both draw in the same way? Length, seed and stop strings aside."""
-    return all(getattr(one, knob.name) == getattr(other, knob.name) for knob in SAMPLING_PARAMS if knob.name != "max_tokens")
+    return one.steps() == other.steps()
 
 
 def reply_rows(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from transformers.generation.continuous_batching.utils import drain_queue
 
 from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
 from chatapp.engines.batched.paged import (
+    STEPS,
     RememberingScheduler,
     batching_config,
     bytes_per_token,
@@ -236,7 +237,7 @@ class BatchedEngine:
         off = dict(OFF)
         if not cache.use_prefix_sharing:
             off["prefix_reuse"] = "Pages of sliding-window layers cannot be shared, so every turn is read from the start."
-        return Capabilities(context, self._people, off)
+        return Capabilities(context, STEPS, self._people, off)
 
 
 class Reply:

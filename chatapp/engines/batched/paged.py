@@ -180,8 +180,12 @@ class MinP(ContinuousBatchingLogitsProcessor):
         return scores.masked_fill(probability < share * probability.amax(dim=-1, keepdim=True), -torch.inf)
 
 
+STEPS = ("temperature", "top_k", "top_p", "min_p")
+"""Transformers' order."""
+
+
 def processors() -> ContinuousBatchingLogitsProcessorList:
-    """Each person's own temperature → top-k → top-p → min-p, transformers' order. The values are replaced per request."""
+    """Each person's own STEPS. The values are replaced per request."""
     own = [Temperature(TemperatureLogitsWarper(1.0)), TopK(TopKLogitsWarper(50)), TopP(TopPLogitsWarper(1.0)), MinP()]
     listed = ContinuousBatchingLogitsProcessorList(LogitsProcessorList(own))
     listed.tensors_required = len(own)  # transformers counts only those that it has converted itself

@@ -24,7 +24,7 @@ from chatapp.engines.direct.kvcache import (
 )
 from chatapp.engines.direct.lookup import Lookup
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
-from chatapp.engines.sampling import draw, logprob, processors, random_source
+from chatapp.engines.sampling import STEPS, draw, logprob, processors, random_source
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
@@ -67,7 +67,7 @@ class DirectEngine:
         reason = why_not_reusable(self.model.config)
         # A wrong guess is cut off the cache again. In 16 bits the rounding of several rows together decided between near ties: other ids.
         self._draft = settings.draft if not reason and next(self.model.parameters()).dtype == torch.float32 else 0
-        self.capabilities = Capabilities(context, concurrency=1, off={"prefix_reuse": reason} if reason else {})
+        self.capabilities = Capabilities(context, STEPS, off={"prefix_reuse": reason} if reason else {})
         self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:

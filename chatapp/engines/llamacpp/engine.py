@@ -44,10 +44,14 @@ LARGEST_PROMPT_CACHE = 2**31
 RANDOM_SEED = 2**32 - 1
 """The seed that means 'draw one' to llama.cpp."""
 
-ORDER = ("penalties", "top_k", "temperature", "top_p", "min_p")
-"""Transformers' order of logits processors, which is not llama.cpp's; top-k first, as it finds the same tokens at any temperature."""
+SAMPLERS = {"repetition_penalty": "penalties", "top_k": "top_k", "temperature": "temperature", "top_p": "top_p", "min_p": "min_p"}
+"""Each setting's sampler, in transformers' order of logits processors, which is not llama.cpp's; top-k stands before the temperature, as it
+finds the same tokens at any."""
 
 OFF = {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
+FIELDS = {"repetition_penalty": "repeat_penalty"}
+"""Of a request, where they are not called as the setting is."""
+
 OFF |= {"presence_penalty": 0.0, "frequency_penalty": 0.0, "min_keep": 0, "ignore_eos": False, "n_keep": 0}
 
 NO_LOGPROBS = (
@@ -80,7 +84,7 @@ class LlamaCppEngine:
         self.tokenizer = tokenizer
         self._ends = end_ids(tokenizer)
         memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
-        self.capabilities = Capabilities(room.context, concurrency=settings.people, off={"logprobs": NO_LOGPROBS})
+        self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
         self._copy = streamable(file, settings.data_dir, progress)
         progress(f"Starting llama.cpp with {gguf.name}", None)
         self.server = NativeServer(_options(self._copy.path, room, settings), gguf.name)
@@ -220,12 +224,8 @@ def _body(ids: Sequence[int], sampling: Sampling, context: int) -> dict[str, Any
     return OFF | {
         "prompt": list(ids),
         "n_predict": sampling.max_tokens,
-        "samplers": ORDER,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
-        "repeat_penalty": sampling.repetition_penalty,
+        "samplers": list(SAMPLERS.values()),
+        **{FIELDS.get(name, name): value for name, value in sampling.steps().items() if name in SAMPLERS},
         "repeat_last_n": context if sampling.repetition_penalty != 1 else 0,
         "seed": secrets.randbelow(RANDOM_SEED) if sampling.seed is None else sampling.seed % RANDOM_SEED,
         "stream": True,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from chatapp import strict_json
@@ -11,8 +11,10 @@ from chatapp.errors import ChatError, closest
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.turn import Message
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed")
-READ = {*SAMPLING, "model", "messages", "stream", "stream_options", "stop", "max_tokens", "max_completion_tokens", "store"}
+SETTINGS = {name: param.name for param in SAMPLING_PARAMS for name in (param.name, *param.aliases)} | {"seed": "seed"}
+"""The sampling settings by the names that a request may give them."""
+
+READ = {*SETTINGS, "model", "messages", "stream", "stream_options", "stop", "store"}
 IGNORED = {"user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls"}
 # Fields we do not have, with the values that ask for nothing: clients send those by themselves.
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
@@ -100,7 +102,7 @@ def reject_what_we_lack(values: Mapping[str, Any]) -> None:
 
 def reject_what_is_off(ask: Ask, capabilities: Capabilities) -> None:
     """A setting that was named and that this engine does not have. BadField 422 with the engine's reason."""
-    neutral = {knob.name: knob.off for knob in SAMPLING_PARAMS} | {"seed": None, "stop": ()}
+    neutral = {param.name: param.off for param in SAMPLING_PARAMS} | {"seed": None, "stop": ()}
     for name in sorted(ask.named):
         if not capabilities.has(name) and getattr(ask.sampling, name) != neutral[name]:
             raise BadField(f"{name} is off with this engine: {capabilities.off[name]}", name, code="unsupported_parameter")
@@ -108,21 +110,19 @@ def reject_what_is_off(ask: Ask, capabilities: Capabilities) -> None:
 
 def _sampling(values: Mapping[str, Any]) -> tuple[Sampling, frozenset[str]]:
     """The settings named in the request over our defaults, and which ones were named."""
-    named = {name: values[name] for name in SAMPLING if name in values}
-    if "stop" in values:
-        named["stop"] = _stop(values["stop"])
-    for name in ("max_tokens", "max_completion_tokens"):  # the newer name wins
+    named: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
         if name in values:
-            _checked(name, "max_tokens", values[name])
-            named["max_tokens"] = values[name]
-    for name, value in named.items():
-        _checked(name, name, value)
-    return Sampling.of(named), frozenset(named) & {field.name for field in fields(Sampling)}
+            named |= _checked(name, setting, values[name])
+    if "stop" in values:
+        named |= _checked("stop", "stop", _stop(values["stop"]))
+    return Sampling.of(named), frozenset(named)
 
 
-def _checked(param: str, setting: str, value: Any) -> None:
+def _checked(param: str, setting: str, value: Any) -> dict[str, Any]:
     try:
         Sampling.of({setting: value})
+        return {setting: value}
     except ChatError as error:
         raise BadField(str(error), param) from error
 
