@@ -116,7 +116,11 @@
       const notes = [];
       if (data.dropped_messages)
         notes.push(
-          el("p", { class: "x-note" }, `${data.dropped_messages} earlier messages were left out because they did not fit into the context.`),
+          el(
+            "p",
+            { class: "x-note" },
+            `${data.dropped_messages} earlier messages were left out because they did not fit into the context.`,
+          ),
         );
       if (data.escaped_special_tokens.length)
         notes.push(
@@ -236,7 +240,7 @@
   function pick(position) {
     at = position;
     mark();
-    xray.ask("draw", { position, knobs: xray.knobs || {} });
+    xray.ask("draw", { position, sampling: xray.sampling || {} });
   }
   const STEPS = app.sampling.filter(({ kind }) => kind !== "length");
 
@@ -246,21 +250,21 @@
     if (!place || !row || data.position !== at) return;
     place.dataset.at = at;
     const held = document.activeElement?.dataset?.knob,
-      changed = !!xray.knobs;
+      changed = !!xray.sampling;
     const sliders = STEPS.map(({ name, label, minimum, maximum, step }) => {
-      const value = xray.knobs?.[name] ?? data.knobs[name];
+      const value = xray.sampling?.[name] ?? data.sampling[name];
       const shown = el("output", {}, String(value));
       const slider = el("input", { type: "range", min: minimum, max: maximum, step, value, "data-knob": name, "aria-label": label });
       slider.addEventListener("input", () => {
         shown.textContent = slider.value;
-        xray.knobs = { ...data.knobs, ...xray.knobs, [name]: Number(slider.value) };
+        xray.sampling = { ...data.sampling, ...xray.sampling, [name]: Number(slider.value) };
         later(data.position);
       });
       return el("label", {}, el("span", {}, label, " ", shown), slider);
     });
     const go = (id, text) =>
       app.ask(`Go on from “${xray.visible(text)}” at this place? The conversation branches here; this reply stays beside it.`, [
-        { text: "Branch here", run: () => branch(data.position, id) },
+        { text: "Branch here", run: () => branch(data, id) },
       ]);
     const text = xray.data.probabilities.reply.rows[data.position].text;
     const steps = data.steps.map((step) =>
@@ -294,7 +298,7 @@
         xray.button(
           "As it was",
           () => {
-            xray.knobs = null;
+            xray.sampling = null;
             pick(data.position);
           },
           { disabled: !changed },
@@ -312,20 +316,25 @@
     timer = setTimeout(() => pick(position), 60);
   };
 
-  function branch(position, token) {
-    const turn = xray.turn;
-    if (xray.whole()) {
-      xray.ask("branch", { position, token });
+  async function branch({ position, own }, token) {
+    const asked = { turn: xray.turn, position, token };
+    if (!xray.whole()) {
+      xray.close();
+      app.act("branch", asked);
       return;
     }
-    xray.close();
-    app.act("branch", { turn, position, token });
+    try {
+      const done = await app.post("chat", { do: "branch", settings: own, ...asked });
+      location.href = `/?c=${done.conversation}`;
+    } catch (error) {
+      app.failed(error);
+    }
   }
   const open = xray.open;
   xray.open = (turn, view) => {
     if (turn !== xray.turn) {
       at = null;
-      xray.knobs = null;
+      xray.sampling = null;
     }
     open(turn, view);
   };

@@ -2,38 +2,9 @@
 (() => {
   const app = window.chatapp;
   const xray = (app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} });
+  const TABS = app.xrayTabs;
   let opener = null;
   const asking = {};
-
-  const TABS = [
-    [
-      "prompt",
-      "Prompt",
-      "The exact text and token ids the model received for this reply, coloured by who said it. It does not show what the model made of them.",
-    ],
-    [
-      "probabilities",
-      "Probabilities",
-      "How likely each token of the reply was to the model, read again in one pass over the recorded ids. It shows the choice, not the reason for it.",
-    ],
-    [
-      "attention",
-      "Attention",
-      "Where each token looked, for every layer and head. Strong attention means that information could flow, not that it was decisive.",
-    ],
-    [
-      "layers",
-      "Layers",
-      "What each layer would have said if it were the last one (logit lens). Early layers do not speak this language: their guesses are rough.",
-    ],
-    ["model", "Architecture", "What the model is made of: its blocks, shapes, parameters and memory. It is the same for every reply."],
-    [
-      "tokenizer",
-      "Tokenizer",
-      "Any text through a tokenizer: how it is cut, and what the vocabulary holds. Nothing here runs the model, except perplexity.",
-    ],
-    ["card", "Reproduce", "Everything that made this reply. Replay runs it again and marks the first token that differs."],
-  ];
 
   xray.begin = () => {
     const query = new URL(location).searchParams,
@@ -49,45 +20,31 @@
   xray.el = app.el;
   xray.root = () => app.$("#xray-root");
   xray.whole = () => !!app.$("#xray.whole");
-  /* An answer comes in lines of JSON. Leaving the view, or asking the same again, ends the reading and with it the work. */
-  xray.ask = async (view, params = {}) => {
+  /* An answer comes in lines. Leaving the view, or asking the same again, ends the reading and with it the work. */
+  const read = async (door, view, question) => {
     asking[view]?.abort();
     const { signal } = (asking[view] = new AbortController());
-    const temporary = app.temporary ? app.view.conversation : null;
-    const question = { view, turn: xray.turn, session: app.session, temporary, anyway: xray.anyway === xray.turn, ...params };
-    let data = null;
-    const tell = (answer) => {
-      data = answer.data || data;
-      const value = { view, ...answer, data: answer.data || answer.done ? data : null };
-      queueMicrotask(() => signal.aborted || receive(value));
+    let soFar = {};
+    const heard = (line) => {
+      soFar = { ...soFar, ...line, words: line.words };
+      const data = line.data || line.done ? soFar.data : null;
+      queueMicrotask(() => signal.aborted || receive({ ...line, view, data }));
     };
     try {
-      const answer = await fetch("xray/look", {
-        method: "POST",
-        signal,
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(question),
-      });
-      if (!(await eachLine(answer.body, tell))) throw new Error("cut");
-    } catch {
-      tell({ error: "The connection to the server was lost. Choose the view again to ask once more." });
+      await app.lines(door, { turn: xray.turn, ...question }, heard, signal);
+    } catch (error) {
+      const words = error.lost ? "The connection to the server was lost. Choose the view again to ask once more." : error.message;
+      queueMicrotask(() => signal.aborted || failed({ error: words, offer: soFar.offer, anyway: soFar.anyway }));
     }
   };
-  /* Whether the last line said that it was the last. */
-  async function eachLine(body, tell) {
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = "", ended = false; ; ) {
-      const { value, done } = await reader.read();
-      if (done) return ended;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop();
-      for (const line of lines) {
-        const answer = JSON.parse(line);
-        ended = !!(answer.done || answer.error);
-        tell(answer);
-      }
-    }
-  }
+  xray.ask = (view, asked = {}) => {
+    const temporary = app.temporary ? app.view.conversation : null;
+    return read("xray", view, { view, temporary, anyway: xray.anyway === xray.turn, asked });
+  };
+  xray.load = (model) => {
+    status(`Loading ${model}`);
+    return read("xray-load", "load", { model });
+  };
 
   xray.open = (turn, view = xray.view) => {
     if (turn !== xray.turn) xray.data = {};
@@ -113,7 +70,7 @@
   const leave = () => Object.values(asking).forEach((one) => one.abort());
 
   xray.show = (wanted) => {
-    const view = TABS.some(([name]) => name === wanted) ? wanted : "prompt";
+    const view = TABS.some((tab) => tab.name === wanted) ? wanted : "prompt";
     xray.view = view;
     leave();
     address();
@@ -123,7 +80,7 @@
       tab.tabIndex = here ? 0 : -1;
       if (here) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
-    app.$("#xray-about").textContent = TABS.find(([name]) => name === view)[2];
+    app.$("#xray-about").textContent = TABS.find((tab) => tab.name === view).about;
     app.$("#xray-body").replaceChildren();
     app.$("#xray-body").setAttribute("aria-labelledby", `xray-tab-${view}`);
     xray.root().parentElement.scrollTop = 0;
@@ -143,7 +100,6 @@
   }
 
   function receive(value) {
-    if (value.error) return failed(value);
     if (value.words) status(value.words, value.share);
     if (value.done) status("");
     if (!value.data) return;
@@ -154,8 +110,7 @@
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
     } else if (value.view === "load") {
       if (value.done) xray.again();
-    } else if (value.view === "branch") location.href = `/?c=${value.data.conversation}`;
-    else xray.views[xray.view].also?.(value.view, value.data, value.done);
+    } else xray.views[xray.view].also?.(value.view, value.data, value.done);
   }
   xray.again = (params = null) => {
     delete xray.data[xray.view];
@@ -173,21 +128,7 @@
     body.prepend(box);
   }
 
-  xray.loader = (name) =>
-    app.el(
-      "button",
-      {
-        type: "button",
-        class: "x-do",
-        on: {
-          click: () => {
-            status(`Loading ${name}`);
-            xray.ask("load", { model: name });
-          },
-        },
-      },
-      `Load ${name} for X-ray`,
-    );
+  xray.loader = (name) => xray.button(`Load ${name} for X-ray`, () => xray.load(name));
   /* The record does not say by which weights the reply was made: a person may look by those that are loaded, and every answer says so. */
   xray.insist = (label = "Look anyway", then = () => xray.again()) =>
     xray.button(label, () => {
@@ -213,7 +154,7 @@
   function frame() {
     const root = xray.root();
     if (root.firstChild) return;
-    const tabs = TABS.map(([view, label]) =>
+    const tabs = TABS.map(({ name: view, label }) =>
       app.el(
         "button",
         {

@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from chatapp.pages import protocol
+from chatapp.xray import registry
 
 FILE = Path(__file__).parent / "protocol.md"
 HEAD = """\
@@ -19,7 +20,13 @@ Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`, `P
 
 
 def text() -> str:
-    return HEAD + "".join(section(kind) for kind in kinds())
+    return HEAD + "".join(section(kind) for kind in kinds()) + questions()
+
+
+def questions() -> str:
+    """What X-ray may be asked, by view."""
+    rows = "".join(f"    {view.name}: {', '.join(view.questions)}\n" for view in registry.views())
+    return f"\n## X-ray's views and their questions\n\n{rows}"
 
 
 def kinds() -> list[type]:

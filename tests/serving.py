@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.pages.misread import handlers
+from chatapp.pages.routes import routes
 from chatapp.resident.slot import Resident
 from chatapp.server import auth, security
-from chatapp.server.routes import routes
 from chatapp.settings import Settings
 from chatapp.store import Store
 
@@ -76,7 +76,7 @@ def serve(
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
         app_kwargs={
-            "routes": [*routes(chat, resident, settings), *more],
+            "routes": [*more, *routes(chat, resident, settings)],
             "middleware": security.middleware(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,

@@ -48,8 +48,8 @@ LEANED_ON = {
         "Blocks()._queue.progress_update_sleep_when_free": "pages/blocks.py makes the queue look for progress less often",
     },
     "gradio.routes": {
-        "App().tokens": "server/door.py and server/xray_stream.py find who is logged in",
-        "App().cookie_id": "server/door.py and server/xray_stream.py find the cookie of the login",
+        "App().tokens": "server/door.py finds who is logged in",
+        "App().cookie_id": "server/door.py finds the cookie of the login",
     },
     "gradio.route_utils": {
         "FnIndexInferError": "pages/misread.py answers to the name of an event that is not there",

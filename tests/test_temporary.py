@@ -14,6 +14,7 @@ from chatapp.store.temporary import TemporaryStore, used
 from chatapp.turn import Turn
 from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, Residence, ended, until
+from tests.xrays import last
 
 
 @pytest.fixture
@@ -102,10 +103,10 @@ async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat)
     with pytest.raises(ChatError, match=r"not in the server's memory any more.*24 hours.*500.*Begin a new one"):
         async with stores.explained(ME, turn.conversation_id):
             await chat.send(ME, "More", conversation_id=turn.conversation_id, keep=False)
-    looks = XrayService(chat, chat.resident)
-    asked = {"view": "prompt", "turn": turn.id}
-    assert [a["error"] async for a in looks.look(asked, ME)] == ["The message was not found."]
-    [answer] = [a async for a in looks.look({**asked, "temporary": turn.conversation_id}, ME)]
-    assert "not in the server's memory any more" in answer["error"]
+    xray = XrayService(chat, chat.resident)
+    with pytest.raises(NotFound, match=r"^The message was not found\.$"):
+        await last(xray.look(ME, "prompt", turn.id, {}))
+    with pytest.raises(ChatError, match="not in the server's memory any more"):
+        await last(xray.look(ME, "prompt", turn.id, {}, temporary=turn.conversation_id))
     await stores.forget(ME, kept.conversation_id)
     assert chat.store.path(ME, kept.conversation_id) == [kept]

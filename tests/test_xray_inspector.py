@@ -20,9 +20,11 @@ from chatapp.models.remembered import remember
 from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.xray import inside, pasted, views
-from chatapp.xray.inspector import Inspector, Step, why_not_load
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import why_not_load
+from chatapp.xray.steps import Step
 from chatapp.xray.thread import NICE
+from chatapp.xray.views import attention, layers, model, probabilities, prompt, tokenizer
 from chatapp.xray.whose import NotLoaded
 from tests.chats import ME, ended
 from tests.conftest import Scripted
@@ -58,14 +60,14 @@ async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(
 
 async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, inspector: Inspector, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.resident.card.id, [], inspector._build
-    monkeypatch.setattr(inspector, "_build", lambda *given: built.append(given) or build(*given))
+    name, built, build = chat.resident.card.id, [], inspector.models._build
+    monkeypatch.setattr(inspector.models, "_build", lambda *given: built.append(given) or build(*given))
     left = inspector.inspected(name)
     while "Preparing" not in (await anext(left)).words:
         pass
     await left.aclose()
     second, third = await asyncio.gather(inspected(inspector, name), inspected(inspector, name))
-    assert second is third and len(built) == 1 and not inspector._preparing
+    assert second is third and len(built) == 1 and not inspector.models._preparing
 
 
 async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
@@ -84,9 +86,9 @@ async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat
 
     async def looking() -> None:
         for _ in range(3):
-            await last(views.probabilities(inspector, turn))
-            await last(inside.attention(inspector, turn, "all"))
-            await last(inside.lens(inspector, turn, 0, 8))
+            await last(probabilities.probabilities(inspector, turn))
+            await last(attention.attention(inspector, turn, "all"))
+            await last(layers.layers(inspector, turn, 0, 8))
             inspector._logits.clear()
 
     async def writing() -> list[list[int]]:
@@ -102,16 +104,16 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
     turn = await told(chat)
     turn.model, turn.revision = tiny_gpt2.name, revision_of(tiny_gpt2)
     with pytest.raises(NotLoaded, match="Where its files lie is not known here") as refused:
-        await last(views.probabilities(inspector, turn))
+        await last(probabilities.probabilities(inspector, turn))
     assert refused.value.offer == ""
     remember(tiny_gpt2, turn.revision, chat.resident.settings.data_dir)
     with pytest.raises(NotLoaded) as refused:
-        await last(views.probabilities(inspector, turn))
+        await last(probabilities.probabilities(inspector, turn))
     assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.card.model in str(refused.value)
     assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
     weights = weakref.ref((await loaded(inspector, refused.value.offer)).model)
-    assert (await last(views.probabilities(inspector, turn)))["rows"]
-    assert (await last(inside.architecture(inspector, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
+    assert (await last(probabilities.probabilities(inspector, turn)))["rows"]
+    assert (await last(model.architecture(inspector, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
     await loaded(inspector, str(shutil.copytree(tiny_llama, tmp_path / "third")))
     gc.collect()
     assert weights() is None
@@ -148,7 +150,7 @@ async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_serv
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
         await loaded(inspector, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
-        await last(pasted.tokenizer(inspector, chat.resident.card.id, "hi", str(tiny_gpt2)))
+        await last(tokenizer.tokenizer(inspector, chat.resident.card.id, "hi", str(tiny_gpt2)))
     said = set()
     for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
         for asking in (loaded(inspector, name), inspector.any_tokenizer(ModelId(name, ""))):
@@ -162,10 +164,10 @@ async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, inspector: 
     turn = await told(chat)
     turn.model, turn.revision = "/etc", ""
     chat.resident.settings = Settings(public=True)
-    shown = await last(views.prompt(inspector, turn))
+    shown = await last(prompt.prompt(inspector, turn))
     assert shown["offer"] == "" and "not open to everyone" in shown["why"] and shown["text"] == turn.prompt_text
     with pytest.raises(NotLoaded) as refused:
-        await last(views.probabilities(inspector, turn))
+        await last(probabilities.probabilities(inspector, turn))
     assert refused.value.offer == ""
 
 
@@ -196,7 +198,7 @@ async def test_xrays_thread_comes_after_the_models(inspector: Inspector) -> None
 
 async def test_leaving_a_view_ends_its_work(chat: Chat, inspector: Inspector) -> None:
     turn = await told(chat)
-    view = views.probabilities(inspector, turn)
+    view = probabilities.probabilities(inspector, turn)
     async for item in view:
         if isinstance(item, Step) and item.share:
             break
@@ -206,10 +208,10 @@ async def test_leaving_a_view_ends_its_work(chat: Chat, inspector: Inspector) ->
 
 async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = await told(chat), await told(chat, "And Rome?")
-    await last(views.probabilities(inspector, first))
-    await last(views.probabilities(inspector, second))
+    await last(probabilities.probabilities(inspector, first))
+    await last(probabilities.probabilities(inspector, second))
     assert [id for id, _ in inspector._logits] == [first.id, second.id]
     monkeypatch.setattr("chatapp.xray.inspector.MAX_LOGITS_BYTES", 1)
     third = await ended(chat, await chat.regenerate(ME, first.id))
-    await last(views.probabilities(inspector, third))
+    await last(probabilities.probabilities(inspector, third))
     assert [id for id, _ in inspector._logits] == [third.id]

@@ -15,6 +15,7 @@ from chatapp.turn import Event, Turn
 from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, ended, until
 from tests.conftest import Scripted
+from tests.xrays import lines
 
 
 class Counting(Scripted):
@@ -54,7 +55,7 @@ async def service(chat: Chat) -> AsyncGenerator[XrayService]:
 
 
 async def seen(service: XrayService, turn: Turn, into: list[dict]) -> None:
-    async with aclosing(service.look({"view": "replay", "turn": turn.id}, turn.owner)) as answers:
+    async with aclosing(lines(service, turn.owner, "replay", turn.id)) as answers:
         async for answer in answers:
             into.append(answer)
 
@@ -110,6 +111,6 @@ async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, se
     running = await chat.send(YOU, "One")
     engine.card = replace(engine.card, model="another", revision="sha256:0123456789abcdef")
     await seen(service, turn, said)
-    assert said[0]["error"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
+    assert said[0]["error"]["message"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
     engine.hold.set()
     await ended(chat, running)

@@ -1,10 +1,10 @@
-"""/xray/look over a real server: lines of JSON to whoever owns the turn; who stops reading ends the work."""
+"""/ui/xray over a real server: lines of JSON to whoever owns the turn; who stops reading ends the work."""
 
 import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 
 from chatapp.sampling import Sampling
 from chatapp.server import security
-from chatapp.server.door import Asker
-from chatapp.server.xray_stream import MAX_BODY
+from chatapp.server.door import MAX_BODY, Asker
 from chatapp.store import Conversation
 from chatapp.turn import Turn
-from chatapp.xray import service as service_module
-from chatapp.xray.inspector import Inspector, Step
-from chatapp.xray.service import XrayService
+from chatapp.xray import registry
+from chatapp.xray.query import XrayQuery
+from chatapp.xray.steps import Answers, Step
 from tests.chats import ended
 from tests.directs import endless
 from tests.serving import Site, serve, until
@@ -72,7 +71,7 @@ def answers(response: httpx2.Response) -> list[dict]:
 def test_a_view_comes_in_lines_and_says_when_it_is_done(site: Site) -> None:
     with visitor(site) as me:
         turn = told(site, owner(me))
-        response = me.post("/xray/look", json={"view": "probabilities", "turn": turn.id})
+        response = me.post("/ui/xray", json={"view": "probabilities", "turn": turn.id})
         *parts, end = answers(response)
     assert response.status_code == 200 and end == {"done": True}
     assert any("words" in part for part in parts)
@@ -82,13 +81,12 @@ def test_a_view_comes_in_lines_and_says_when_it_is_done(site: Site) -> None:
 def test_another_visitor_is_told_there_is_no_such_turn(site: Site) -> None:
     with visitor(site) as me, visitor(site) as you:
         turn = told(site, owner(me))
-        (answer,) = answers(you.post("/xray/look", json={"view": "prompt", "turn": turn.id}))
-        (nobody,) = answers(httpx2.post(f"{site.url}/xray/look", json={"view": "prompt", "turn": turn.id}))
+        (answer,) = answers(you.post("/ui/xray", json={"view": "prompt", "turn": turn.id}))
+        (nobody,) = answers(httpx2.post(f"{site.url}/ui/xray", json={"view": "prompt", "turn": turn.id}))
     assert "error" in answer and answer == nobody
 
 
 NO_QUESTION = {
-    "empty": b"",
     "list": b"[]",
     "half": b"{",
     "text": b'"view"',
@@ -100,14 +98,14 @@ NO_QUESTION = {
 
 @pytest.mark.parametrize("body", NO_QUESTION.values(), ids=NO_QUESTION)
 def test_what_is_no_question_is_refused_in_words(site: Site, body: bytes) -> None:
-    response = httpx2.post(f"{site.url}/xray/look", content=body)
-    assert response.status_code == 400
-    assert "JSON" in answers(response)[0]["error"]
+    response = httpx2.post(f"{site.url}/ui/xray", content=body)
+    status, words = (413, "10,000,000 bytes") if len(body) > MAX_BODY else (400, "JSON")
+    assert response.status_code == status and words in answers(response)[0]["error"]["message"]
 
 
 def test_another_site_may_not_ask(site: Site) -> None:
     headers = {"sec-fetch-site": "cross-site", "origin": "https://example.org"}
-    assert httpx2.post(f"{site.url}/xray/look", json={"view": "prompt"}, headers=headers).status_code == 403
+    assert httpx2.post(f"{site.url}/ui/xray", json={"view": "prompt"}, headers=headers).status_code == 403
 
 
 BY_PROXY = [
@@ -147,30 +145,40 @@ def test_behind_a_login_everybody_sees_their_own_turns_only(tiny_llama: Path, ma
         assert ann.post("/login", data={"username": "ann", "password": "first"}).status_code == 200
         assert bob.post("/login", data={"username": "bob", "password": "second"}).status_code == 200
         question = {"view": "prompt", "turn": told(site, "user:ann").id}
-        assert answers(ann.post("/xray/look", json=question))[-1] == {"done": True}
-        assert "error" in answers(bob.post("/xray/look", json=question))[0]
-        refused = nobody.post("/xray/look", json=question)
-        assert refused.status_code == 401 and "logged in" in answers(refused)[0]["error"]
+        assert answers(ann.post("/ui/xray", json=question))[-1] == {"done": True}
+        assert "error" in answers(bob.post("/ui/xray", json=question))[0]
+        refused = nobody.post("/ui/xray", json=question)
+        assert refused.status_code == 401 and "logged in" in answers(refused)[0]["error"]["message"]
 
 
-async def broken(inspector: Inspector, turn: Turn) -> AsyncIterator[Step]:
+@contextmanager
+def more_views(*added: registry.View) -> Iterator[None]:
+    """Questions that only a test asks."""
+    known = registry.views
+
+    def views() -> tuple[registry.View, ...]:
+        return (*added, *known())
+
+    registry.views = views
+    yield
+    registry.views = known
+
+
+def view_of(answer: Callable[[XrayQuery], Answers]) -> registry.View:
+    return registry.View("test", "Test", registry.GROUPS[0], 9, "", {"test": answer})
+
+
+async def broken(query: XrayQuery) -> Answers:
     """A view with a mistake in it."""
     yield Step("Working")
-    raise ZeroDivisionError(len(turn.reply_ids))
+    raise ZeroDivisionError(len(query.turn.reply_ids))
 
 
 def test_a_view_that_fails_in_a_way_nobody_foresaw_ends_with_a_sentence(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    with visitor(site) as me:
+    with visitor(site) as me, more_views(view_of(broken)):
         turn = told(site, owner(me))
-        service = XrayService(site.chat, site.resident)
-        service.views["prompt"] = lambda look: broken(service.inspector, look.turn)
-
-        async def ask() -> list[dict]:
-            return [answer async for answer in service.look({"view": "prompt", "turn": turn.id}, turn.owner)]
-
-        working, end = site.on_loop(ask())
-        service.inspector.close()
-    assert working["words"] == "Working" and "(ZeroDivisionError). The log of the app" in end["error"]
+        working, end = answers(me.post("/ui/xray", json={"view": "test", "turn": turn.id}))
+    assert working["words"] == "Working" and "(ZeroDivisionError)" in end["error"]["message"] and "log has" in end["error"]["message"]
     assert "in broken" in caplog.text, "the traceback is in the log"
 
 
@@ -178,52 +186,38 @@ def test_a_reply_without_recorded_prompt_cannot_be_measured_and_says_why(site: S
     with visitor(site) as me:
         old = replace(told(site, owner(me)), id="imported", conversation_id="imported", parent_id=None, prompt_ids=(), logprobs=[-1.0] * 8)
         site.chat.store.add(old.owner, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
-        (end,) = answers(me.post("/xray/look", json={"view": "measure", "turn": old.id}))
-    assert "no recorded prompt tokens" in end["error"]
+        (end,) = answers(me.post("/ui/xray", json={"view": "measure", "turn": old.id}))
+    assert "no recorded prompt tokens" in end["error"]["message"]
 
 
 TEXTS = ("layers", "other", "text", "query", "kind")
 NUMBERS = ("first", "last", "count", "token", "position")
-VIEWS = (
-    "prompt",
-    "probabilities",
-    "draw",
-    "attention",
-    "tutorial",
-    "layers",
-    "model",
-    "neighbours",
-    "tokenizer",
-    "search",
-    "pasted",
-    "measure",
-)
-LOOSE = st.fixed_dictionaries({}, optional=dict.fromkeys(TEXTS, TEXT | JSON) | dict.fromkeys(NUMBERS, NUMBER | JSON) | {"knobs": JSON})
+VIEWS = [question for view in registry.views() for question in view.questions if question not in ("perplexity", "card", "replay")]
+LOOSE = st.fixed_dictionaries({}, optional=dict.fromkeys(TEXTS, TEXT | JSON) | dict.fromkeys(NUMBERS, NUMBER | JSON) | {"sampling": JSON})
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(view=st.sampled_from(VIEWS), loose=LOOSE)
 def test_any_question_is_answered_to_its_end(asker: tuple[httpx2.Client, Turn], view: str, loose: dict[str, Any]) -> None:
     me, turn = asker
-    response = me.post("/xray/look", content=json.dumps({**loose, "turn": turn.id, "view": view}).encode())
+    response = me.post("/ui/xray", content=json.dumps({"asked": loose, "turn": turn.id, "view": view}).encode())
     end = answers(response)[-1]
-    assert "done" in end or ("error" in end and "unexpected" not in end["error"])
+    assert "done" in end or ("error" in end and end["error"]["status"] != 500)
 
 
-def test_who_stops_reading_ends_the_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_stops_reading_ends_the_work(site: Site) -> None:
     ended_work = threading.Event()
 
-    async def working(inspector, turn):
+    async def working(query: XrayQuery) -> Answers:
         try:
             yield Step("Working")
             await asyncio.Event().wait()
         finally:
             ended_work.set()
 
-    monkeypatch.setattr(service_module.views, "prompt", working)
-    with visitor(site) as me:
+    with visitor(site) as me, more_views(view_of(working)):
         turn = told(site, owner(me))
-        with me.stream("POST", "/xray/look", json={"view": "prompt", "turn": turn.id}) as response:
+        with me.stream("POST", "/ui/xray", json={"view": "test", "turn": turn.id}) as response:
             lines = response.iter_lines()
             assert json.loads(next(lines))["words"] == "Working"
             assert not ended_work.is_set()

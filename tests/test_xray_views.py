@@ -9,12 +9,15 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.pages.xray_page import XrayActions
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.xray import inside, views
-from chatapp.xray.service import XrayQuery, XrayService
+from chatapp.xray import registry
+from chatapp.xray.query import Values
+from chatapp.xray.service import XrayService
+from chatapp.xray.views import attention, layers, probabilities
 from tests.chats import ME, YOU, ended, speak
 from tests.conftest import Scripted
 from tests.directs import endless
@@ -40,7 +43,7 @@ def service(chat: Chat):
 QUESTIONS = {
     "prompt": {},
     "probabilities": {},
-    "draw": {"position": 2, "knobs": {"temperature": 0.5, "top_k": 3}},
+    "draw": {"position": 2, "sampling": {"temperature": 0.5, "top_k": 3}},
     "attention": {"layers": "0-1"},
     "layers": {"first": 0},
     "model": {},
@@ -56,8 +59,16 @@ QUESTIONS = {
 
 
 async def seen(service: XrayService, view: str, turn, **loose) -> dict:
-    asked = await service.asked({"view": view, "turn": turn.id, **loose}, turn.owner)
-    return await last(service.views[view](asked))
+    """The last answer to a question; `load` for loading one more model."""
+    if view == "load":
+        return await last(service.load(turn.owner, turn.id, loose["model"]))
+    return await last(service.look(turn.owner, view, turn.id, loose))
+
+
+def test_the_list_of_views_is_one_and_names_every_question_once() -> None:
+    asked = [question for view in registry.views() for question in view.questions]
+    assert [view.name for view in registry.views()] == ["prompt", "probabilities", "attention", "layers", "model", "tokenizer", "card"]
+    assert sorted(asked) == sorted([*QUESTIONS, "tutorial"]) and all(view.name in view.questions for view in registry.views())
 
 
 @pytest.mark.parametrize("view", QUESTIONS)
@@ -82,22 +93,22 @@ async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_ll
 async def test_nobody_sees_the_turn_of_another(service: XrayService, chat: Chat) -> None:
     turn = await told(chat)
     with pytest.raises(ChatError) as mine:
-        await service.asked({"view": "prompt", "turn": turn.id}, YOU)
+        await last(service.look(YOU, "prompt", turn.id, {}))
     with pytest.raises(ChatError) as nowhere:
-        await service.asked({"view": "prompt", "turn": "0" * 32}, ME)
+        await last(service.look(ME, "prompt", "0" * 32, {}))
     assert str(mine.value) == str(nowhere.value)
 
 
-@pytest.mark.parametrize("loose", [{"view": "nothing"}, {"view": None}, {}, {"view": ["prompt"]}])
-async def test_an_unknown_view_is_refused(service: XrayService, loose: dict) -> None:
-    with pytest.raises(ChatError, match="no X-ray view"):
-        await service.asked(loose, ME)
+@pytest.mark.parametrize("asked", [{"view": "nothing"}, {"view": None}, {}, {"view": ["prompt"]}])
+async def test_an_unknown_view_is_refused(service: XrayService, asked: dict) -> None:
+    with pytest.raises(ChatError, match=r"no X-ray view|'view'"):
+        await last(XrayActions(service).look(ME, {"turn": "0" * 32, **asked}))
 
 
 async def test_a_reply_being_written_is_shown_when_it_is_done(service: XrayService, chat: Chat) -> None:
     turn = await chat.send(ME, "count", sampling=Sampling(temperature=0, max_tokens=400))
     with pytest.raises(ChatError, match="still being written"):
-        await service.asked({"view": "prompt", "turn": turn.id}, ME)
+        await last(service.look(ME, "prompt", turn.id, {}))
     await chat.stop(ME, turn.id)
 
 
@@ -135,19 +146,19 @@ async def test_continued_and_branched_turns_tell_given_from_drawn(service: XrayS
 async def test_a_reply_without_ids_says_why_nothing_is_shown(service: XrayService, chat: Chat, reply: list) -> None:
     turn = replace(await told(chat), reply_ids=reply)
     for view in (
-        views.probabilities(service.inspector, turn),
-        views.draw(service.inspector, turn, 0, HOT),
-        inside.lens(service.inspector, turn, 0, 4),
+        probabilities.probabilities(service.inspector, turn),
+        probabilities.draw(service.inspector, turn, 0, {}),
+        layers.layers(service.inspector, turn, 0, 4),
     ):
         with pytest.raises(ChatError, match="no recorded tokens"):
             await last(view)
-    assert (await last(inside.attention(service.inspector, turn)))["tokens"], "the prompt alone can be looked at"
+    assert (await last(attention.attention(service.inspector, turn)))["tokens"], "the prompt alone can be looked at"
 
 
 async def test_an_imported_turn_without_prompt_ids_says_so(service: XrayService, chat: Chat) -> None:
     turn = replace(await told(chat), prompt_ids=())
     with pytest.raises(ChatError, match="no recorded prompt tokens"):
-        await last(views.probabilities(service.inspector, turn))
+        await last(probabilities.probabilities(service.inspector, turn))
 
 
 LIMITS = {
@@ -163,7 +174,7 @@ LIMITS = {
     "no text": ("pasted", {"text": ""}, r"0 tokens; at least 2"),
     "long text": ("tokenizer", {"text": "x" * 100_001}, r"100001 characters; at most 100000"),
     "bertviz": ("tutorial", {"kind": "head", "layers": "all"}, r"at most 64 tokens and 6 layers"),
-    "knob": ("draw", {"position": 0, "knobs": {"temperature": 9}}, r"from 0 to 2"),
+    "knob": ("draw", {"position": 0, "sampling": {"temperature": 9}}, r"from 0 to 2"),
 }
 
 
@@ -187,7 +198,7 @@ async def test_two_models_stand_side_by_side(service: XrayService, chat: Chat, t
 
 async def test_a_second_tokenizer_is_read_without_its_weights(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
     view = await seen(service, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
-    assert view["other"]["model"] == str(tiny_gpt2) and service.inspector._more is None
+    assert view["other"]["model"] == str(tiny_gpt2) and service.inspector.models.more is None
 
 
 async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(service: XrayService, chat: Chat) -> None:
@@ -209,7 +220,7 @@ async def test_each_step_of_a_draw_says_what_it_did(service: XrayService, chat: 
     view = await seen(service, "draw", turn, position=1)
     assert [step["name"] for step in view["steps"]] == ["logits", "repetition penalty", "temperature", "top-k", "top-p", "min-p"]
     assert "40 likeliest" in view["steps"][3]["said"] and "drawn at random" in view["outcome"]
-    greedy = await seen(service, "draw", turn, position=1, knobs={"temperature": 0})
+    greedy = await seen(service, "draw", turn, position=1, sampling={"temperature": 0})
     assert "nothing is drawn" in greedy["outcome"]
 
 
@@ -228,6 +239,6 @@ async def test_the_vocabulary_is_searched_by_text_and_by_id(service: XrayService
 
 
 def test_loose_values_from_a_browser_never_raise() -> None:
-    look = XrayQuery(ME, "draw", loose={"a": True, "b": "7", "c": 1e300, "d": None, "e": 3.9, "f": [1]})
-    assert [look.number(name) for name in "abcdefg"] == [0, 0, 0, 0, 3, 0, 0]
-    assert look.text("f") == "" and look.model("d") == ""
+    asked = Values({"a": True, "b": "7", "c": 1e300, "d": None, "e": 3.9, "f": [1]})
+    assert [asked.number(name) for name in "abcdefg"] == [0, 0, 0, 0, 3, 0, 0]
+    assert asked.text("f") == "" and asked.model("d") == ""

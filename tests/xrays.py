@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from chatapp.chat.service import Chat
+from chatapp.pages.xray_page import XrayActions
 from chatapp.sampling import Sampling
+from chatapp.server import door
 from chatapp.turn import Turn
-from chatapp.xray.inspector import Inspector, Step
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.service import XrayService
+from chatapp.xray.steps import Step
 from tests.chats import ME, ended
 
 GREEDY = Sampling(temperature=0, max_tokens=12)
@@ -34,6 +39,15 @@ def assert_plain(value: Any) -> None:
     json.dumps(value, allow_nan=False)
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         assert_plain(inner)
+
+
+async def lines(service: XrayService, owner: str, view: str, turn: str, **more: Any) -> AsyncIterator[dict[str, Any]]:
+    """What the page reads of POST /ui/xray; /ui/xray-load for the view `load`."""
+    actions, body = XrayActions(service), {"turn": turn, **more}
+    stream = actions.load(owner, body) if view == "load" else actions.look(owner, {"view": view, **body})
+    async with aclosing(door.lines(stream)) as answers:
+        async for line in answers:
+            yield json.loads(line)
 
 
 async def loaded(inspector: Inspector, name: str) -> Any:

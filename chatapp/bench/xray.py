@@ -15,8 +15,10 @@ from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.turn import Message, Turn, new_id
-from chatapp.xray import views
-from chatapp.xray.inspector import Inspector, Step
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.steps import Step
+from chatapp.xray.views import probabilities as probabilities_view
+from chatapp.xray.views import prompt as prompt_view
 
 TOKENS = 500
 """Prompt and reply of the turn that is looked at."""
@@ -92,10 +94,10 @@ async def look(inspector: Inspector, turn: Turn) -> Seen:
     """Open the prompt, then the probabilities, as the page does."""
     core = await inspector.run(time.thread_time)
     started = time.perf_counter()
-    async for _ in views.prompt(inspector, turn):
+    async for _ in prompt_view.prompt(inspector, turn):
         pass
     prompt, first = time.perf_counter() - started, 0.0
-    async for item in views.probabilities(inspector, turn):
+    async for item in probabilities_view.probabilities(inspector, turn):
         if not isinstance(item, Step):
             first = first or time.perf_counter() - started - prompt
     whole = time.perf_counter() - started

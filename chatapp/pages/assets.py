@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chatapp.sampling import SAMPLING_PARAMS
+from chatapp.xray import registry
 
 NAME = "Chat"
 """What the app is called, on every page."""
@@ -22,7 +23,7 @@ BUNDLES = {
     "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css"),
     "chat.js": ("chat.js", "transcript.js", "composer.js", "settings.js", "sidebar.js", "panel.js"),
     "xray.css": ("xray.css",),
-    "xray.js": ("xray.js", "xray-tokens.js", "xray-pasted.js", "xray-attention.js", "xray-model.js"),
+    "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
 
@@ -60,6 +61,8 @@ def files() -> dict[str, tuple[str, bytes]]:
         text = "\n".join((ASSETS / source).read_text() for source in sources)
         if name == "shell.js":
             text = f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n{text}"
+        if name == "xray.js":
+            text = f"window.chatapp.xrayTabs = {json.dumps(registry.tabs())};\n{text}"
         content = text.encode()
         stem, _, suffix = name.partition(".")
         made[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content)

@@ -216,3 +216,51 @@ class More(Request):
 
     query: str = ""
     rows: int = 100
+
+
+@dataclass(frozen=True)
+class Look(Request):
+    """POST /ui/xray: one question about a recorded reply, answered by lines of `Shown`. Reading no further ends the work.
+
+    view       the question: a view of X-ray or one of its further questions, listed below
+    turn       the reply
+    temporary  the temporary chat that the page shows; null for any other
+    anyway     look by the weights that are loaded, where the record does not say by which the reply was made
+    asked      what the question takes, by name: chatapp/xray/views/
+    """
+
+    view: str
+    turn: str
+    temporary: str | None = None
+    anyway: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadModel(Request):
+    """POST /ui/xray-load: load one more model for X-ray; answered by lines of `Shown`.
+
+    turn   the reply that is looked at
+    model  a name; '' for the model that wrote it
+    """
+
+    turn: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One line of an answer of X-ray.
+
+    words, share   what is being done, and the share done
+    data           what there is to show; it replaces what came before
+    offer, anyway  what a person can do about the refusal that follows: load this model, or look by the weights that are loaded
+    done           the last line
+    """
+
+    words: str = ""
+    share: float | None = None
+    data: dict[str, Any] | None = None
+    offer: str = ""
+    anyway: bool = False
+    done: bool = False

@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import actions, assets, shell, watch
+from chatapp.pages import actions, assets, shell, watch, xray_page
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
 from chatapp.server import files
@@ -17,5 +17,6 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     door = Door()
     actions.add(door, chat)
     watch.add(door, chat, resident)
+    xray_page.add(door, chat, resident)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]

@@ -1,6 +1,19 @@
-"""X-ray's place in the page. It asks by itself, over /xray/look (chatapp/server/xray_stream.py); the drawing is in assets/xray*.js."""
+"""X-ray in the page: its place, and what it asks through the door. The drawing is in assets/xray*.js."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
 
 import gradio as gr
+
+from chatapp.chat.service import Chat
+from chatapp.errors import ChatError
+from chatapp.pages.protocol import LoadModel, Look, Shown
+from chatapp.resident.slot import Resident
+from chatapp.server.door import Asked, Door
+from chatapp.xray.service import XrayService
+from chatapp.xray.steps import Answers, Step
+from chatapp.xray.whose import Unsure
 
 DRAWER = '<aside id="xray" aria-label="X-ray of a reply"><div id="xray-root"></div></aside>'
 WHOLE = '<main id="xray" class="whole"><div id="xray-root"></div></main>'
@@ -15,3 +28,49 @@ def build_page(demo: gr.Blocks) -> None:
     """The page /xray?turn=…: X-ray alone, over the whole width."""
     with demo.route("X-ray", "/xray"):
         place(WHOLE)
+
+
+class XrayActions:
+    """POST /ui/xray and /ui/xray-load."""
+
+    def __init__(self, service: XrayService) -> None:
+        self.service = service
+
+    async def look(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+        ask = Look.read(asked)
+        async with aclosing(
+            told(self.service.look(owner, ask.view, ask.turn, ask.asked, temporary=ask.temporary, anyway=ask.anyway))
+        ) as lines:
+            async for line in lines:
+                yield line
+
+    async def load(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+        ask = LoadModel.read(asked)
+        async with aclosing(told(self.service.load(owner, ask.turn, ask.model))) as lines:
+            async for line in lines:
+                yield line
+
+
+async def told(answers: Answers) -> AsyncIterator[Asked]:
+    """Answers as lines of `Shown`. In front of a refusal stands what can be done about it."""
+    async with aclosing(answers) as items:
+        try:
+            async for item in items:
+                yield brief(Shown(item.words, item.share) if isinstance(item, Step) else Shown(data=item))
+        except ChatError as error:
+            offer, anyway = getattr(error, "offer", ""), isinstance(error, Unsure)
+            if offer or anyway:
+                yield brief(Shown(offer=offer, anyway=anyway))
+            raise
+    yield brief(Shown(done=True))
+
+
+def brief(shown: Shown) -> dict[str, Any]:
+    """Without what it does not say."""
+    return {name: value for name, value in vars(shown).items() if value is not None and value is not False and value != ""}
+
+
+def add(door: Door, chat: Chat, resident: Resident) -> None:
+    """Hang X-ray on the door."""
+    actions = XrayActions(XrayService(chat, resident))
+    door.streams |= {"xray": actions.look, "xray-load": actions.load}

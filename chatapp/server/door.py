@@ -18,8 +18,8 @@ from starlette.routing import Route
 from chatapp import strict_json
 from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
-from chatapp.resident.admission import asked_from
-from chatapp.server.security import address_of, owner_of
+from chatapp.resident.admission import asked_from, handed_on
+from chatapp.server.security import address_of, came_by_proxy, owner_of
 
 MAX_BODY = 10_000_000
 """Bytes: the longest message, two million characters, with every character escaped as \\uXXXX, and some room."""
@@ -63,6 +63,7 @@ class Door:
         asked = read(await body_of(request, MAX_BODY))
         owner = owner_asking(request, asked.get("session"))
         asked_from.set(address_of(request, owner))
+        handed_on.set(came_by_proxy(request))
         name = request.path_params["name"]
         if stream := self.streams.get(name):
             return StreamingResponse(lines(stream(owner, asked)), media_type=LINES, headers=HEADERS)

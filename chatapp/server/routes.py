@@ -4,10 +4,9 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
-from chatapp.server import closed, health, xray_stream
+from chatapp.server import closed, health
 from chatapp.server.openai import api as openai_api
 from chatapp.settings import Settings
-from chatapp.xray.service import XrayService
 
 
 def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
@@ -16,5 +15,4 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
         *closed.routes(),
         *health.routes(resident),
         *openai_api.routes(chat, resident, settings),
-        *xray_stream.routes(XrayService(chat, resident)),
     ]

@@ -11,7 +11,7 @@ from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, why_another
 from chatapp.resident.admission import Admission, Ticket
 from chatapp.turn import Token, Turn
-from chatapp.xray.inspector import Step
+from chatapp.xray.steps import Step
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a replay's place in the queue."""

@@ -1,16 +1,63 @@
 """X-ray's own thread: it takes one core, comes after the model, and is the first that imports PyTorch where the engine does not."""
 
+import asyncio
 import importlib
 import os
 import sys
 import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
-ROOMS = ("architecture", "attention", "lens", "module", "sampling")
-"""X-ray's modules that need PyTorch: imported on its own thread, because a first import takes seconds."""
+from chatapp.xray.steps import Step
+
+T = TypeVar("T")
 
 NICE = 10
 """Priority of X-ray's thread. Beside it a chat keeps 0.6 of its speed on two cores, 0.3 with none; a higher number would stall the page,
 as this thread holds Python's lock now and then."""
+
+
+class XrayThread:
+    """All of X-ray's work runs on it, piece after piece. `rooms` are the modules that need PyTorch."""
+
+    def __init__(self, rooms: Iterable[str]) -> None:
+        self._pool = ThreadPoolExecutor(1, "xray", behind_the_chat)
+        self._rooms = tuple(rooms)
+        self._awake = False
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """One piece of work."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*arguments))
+
+    async def drive(self, steps: Iterator[T]) -> AsyncIterator[T]:
+        """A plain generator, one step at a time. Closing this closes it: the reader who leaves ends the work."""
+        done = object()
+        try:
+            while (item := await self.run(next, steps, done)) is not done:
+                yield item
+        finally:
+            if isinstance(steps, Generator):
+                await asyncio.shield(self.run(steps.close))
+
+    async def wake(self) -> AsyncIterator[Step]:
+        """PyTorch, once. An app whose engine is llama.cpp has not loaded it before."""
+        if not self._awake:
+            yield Step("Starting PyTorch")
+            await self.run(self._wake)
+
+    def _wake(self) -> None:
+        """Whoever asked at the same moment comes second."""
+        if self._awake:
+            return
+        one_thread()
+        for room in self._rooms:
+            importlib.import_module(room)
+        self._awake = True
+
+    def close(self) -> None:
+        """Work in progress ends first."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def behind_the_chat() -> None:
@@ -33,5 +80,3 @@ def one_thread() -> None:
     restore = threading.Thread(target=torch.set_num_threads, args=(before,))
     restore.start()
     restore.join()
-    for room in ROOMS:
-        importlib.import_module(f"chatapp.xray.{room}")

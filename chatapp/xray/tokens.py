@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import regex  # \X, which re lacks; comes with transformers
 
+from chatapp.errors import ChatError
 from chatapp.turn import Span, Turn
 
 if TYPE_CHECKING:
@@ -192,3 +193,23 @@ def encoded(text: str, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
         "bytes": len(text.encode()),
         "round_trip": decoded == text,
     } | laid(text, found, [row(piece, text, "special" if piece.special else "content", ()) for piece in found])
+
+
+def reply_view(turn: Turn, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+    """The reply's tokens as rows and cells, laid over the text they decode to, special tokens written out."""
+    text = tokenizer.decode(turn.reply_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    found = pieces(text, turn.reply_ids, tokenizer)
+    return laid(text, found, [row(piece, text, None, ()) for piece in found])
+
+
+def with_texts(entries: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase") -> list[dict[str, Any]]:
+    """Add its text to every candidate: (id, p) → (id, p, text)."""
+    return [entry | {"top": [(i, p, tokenizer.decode([i])) for i, p in entry["top"]]} for entry in entries]
+
+
+def refuse_without_ids(turn: Turn) -> None:
+    """Raises ChatError for a reply whose tokens were not recorded."""
+    if not turn.reply_ids or any(i is None for i in turn.reply_ids):
+        raise ChatError("This reply has no recorded tokens: nothing was generated, or the engine gives text only.")
+    if not turn.prompt_ids:
+        raise ChatError("This reply has no recorded prompt tokens: it came with an import, or the engine gives text only.")

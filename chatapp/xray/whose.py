@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatapp.engines.base import Engine
-    from chatapp.xray.inspector import InspectedModel
+    from chatapp.xray.preparing import InspectedModel
 
 
 class NotLoaded(ChatError):

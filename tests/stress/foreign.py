@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from chatapp.xray.registry import views
 from tests.stress.part import Plan
 from tests.stress.report import Row
 from tests.stress.site import Site
@@ -20,8 +21,7 @@ AT_ONCE = 6
 ACTIONS = ("send", "regenerate", "edit", "continue", "stop", "branch", "version", "remove")
 LIST_ACTIONS = ("rename", "pin", "unpin", "delete", "restore")
 KINDS = ("json", "jsonl", "markdown")
-VIEWS = ("prompt", "probabilities", "draw", "attention", "tutorial", "layers", "model", "neighbours", "tokenizer", "search")
-VIEWS += ("perplexity", "pasted", "card", "measure", "replay", "load", "branch")
+VIEWS = tuple(question for view in views() for question in view.questions)
 
 Held = Callable[[Answer], bool]
 """Whether an answer is what a stranger may get, beside that it is whole and without the secrets."""
@@ -210,8 +210,9 @@ def elsewhere(stranger: Visitor, target: Target) -> list[Try]:
     tries: list[Try] = []
     for view in VIEWS:
         for place in ("", target.conversation):
-            asked = {"turn": target.turn, "temporary": place, "position": 0, "token": 5, "text": "x", "query": "x"}
+            asked = {"turn": target.turn, "temporary": place, "asked": {"position": 0, "token": 5, "text": "x", "query": "x"}}
             tries.append(Try(f"X-ray {view}", lambda view=view, asked=asked: stranger.look(view=view, **asked), nothing))
+    tries.append(Try("X-ray load", lambda: stranger.ask("xray-load", turn=target.turn), nothing))
     for id in (target.conversation, target.turn):
         tries.append(Try("/chat", lambda id=id: stranger.chat("hi", "", 0, 1, 1, 4, 0, 1, None, "", id), nothing))
         for name in ("user", "conversation", "conversation_id", "model"):

@@ -102,12 +102,13 @@ async def xray(person: Visitor, random: Random, count: int) -> Row:
     turn = (await person.act("send", text="Where is Paris?", settings={"max_tokens": 12})).turn
     for n in range(count):
         view = VIEWS[n % len(VIEWS)]
-        question = {"view": view, "turn": turn, "session": "s", "temporary": None, "layers": "all", "first": 0, "last": 3, "position": 1}
-        question |= {"count": 2, "token": 5, "kind": "head", "other": "", "text": "Hello there", "query": "a", "knobs": {"top_k": 3}}
+        asked = {"layers": "all", "first": 0, "last": 3, "position": 1, "count": 2, "token": 5, "kind": "head", "other": ""}
+        asked |= {"text": "Hello there", "query": "a", "sampling": {"top_k": 3}}
+        question = {"view": view, "turn": turn, "session": "s", "temporary": None, "asked": asked}
         changed, what = mutated(random, question) if n >= len(VIEWS) else (question, "")
-        await told(row, f"{view}: {what}", person.post("/xray/look", as_json(changed), ANSWER_SECONDS), xray_ended)
+        await told(row, f"{view}: {what}", person.post("/ui/xray", as_json(changed), ANSWER_SECONDS), xray_ended)
     for text in ("", "[]", "nul", "{" * 100_000, "[" * 100_000, '{"view":"card","turn":' + "[" * 100_000, "9" * 5000, "\xff"):
-        await told(row, text[:20], person.post("/xray/look", text, ANSWER_SECONDS), xray_ended)
+        await told(row, text[:20], person.post("/ui/xray", text, ANSWER_SECONDS), xray_ended)
     return row
 
 

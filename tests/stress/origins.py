@@ -15,7 +15,7 @@ from tests.stress.site import KEY, Site
 EVIL = "https://evil.example"
 OPEN = ("/v1/", "/healthz")
 """What any origin and host may ask: it takes the key, or tells everybody the same."""
-OWN = ("/", "/healthz", "/v1/models", "/v1/chat/completions", "/xray/look", "/login", "/chatapp/core.js")
+OWN = ("/", "/healthz", "/v1/models", "/v1/chat/completions", "/ui/xray", "/login", "/chatapp/core.js")
 OWN += tuple(f"/ui/{name}" for name in ("chat", "watch", "list", "manage", "measure", "export", "import", "nothing"))
 FOREIGN: tuple[dict[str, str], ...] = (
     {"origin": EVIL},
@@ -99,7 +99,12 @@ async def let_in(client: httpx2.AsyncClient, cases: list[dict[str, str]]) -> Row
         for path in ("/", "/config", "/gradio_api/info"):
             answer = await client.get(path, headers=headers)
             row.check(answer.status_code == 200, f"{path} with {headers}: {answer.status_code}")
-        for path, asked in (("/xray/look", {"view": "card"}), ("/ui/list", {}), ("/ui/watch", {}), ("/ui/measure", {"text": "Hi"})):
+        for path, asked in (
+            ("/ui/xray", {"view": "card", "turn": "x"}),
+            ("/ui/list", {}),
+            ("/ui/watch", {}),
+            ("/ui/measure", {"text": "Hi"}),
+        ):
             answer = await client.post(path, headers=headers, json=asked)
             row.check(answer.status_code == 200, f"{path} with {headers}: {answer.status_code}")
         answer = await client.get("/ui/export", headers=headers, params={"format": "json"})

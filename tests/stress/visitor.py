@@ -156,7 +156,7 @@ class Visitor:
 
     async def look(self, seconds: float = SECONDS, **question: Any) -> Answer:
         """A question to X-ray."""
-        return await self.post("/xray/look", json.dumps({"session": self.session, **question}), seconds)
+        return await self.post("/ui/xray", json.dumps({"session": self.session, **question}), seconds)
 
     async def api(self, body: Any, seconds: float = SECONDS) -> Answer:
         """A request to /v1/chat/completions with the key."""

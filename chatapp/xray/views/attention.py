@@ -1,0 +1,130 @@
+"""The view Attention: where each token of prompt and reply looked, in every layer and head."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from chatapp.errors import ChatError
+from chatapp.turn import Turn
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import InspectedModel
+from chatapp.xray.query import Values
+from chatapp.xray.registry import View
+from chatapp.xray.steps import Answers, Result, Step
+
+MAX_TOKENS = 1024
+
+
+async def attention(inspector: Inspector, turn: Turn, layers: str = "", first: int = 0, last: int = 0, other: str = "") -> Answers:
+    """Per layer the causal triangle of every head as bytes (base64), 255 is weight 1.
+
+    `first` and `last` (0 is the end) cut the tokens shown; the model still reads everything before them. `layers` as '0-3,7' or 'all',
+    empty for as many of the last ones as are small. `other` names a second loaded model, shown beside the first.
+    """
+    ids = cut_to(turn, first, last)
+    models: list[InspectedModel] = []
+    for whose in (turn, inspector.called(other)) if other else (turn,):
+        inspected: Result[InspectedModel] = Result()
+        async for step in inspected.of(inspector.inspected(whose)):
+            yield step
+        models.append(inspected.value)
+    shown: list[dict[str, Any]] = []
+    for inspected in models:
+        own_ids, cut = await inspector.run(_cut_by, inspected, models[0], ids) if shown else (ids, "")
+        begin = min(first, len(own_ids) - 1)
+        chosen, cost = _layers(inspected, layers, len(own_ids))
+        yield Step(f"{inspected.name}: {cost}")
+        shown.append(await inspector.run(_attention, inspected, own_ids, chosen, begin) | {"cost": cost, "cut": cut})
+    yield shown[0] | {"prompt": len(turn.prompt_ids), "last": len(ids), "other": shown[1] if other else None}
+
+
+async def tutorial(inspector: Inspector, turn: Turn, kind: str, layers: str, first: int = 0, last: int = 0) -> Answers:
+    """bertviz's 'head' or 'model' view of the same attention, as an HTML page for a sandboxed frame."""
+    from chatapp.xray import bertviz_page
+
+    ids = cut_to(turn, first, last)
+    inspected: Result[InspectedModel] = Result()
+    async for step in inspected.of(inspector.inspected(turn)):
+        yield step
+    from chatapp.xray import attention as attentions
+
+    model, tokenizer = inspected.value.model, inspected.value.tokenizer
+    count = model.config.get_text_config().num_hidden_layers
+    chosen = attentions.layer_numbers(layers, count) or list(range(count))[-bertviz_page.MAX_LAYERS :]
+    bertviz_page.refuse(len(ids) - first, len(chosen))
+    yield Step("Building bertviz's view")
+    weights = await inspector.run(attentions.attention, model, ids, chosen)
+    cut = {n: w[:, first:, first:] for n, w in weights.items()}
+    texts = [tokenizer.decode([i]) for i in ids[first:]]
+    yield {"kind": kind, "page": await inspector.run(bertviz_page.page, kind, cut, texts), "layers": chosen}
+
+
+def cut_to(turn: Turn, first: int, last: int) -> list[int]:
+    """The ids up to `last`. Raises ChatError with the numbers for a range that is none, or too long."""
+    ids = [*turn.prompt_ids, *(i for i in turn.reply_ids if i is not None)]
+    end = last or len(ids)
+    if not 0 <= first < end <= len(ids):
+        raise ChatError(f"Tokens {first} to {end} were asked for; prompt and reply are tokens 0 to {len(ids)}.")
+    if end > MAX_TOKENS:
+        raise ChatError(f"{end} tokens were asked for; attention is shown for at most {MAX_TOKENS}. Choose an earlier end.")
+    return ids[:end]
+
+
+def _layers(inspected: InspectedModel, asked: str, tokens: int) -> tuple[list[int], str]:
+    """The layers to record, and what that costs, in words."""
+    from chatapp.xray import attention as attentions
+
+    count = inspected.model.config.get_text_config().num_hidden_layers
+    chosen = attentions.layer_numbers(asked, count) or attentions.small(inspected.model, tokens)
+    cost = attentions.cost(inspected.model, tokens, chosen)
+    words = f"{cost.cells / 1e6:.1f} million weights, {cost.memory / 2**20:.0f} MiB while computing, {cost.payload / 2**20:.1f} MiB sent"
+    return chosen, words
+
+
+def _attention(inspected: InspectedModel, ids: Sequence[int], layers: list[int], first: int) -> dict[str, Any]:
+    """One model's attention, ready for the page."""
+    from chatapp.xray import attention as attentions
+
+    weights = attentions.attention(inspected.model, ids, layers)
+    config = inspected.model.config.get_text_config()
+    return {
+        "name": inspected.name,
+        "layers": {str(n): base64.b64encode(attentions.lower_triangle(w[:, first:, first:])).decode() for n, w in weights.items()},
+        "asked": attentions.compact(layers),
+        "heads": config.num_attention_heads,
+        "of_layers": config.num_hidden_layers,
+        "first": first,
+        "tokens": [inspected.tokenizer.decode([i]) for i in ids[first:]],
+        "note": inspected.note,
+    }
+
+
+def _cut_by(inspected: InspectedModel, own: InspectedModel, ids: Sequence[int]) -> tuple[list[int], str]:
+    """The same words for another model: the same ids where the vocabularies are equal, else the text cut by its own tokenizer."""
+    if inspected.tokenizer.get_vocab() == own.tokenizer.get_vocab():
+        return list(ids), "the same ids"
+    text = own.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    cut = inspected.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if len(cut) > MAX_TOKENS:
+        raise ChatError(f"{inspected.name} cuts this text into {len(cut)} tokens; attention is shown for at most {MAX_TOKENS}.")
+    return cut, "the same text, cut by its own tokenizer"
+
+
+def tokens_asked(asked: Values) -> tuple[str, int, int]:
+    """Layers, first and last token."""
+    return asked.text("layers"), asked.number("first"), asked.number("last")
+
+
+VIEW = View(
+    name="attention",
+    label="Attention",
+    group="inside the model",
+    place=1,
+    about="Where each token looked, for every layer and head. "
+    "Strong attention means that information could flow, not that it was decisive.",
+    questions={
+        "attention": lambda query: attention(query.inspector, query.turn, *tokens_asked(query.asked), query.asked.model("other")),
+        "tutorial": lambda query: tutorial(query.inspector, query.turn, query.asked.text("kind"), *tokens_asked(query.asked)),
+    },
+    computes=("attention",),
+)

@@ -1,0 +1,52 @@
+"""The view Architecture: what the model that wrote the reply is made of."""
+
+from chatapp.errors import ChatError
+from chatapp.turn import Turn
+from chatapp.xray import vocabulary
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import InspectedModel
+from chatapp.xray.registry import View
+from chatapp.xray.steps import Answers, Result
+
+
+async def architecture(inspector: Inspector, turn: Turn) -> Answers:
+    """Module tree and numbers."""
+    inspected: Result[InspectedModel] = Result()
+    async for step in inspected.of(inspector.inspected(turn)):
+        yield step
+    from chatapp.xray import architecture as architectures
+
+    yield {
+        "name": inspected.value.name,
+        "summary": await inspector.run(architectures.summary, inspected.value.model),
+        "tree": await inspector.run(architectures.tree, inspected.value.model),
+        "note": inspected.value.note,
+    }
+
+
+async def neighbours(inspector: Inspector, turn: Turn, token_id: int) -> Answers:
+    """The tokens whose embeddings are nearest to this one's."""
+    inspected: Result[InspectedModel] = Result()
+    async for step in inspected.of(inspector.inspected(turn)):
+        yield step
+    from chatapp.xray import architecture as architectures
+
+    model, tokenizer = inspected.value.model, inspected.value.tokenizer
+    if not 0 <= token_id < inspected.value.vocabulary:
+        raise ChatError(f"Token {token_id} was asked for; the embedding table has ids 0 to {inspected.value.vocabulary - 1}.")
+    found = await inspector.run(architectures.neighbours, model, token_id, tokenizer)
+    yield {"token": vocabulary.entry(tokenizer, token_id), "neighbours": found}
+
+
+VIEW = View(
+    name="model",
+    label="Architecture",
+    group="inside the model",
+    place=3,
+    about="What the model is made of: its blocks, shapes, parameters and memory. It is the same for every reply.",
+    questions={
+        "model": lambda query: architecture(query.inspector, query.turn),
+        "neighbours": lambda query: neighbours(query.inspector, query.turn, query.asked.number("token")),
+    },
+    computes=("architecture",),
+)

@@ -1,0 +1,31 @@
+"""The view Prompt: text, ids and roles the model received."""
+
+from chatapp.errors import ChatError
+from chatapp.turn import Turn
+from chatapp.xray import tokens
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.registry import View
+from chatapp.xray.steps import Answers
+from chatapp.xray.whose import Unsure
+
+
+async def prompt(inspector: Inspector, turn: Turn) -> Answers:
+    """Without the model's tokenizer the recorded text stands alone, with the reason."""
+    try:
+        tokenizer = inspector.tokenizer(turn)
+    except ChatError as error:
+        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error)}
+        yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
+        return
+    yield await inspector.run(tokens.prompt_view, turn, tokenizer)
+
+
+VIEW = View(
+    name="prompt",
+    label="Prompt",
+    group="the reply",
+    place=1,
+    about="The exact text and token ids the model received for this reply, coloured by who said it. "
+    "It does not show what the model made of them.",
+    questions={"prompt": lambda query: prompt(query.inspector, query.turn)},
+)
