@@ -62,11 +62,10 @@ class Door:
     async def answer(self, request: Request) -> Response:
         asked = read(await body_of(request, MAX_BODY))
         owner = owner_asking(request, asked.get("session"))
-        asked_from.set(address_of(request, owner))
-        handed_on.set(came_by_proxy(request))
+        remember_from(request, owner)
         name = request.path_params["name"]
         if stream := self.streams.get(name):
-            return StreamingResponse(lines(stream(owner, asked)), media_type=LINES, headers=HEADERS)
+            return StreamingResponse(streamed(request, owner, stream(owner, asked)), media_type=LINES, headers=HEADERS)
         if action := self.actions.get(name):
             return answered(await action(owner, asked))
         raise ChatError(f"The page asked for {name!r}, which this version of the server does not know. Reload the page.", status=404)
@@ -79,6 +78,20 @@ def answered(answer: Asked, status: int = 200) -> Response:
 def refused(error: BaseException) -> Response:
     said = refusal(error)
     return answered(said, said["error"]["status"])
+
+
+def remember_from(request: Request, owner: str) -> None:
+    """From where it is asked: for the queue, and for what only the person at this machine may do."""
+    asked_from.set(address_of(request, owner))
+    handed_on.set(came_by_proxy(request))
+
+
+async def streamed(request: Request, owner: str, answers: AsyncIterator[Asked]) -> AsyncIterator[str]:
+    """The lines of an answer. They are made in another task than the one in which the request was read, with a context of its own."""
+    remember_from(request, owner)
+    async with aclosing(lines(answers)) as made:
+        async for one in made:
+            yield one
 
 
 async def lines(answers: AsyncIterator[Asked]) -> AsyncIterator[str]:
