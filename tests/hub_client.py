@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 from chatapp.errors import ChatError
-from chatapp.models.hub import Cancelled, download
+from chatapp.models.hub import download
 from chatapp.models.loading import load
 from chatapp.models.sources import resolve
 from chatapp.settings import Settings
+from chatapp.tasks import Cancelled
 
 
 def main(data_dir: Path, names: list[str]) -> None:

@@ -24,7 +24,7 @@ def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pyte
     resident = Resident(Settings(), find=lambda settings: None, open=slow)
     resident.start()
     with serve(None, resident=resident) as site:
-        assert until(lambda: resident.detail == "Reading weights")
+        assert until(lambda: resident.step.words == "Reading weights")
         answer = httpx2.get(f"{site.url}/healthz")
         assert answer.status_code == 503 and answer.headers["retry-after"]
         assert answer.json() == {"status": "loading", "detail": "Reading weights", "progress": 0.25}

@@ -16,11 +16,11 @@ from chatapp.errors import ChatError
 from chatapp.models import loading
 from chatapp.models.convert import convert_gguf, convert_tokenizer
 from chatapp.models.facts import UNKNOWN_CONTEXT, context_of, gguf_facts
-from chatapp.models.hub import Cancelled
 from chatapp.models.loading import load, load_tokenizer, pick_device, pick_dtype
 from chatapp.models.sources import Source, resolve
 from chatapp.models.tokenizer import read_tokenizer
 from chatapp.settings import Settings
+from chatapp.tasks import Cancelled
 from tests.fakehub import FakeHub
 
 CPU = Settings(device="cpu", dtype="float32")

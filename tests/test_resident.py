@@ -15,6 +15,7 @@ from chatapp.errors import ChatError
 from chatapp.models.sources import Source
 from chatapp.resident.slot import Resident, bytes_needed, fits_beside
 from chatapp.settings import Settings
+from chatapp.tasks import Step
 
 BIG = 2**62
 
@@ -42,6 +43,7 @@ class Opener:
         self.failures: dict[str, BaseException] = {}
         self.opened: list[Loaded] = []
         self.alive_at_open: list[int] = []
+        self.cancel_at_next_step = False
 
     def find(self, settings: Settings) -> Source:
         if settings.model == "misspelt":
@@ -53,6 +55,8 @@ class Opener:
         progress(f"Reading weights of {source.name}", 0.25)
         self.reported.set()
         self.gate.wait(5)
+        if self.cancel_at_next_step:
+            progress("Next step", None)
         if source.name in self.failures:
             raise self.failures[source.name]
         self.opened.append(Loaded(source.name))
@@ -75,13 +79,13 @@ async def test_loading_reports_progress_and_then_is_ready(resident: Resident, op
     opener.gate.clear()
     resident.start()
     await asyncio.to_thread(opener.reported.wait)
-    assert (resident.state, resident.detail, resident.progress) == ("loading", "Reading weights of first", 0.25)
+    assert (resident.state, resident.step) == ("loading", Step("Reading weights of first", 0.25))
     with pytest.raises(ChatError, match=r"not ready yet: Reading weights of first \(25%\)\. Try again") as caught:
         _ = resident.card
     assert caught.value.status == 503
     opener.gate.set()
     assert await resident.wait_ready() is opener.opened[0]
-    assert (resident.state, resident.progress, resident.error) == ("ready", 1.0, "")
+    assert (resident.state, resident.step.share, resident.error) == ("ready", 1.0, "")
     assert resident.card.model == "first"
 
 
@@ -262,3 +266,48 @@ def test_cores_are_those_a_container_may_use(tmp_path: Path, monkeypatch, files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert usable_cores(tmp_path) == min(64, share)
+
+
+def cancel(resident: Resident) -> None:
+    (task,) = [task for task in resident.tasks.of("visitor") if task.state == "running"]
+    resident.tasks.cancel("visitor", task.id, local=True)
+
+
+async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_begun_again(resident: Resident, opener: Opener) -> None:
+    opener.cancel_at_next_step = True
+    opener.gate.clear()
+    resident.start()
+    await asyncio.to_thread(opener.reported.wait)
+    cancel(resident)
+    opener.gate.set()
+    with pytest.raises(ChatError, match=r"There is no model: Loading first was cancelled\. Try again in the list of tasks"):
+        await resident.wait_ready()
+    (task,) = resident.tasks.of("visitor")
+    assert (task.state, resident.state, opener.opened) == ("cancelled", "failed", [])
+    opener.cancel_at_next_step = False
+    resident.tasks.retry("visitor", task.id, local=True)
+    assert await resident.wait_ready() is opener.opened[0]
+    assert [(task.state, task.error) for task in resident.tasks.of("visitor")] == [("done", "")]
+
+
+async def test_a_model_that_is_there_is_not_loaded_again(resident: Resident) -> None:
+    resident.start()
+    await resident.wait_ready()
+    with pytest.raises(ChatError, match="There is a model already"):
+        resident.start()
+
+
+async def test_a_cancelled_switch_goes_back_to_the_model_before(resident: Resident, opener: Opener) -> None:
+    resident.start()
+    await resident.wait_ready()
+    opener.cancel_at_next_step, opener.failures = True, {}
+    opener.gate.clear()
+    opener.reported.clear()
+    switching = asyncio.create_task(resident.switch("second"))
+    await asyncio.to_thread(opener.reported.wait)
+    cancel(resident)
+    opener.gate.set()
+    with pytest.raises(ChatError, match="second could not be loaded: Cancelled"):
+        await switching
+    assert (resident.state, resident.card.model) == ("ready", "first")
+    assert [task.state for task in resident.tasks.of("visitor")] == ["cancelled", "done"]

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,13 @@ if TYPE_CHECKING:
     from chatapp.engines.base import Engine
     from chatapp.models.sources import Source
     from chatapp.settings import Settings
-
-Progress = Callable[[str, float | None], None]
-"""Told what is being done, and the share of it that is done (0 to 1) where that is known."""
+    from chatapp.tasks import Progress
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """NVIDIA, Windows' Linux, AMD. Without any of these there is no need to import torch to look for a GPU."""
 
 
-def open_engine(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+def open_engine(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
     remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
@@ -67,14 +64,14 @@ def _has_llamacpp() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def _direct(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+def _direct(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import load
 
     return DirectEngine(load(source, settings, progress), settings)
 
 
-def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.batched.engine import BatchedEngine
     from chatapp.engines.direct.engine import DirectEngine
     from chatapp.models.loading import load
@@ -89,7 +86,7 @@ def _batched(source: "Source", settings: "Settings", progress: Progress) -> "Eng
         return DirectEngine(loaded, settings)
 
 
-def _llamacpp(source: "Source", settings: "Settings", progress: Progress) -> "Engine":
+def _llamacpp(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.llamacpp.engine import LlamaCppEngine
     from chatapp.models.facts import gguf_facts
     from chatapp.models.loading import load_tokenizer, local_gguf

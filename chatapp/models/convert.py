@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from chatapp.errors import ChatError
 from chatapp.models.failures import Reading
 from chatapp.models.gguf_header import Header, read_header
-from chatapp.models.hub import Progress
 from chatapp.models.memory import gigabytes
+from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

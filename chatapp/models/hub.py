@@ -9,19 +9,10 @@ from chatapp.errors import ChatError
 from chatapp.models.memory import gigabytes
 from chatapp.models.sources import Source
 from chatapp.models.weights import Weights
-
-Progress = Callable[[str, float | None], None]
-"""Told (what is being done, share done 0..1 or None). Raising Cancelled in it ends the task and leaves nothing half done."""
+from chatapp.tasks import Progress
 
 CHAT_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")
 NOT_CHAT_FILES = ("original/*", "onnx/*", "openvino/*", "*/*.safetensors", "training_args*")
-
-
-class Cancelled(ChatError):
-    """A person cancelled a load or a download."""
-
-    def __init__(self) -> None:
-        super().__init__("Cancelled.")
 
 
 def no_progress(what: str, share: float | None) -> None:

@@ -15,13 +15,14 @@ from chatapp.models.convert import convert_gguf, convert_tokenizer, told
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.facts import Facts, context_of
 from chatapp.models.failures import FAILURES, Reading, first_line
-from chatapp.models.hub import Progress, download, no_progress
+from chatapp.models.hub import download, no_progress
 from chatapp.models.identity import revision_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
 from chatapp.models.tokenizer import read_plain_tokenizer, read_tokenizer
 from chatapp.settings import Settings
+from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ class Loaded:
 
 
 def load(source: Source, settings: Settings, progress: Progress = no_progress) -> Loaded:
-    """Fetch or convert if needed, check, load. Takes seconds to minutes; raise hub.Cancelled in `progress` to end it."""
+    """Fetch or convert if needed, check, load. Takes seconds to minutes; raise tasks.Cancelled in `progress` to end it."""
     device = pick_device(settings)
     dtype, reason = pick_dtype(settings, device)
     refuse_quantization(settings, device)

@@ -56,7 +56,8 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
 
 def status(resident: Resident) -> dict[str, Any]:
     """The model as the page shows it: state, progress 0..1 or None, and the card once it is there."""
-    shown: dict[str, Any] = {"state": resident.state, "detail": resident.detail, "progress": resident.progress, "error": resident.error}
+    step = resident.step
+    shown: dict[str, Any] = {"state": resident.state, "detail": step.words, "progress": step.share, "error": resident.error}
     if resident.state != "ready":
         return shown
     engine = resident.engine

@@ -84,7 +84,7 @@ class Reader:
     def _status(self) -> dict[str, Any] | None:
         """The model's state, where it is another one."""
         resident = self.watcher.resident
-        before, self.looked = self.looked, (resident.state, resident.detail, resident.progress)
+        before, self.looked = self.looked, (resident.state, resident.step)
         if self.looked == before:
             return None
         status = signed({**panel.status(resident), "login": login_key(self.owner)})

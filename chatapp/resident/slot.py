@@ -8,17 +8,20 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from chatapp.engines import Progress, open_engine
+from chatapp.engines import open_engine
 from chatapp.engines.base import Card, Engine
 from chatapp.engines.memory import free_bytes
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.settings import EMBEDDED_MODEL, Settings
+from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
 
 if TYPE_CHECKING:
     from chatapp.models.sources import Source
 
 State = Literal["loading", "ready", "failed", "switching"]
+
+WAITING, READY, FAILED = Step("Waiting to load"), Step("Ready", 1.0), Step("Failed")
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +34,9 @@ def find_source(settings: Settings) -> "Source":
 
 
 class Resident:
-    """Loads a model in the background and holds its engine.
+    """Loads a model in the background, as a task of everybody's, and holds its engine.
 
     state     loading | ready | failed | switching
-    detail    what is being done, in words; progress is the share done, 0 to 1, or None
     error     why it failed, in words that a person can act on
     """
 
@@ -46,10 +48,10 @@ class Resident:
         open: "Callable[[Source, Settings, Progress], Engine]" = open_engine,
     ) -> None:
         self.settings = settings
+        self.tasks = Tasks()
         self.state: State = "loading"
-        self.detail = "Waiting to load"
-        self.progress: float | None = None
         self.error = ""
+        self._task: Task | None = None
         self._find, self._open = find, open
         self._engine: Engine | None = None
         self._closed = False
@@ -65,11 +67,29 @@ class Resident:
         return resident
 
     def start(self) -> None:
-        """Begin to load. On ZeroGPU it loads before this returns: there a model is packed when the app is launched."""
-        loading = self._worker.submit(self._load)
-        loading.add_done_callback(lambda future: self._settle(future.exception()))
+        """Begin to load, for the first time or after a failure. On ZeroGPU a model is packed when the app is launched: there it waits."""
+        if self._task is not None and self.state != "failed":
+            raise ChatError("There is a model already, or one is being loaded.", status=409)
+        loading = self._begin("loading", f"Load {self.settings.model}", self._load, again=self.start)
         if os.environ.get("SPACES_ZERO_GPU"):
             loading.exception()
+
+    def _begin(self, state: State, title: str, work: Callable[[], None], again: Callable[[], None] | None = None) -> "Future[None]":
+        """Hand work to the loader's thread, as a task."""
+        if self._settled.done():
+            self._settled = Future()
+        self._task = self.tasks.begin(EVERYBODY, "load", title, again=again)
+        self.state = state
+        working = self._worker.submit(work)
+        working.add_done_callback(lambda future: self._settle(future.exception()))
+        return working
+
+    @property
+    def step(self) -> Step:
+        """What is being done, and the share of it that is done."""
+        if self.state in ("loading", "switching"):
+            return self._task.step if self._task else WAITING
+        return READY if self.state == "ready" else FAILED
 
     @property
     def engine(self) -> Engine:
@@ -78,8 +98,9 @@ class Resident:
             return self._engine
         if self.state == "failed":
             raise ChatError(f"There is no model: {self.error}", status=503)
-        share = "" if self.progress is None else f" ({self.progress:.0%})"
-        raise ChatError(f"The model is not ready yet: {self.detail}{share}. Try again in a moment.", status=503)
+        step = self.step
+        share = "" if step.share is None else f" ({step.share:.0%})"
+        raise ChatError(f"The model is not ready yet: {step.words}{share}. Try again in a moment.", status=503)
 
     @property
     def card(self) -> Card:
@@ -97,11 +118,9 @@ class Resident:
         It goes on when the caller is cancelled. Replies being written end with the old engine.
         """
         if self.state in ("loading", "switching"):
-            raise ChatError(f"A model is being loaded ({self.detail}). Wait until it is done.", status=409)
+            raise ChatError(f"A model is being loaded ({self.step.words}). Wait until it is done.", status=409)
         wanted = self.settings.model_copy(update={"model": model or EMBEDDED_MODEL, "revision": revision})
-        self.state, self.detail, self.progress, self._settled = "switching", f"Switching to {wanted.model}", None, Future()
-        switching = self._worker.submit(lambda: self._replace(wanted))
-        switching.add_done_callback(lambda future: self._settle(future.exception()))
+        switching = self._begin("switching", f"Switch to {wanted.model}", lambda: self._replace(wanted))
         await asyncio.shield(asyncio.wrap_future(self._settled))
         if error := switching.exception():
             raise ChatError(f"{wanted.model} could not be loaded: {in_words(error)}", status=getattr(error, "status", 500))
@@ -113,12 +132,9 @@ class Resident:
             self._engine.close()
         self._worker.close(timeout=0)
 
-    def _report(self, detail: str, progress: float | None) -> None:
-        self.detail, self.progress = detail, progress
-
     def _load(self) -> None:
-        self._report(f"Loading {self.settings.model}", None)
-        self._adopt(self._open(self._find(self.settings), self.settings, self._report), self.settings)
+        self._task.tell(f"Loading {self.settings.model}")
+        self._adopt(self._open(self._find(self.settings), self.settings, self._task.tell), self.settings)
 
     def _replace(self, wanted: Settings) -> None:
         source = self._find(wanted)  # a misspelt name costs nothing
@@ -128,10 +144,11 @@ class Resident:
             self._engine = old = None
         opened = False
         try:
-            engine = self._open(source, wanted, self._report)
+            engine = self._open(source, wanted, self._task.tell)
             opened = True
         finally:
             if not opened and self._engine is None:
+                self._task.cancelling = False  # what was cancelled is the way forward, not the way back
                 self._load()
         self._adopt(engine, wanted)
         if old is not None:
@@ -147,10 +164,21 @@ class Resident:
         """Say how loading ended. An old engine that is still there goes on."""
         if error is not None and not isinstance(error, ChatError):
             log.error("Loading the model failed", exc_info=error)
-        self.error = in_words(error) if error is not None and self._engine is None else ""
-        self.detail, self.progress = ("Ready", 1.0) if self._engine is not None else ("Failed", None)
+        words = in_words(error) if error is not None else ""
+        if isinstance(error, Cancelled):
+            words = f"Loading {self.settings.model} was cancelled. Try again in the list of tasks, or restart the app."
+        self.error = words if self._engine is None else ""
         self.state = "ready" if self._engine is not None else "failed"
+        if self._task is not None:
+            self._task.end(ended(error), error=words)
         self._settled.set_result(None)
+
+
+def ended(error: BaseException | None) -> Literal["done", "failed", "cancelled"]:
+    """How a task ended that raised this."""
+    if error is None:
+        return "done"
+    return "cancelled" if isinstance(error, Cancelled) else "failed"
 
 
 def in_words(error: BaseException) -> str:

@@ -32,4 +32,4 @@ def report(resident: "Resident") -> dict[str, Any]:
         case "failed":
             return {"status": "failed", "error": resident.error}
         case state:  # loading, switching
-            return {"status": state, "detail": resident.detail, "progress": resident.progress}
+            return {"status": state, "detail": resident.step.words, "progress": resident.step.share}

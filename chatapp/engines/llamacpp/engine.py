@@ -20,14 +20,15 @@ from chatapp.engines.text import TextStream, end_ids
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
 from chatapp.sampling import Sampling
+from chatapp.tasks import Cancelled
 from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from chatapp.engines import Progress
     from chatapp.models.facts import Facts
     from chatapp.settings import Settings
+    from chatapp.tasks import Progress
 
 BATCH = 256
 """Prompt tokens read at a time: Stop is seen, and other people's tokens come, between two batches."""
@@ -86,7 +87,11 @@ class LlamaCppEngine:
         memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
         self._copy = streamable(file, settings.data_dir, progress)
-        progress(f"Starting llama.cpp with {gguf.name}", None)
+        try:
+            progress(f"Starting llama.cpp with {gguf.name}", None)
+        except Cancelled:
+            self._copy.close()
+            raise
         self.server = NativeServer(_options(self._copy.path, room, settings), gguf.name)
         try:
             self.server.address()

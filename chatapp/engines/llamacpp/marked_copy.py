@@ -26,7 +26,7 @@ from chatapp.errors import ChatError
 from chatapp.models.identity import file_fingerprint
 
 if TYPE_CHECKING:
-    from chatapp.engines import Progress
+    from chatapp.tasks import Progress
 
 try:
     import fcntl

@@ -1,0 +1,130 @@
+"""Long work: begun by whoever does it, watched, cancelled and begun again from every page. One form of progress for all of it."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chatapp.errors import ChatError, NotFound
+
+State = Literal["running", "done", "failed", "cancelled"]
+
+Progress = Callable[[str, float | None], None]
+"""Told the words and the share of each Step. Raising Cancelled in it ends the work and leaves nothing half done."""
+
+EVERYBODY = ""
+"""The owner of what belongs to the app, such as the model that it loads."""
+
+REMEMBERED = 50
+"""Tasks of one owner that are kept after their end."""
+
+
+class Cancelled(ChatError):
+    """A person cancelled the work."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is being done, and the share of it that is done (0 to 1) where that is known."""
+
+    words: str
+    share: float | None = None
+
+
+@dataclass(eq=False)
+class Task:
+    """One long work. Its worker calls `tell` and `end`, from whichever thread.
+
+    kind      load | download | convert
+    result    an address of the page that shows what came of it, or ''
+    again     begins the same work anew; None where that is not possible
+    """
+
+    owner: str
+    kind: str
+    title: str
+    again: Callable[[], None] | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    began: float = field(default_factory=time.time)
+    state: State = "running"
+    step: Step = Step("Waiting to begin")
+    error: str = ""
+    result: str = ""
+    cancelling: bool = False
+
+    def tell(self, words: str, share: float | None = None) -> None:
+        """A Progress. Raises Cancelled where a person asked for that: the work ends at its next step."""
+        if self.cancelling:
+            raise Cancelled
+        self.step = Step(words, share)
+
+    def end(self, state: State, *, error: str = "", result: str = "") -> None:
+        """The work ended; words after that change nothing."""
+        if self.state == "running":
+            self.error, self.result, self.state = error, result, state
+
+
+class Tasks:
+    """Every task of this process. Each owner sees its own and everybody's."""
+
+    def __init__(self) -> None:
+        self._tasks: list[Task] = []
+        self._lock = threading.Lock()
+
+    def begin(self, owner: str, kind: str, title: str, *, again: Callable[[], None] | None = None) -> Task:
+        """A new task, which runs. The oldest ended ones of its owner are forgotten."""
+        task = Task(owner, kind, title, again)
+        with self._lock:
+            ended = [old for old in self._tasks if old.owner == owner and old.state != "running"]
+            forgotten = ended[: max(0, len(ended) - REMEMBERED + 1)]
+            self._tasks = [old for old in self._tasks if old not in forgotten] + [task]
+        return task
+
+    def of(self, owner: str) -> list[Task]:
+        """What this owner may see, the latest first."""
+        return [task for task in reversed(self._tasks) if task.owner in (owner, EVERYBODY)]
+
+    def cancel(self, owner: str, id: str, *, local: bool) -> None:
+        """Ask a running task to end. `local`: a person at this machine asks, who may end everybody's too."""
+        task = self._found(owner, id, local)
+        if task.state != "running":
+            raise ChatError(f"“{task.title}” has ended already.", status=409)
+        task.cancelling = True
+
+    def retry(self, owner: str, id: str, *, local: bool) -> None:
+        """Begin an ended task anew, in its place."""
+        task = self._found(owner, id, local)
+        if task.state not in ("failed", "cancelled") or task.again is None:
+            raise ChatError(f"“{task.title}” cannot be begun again.", status=409)
+        task.again()
+        self._forget(task)
+
+    def dismiss(self, owner: str, id: str, *, local: bool) -> None:
+        """Take an ended task off the list."""
+        task = self._found(owner, id, local)
+        if task.state == "running":
+            raise ChatError(f"“{task.title}” is running. Cancel it first.", status=409)
+        self._forget(task)
+
+    def _found(self, owner: str, id: str, local: bool) -> Task:
+        """A task that this owner may change. Raises ChatError for another's as for one that there is not."""
+        found = next((task for task in self.of(owner) if task.id == id), None)
+        if found is None:
+            raise NotFound("The task")
+        if not may_change(found, owner, local):
+            raise ChatError(f"“{found.title}” concerns everybody here: only the person at the app's machine can change it.", status=403)
+        return found
+
+    def _forget(self, task: Task) -> None:
+        with self._lock:
+            self._tasks = [other for other in self._tasks if other is not task]
+
+
+def may_change(task: Task, owner: str, local: bool) -> bool:
+    """Its owner; everybody's, the person at this machine."""
+    return local or (task.owner == owner and task.owner != EVERYBODY)
