@@ -20,9 +20,9 @@ from chatapp.models.remembered import remember
 from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
 from chatapp.store import Store
+from chatapp.tasks import Step
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import why_not_load
-from chatapp.xray.steps import Step
 from chatapp.xray.thread import NICE
 from chatapp.xray.views import attention, layers, model, probabilities, prompt, tokenizer
 from chatapp.xray.whose import NotLoaded

@@ -19,10 +19,11 @@ from chatapp.sampling import Sampling
 from chatapp.server import security
 from chatapp.server.door import MAX_BODY, Asker
 from chatapp.store import Conversation
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
 from chatapp.xray.query import XrayQuery
-from chatapp.xray.steps import Answers, Step
+from chatapp.xray.steps import Answers
 from tests.chats import ended
 from tests.directs import endless
 from tests.serving import Site, serve, until

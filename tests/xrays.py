@@ -9,10 +9,10 @@ from chatapp.chat.service import Chat
 from chatapp.pages.xray_page import XrayActions
 from chatapp.sampling import Sampling
 from chatapp.server import door
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.service import XrayService
-from chatapp.xray.steps import Step
 from tests.chats import ME, ended
 
 GREEDY = Sampling(temperature=0, max_tokens=12)

@@ -14,9 +14,9 @@ from chatapp.prompt.template import render
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
+from chatapp.tasks import Step
 from chatapp.turn import Message, Turn, new_id
 from chatapp.xray.inspector import Inspector
-from chatapp.xray.steps import Step
 from chatapp.xray.views import probabilities as probabilities_view
 from chatapp.xray.views import prompt as prompt_view
 

@@ -11,8 +11,9 @@ from chatapp.errors import ChatError
 from chatapp.pages.protocol import LoadModel, Look, Shown
 from chatapp.resident.slot import Resident
 from chatapp.server.door import Asked, Door
+from chatapp.tasks import Step
 from chatapp.xray.service import XrayService
-from chatapp.xray.steps import Answers, Step
+from chatapp.xray.steps import Answers
 from chatapp.xray.whose import Unsure
 
 DRAWER = '<aside id="xray" aria-label="X-ray of a reply"><div id="xray-root"></div></aside>'

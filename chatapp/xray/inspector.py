@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
 from chatapp.xray.preparing import InspectedModel, InspectedModels, read_tokenizer, why_not_load
-from chatapp.xray.steps import Result, Step, returning
+from chatapp.xray.steps import Result, returning
 from chatapp.xray.thread import XrayThread
 from chatapp.xray.whose import NotLoaded, Present, called, find, not_loaded
 

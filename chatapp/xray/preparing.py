@@ -13,7 +13,7 @@ from chatapp.models.remembered import remember
 from chatapp.resident.admission import handed_on
 from chatapp.resident.slot import find_source
 from chatapp.settings import Settings
-from chatapp.xray.steps import Step
+from chatapp.tasks import Step
 from chatapp.xray.thread import XrayThread
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, why_another
 from chatapp.resident.admission import Admission, Ticket
+from chatapp.tasks import Step
 from chatapp.turn import Token, Turn
-from chatapp.xray.steps import Step
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a replay's place in the queue."""

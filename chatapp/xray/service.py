@@ -8,11 +8,12 @@ from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.models.identity import made_by
 from chatapp.resident.slot import Resident
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.query import Values, XrayQuery
-from chatapp.xray.steps import Answers, Step
+from chatapp.xray.steps import Answers
 
 
 class XrayService:

@@ -2,18 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from chatapp.tasks import Step
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Step:
-    """Work going on: what is being done, and the share done (0 to 1) or None."""
-
-    words: str
-    share: float | None = None
 
 
 Answers = AsyncIterator[Step | dict[str, Any]]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from chatapp.xray.steps import Step
+from chatapp.tasks import Step
 
 T = TypeVar("T")
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.query import Values
 from chatapp.xray.registry import View
-from chatapp.xray.steps import Answers, Result, Step
+from chatapp.xray.steps import Answers, Result
 
 MAX_TOKENS = 1024
 

@@ -1,12 +1,13 @@
 """The view Layers: what each layer would have said if it were the last one."""
 
 from chatapp.errors import ChatError
+from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import tokens
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.registry import View
-from chatapp.xray.steps import Answers, Result, Step
+from chatapp.xray.steps import Answers, Result
 
 MAX_POSITIONS = 64
 

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
+from chatapp.tasks import Step
 from chatapp.xray import tokens, vocabulary
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.query import XrayQuery
 from chatapp.xray.registry import View
-from chatapp.xray.steps import Answers, Result, Step, returning
+from chatapp.xray.steps import Answers, Result, returning
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
