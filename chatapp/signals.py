@@ -1,5 +1,6 @@
 """Ctrl+C and a polite kill."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -7,6 +8,9 @@ import threading
 import time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+LOCKED_SECONDS = 1.0
+"""How much later a process ends in which nothing can run; its status is 1 then."""
 
 
 def end_at_once() -> None:
@@ -28,6 +32,8 @@ def end_within(seconds: float, status: int) -> None:
         os._exit(status)
 
     threading.Thread(target=end, name="end of the process", daemon=True).start()
+    # A thread may hold Python's lock all the while, as the import of a large library does. This one ends without it.
+    faulthandler.dump_traceback_later(seconds + LOCKED_SECONDS, exit=True, file=open(os.devnull, "w"))  # noqa: SIM115
 
 
 def until_stopped() -> None:

@@ -63,6 +63,15 @@ def test_a_signal_in_the_middle_of_a_reply_saves_it_and_ends_the_process_at_once
     store.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the C library is found by another name")
+def test_the_process_ends_also_where_nothing_in_it_can_run() -> None:
+    """A call into C that keeps Python's lock, as the import of a large library does."""
+    code = "import ctypes, chatapp.signals as signals; signals.end_within(0.1, 0); ctypes.PyDLL(None).sleep(30)"
+    began = time.monotonic()
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).stderr == b""
+    assert time.monotonic() - began < 10
+
+
 async def test_what_cannot_be_saved_in_time_is_said(scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Here the server's loop is busy with something that never ends."""
     chat, loop = Chat(Residence(scripted), Store(f"sqlite:///{tmp_path}/chat.db")), Loop(partial(asyncio.sleep, 0))
