@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import weakref
@@ -193,7 +194,25 @@ async def test_xrays_thread_comes_after_the_models(inspector: Inspector) -> None
     def nice(thread: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, thread)
 
-    assert await inspector.run(lambda: nice(threading.get_native_id())) == min(19, nice(threading.get_native_id()) + NICE)
+    chats = nice(threading.get_native_id())
+    assert await inspector.run(lambda: nice(threading.get_native_id())) == chats, "whoever imports PyTorch holds up everybody"
+    assert [step async for step in inspector._thread.wake()]
+    assert await inspector.run(lambda: nice(threading.get_native_id())) == min(19, chats + NICE)
+
+
+def test_the_servers_loop_does_not_import_pytorch() -> None:
+    """It would stand still for seconds, and everybody with it."""
+    code = """
+import asyncio, sys
+from chatapp.turn import Turn
+from chatapp.xray.inspector import Inspector
+
+async def begun():
+    return (await anext(Inspector(None).logits(Turn("me", "chat", "hi")))).words
+
+print(asyncio.run(begun()), "torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "Starting PyTorch False\n"
 
 
 async def test_leaving_a_view_ends_its_work(chat: Chat, inspector: Inspector) -> None:

@@ -98,8 +98,6 @@ class Inspector:
 
     async def logits(self, turn: Turn) -> AsyncIterator["Step | Logits"]:
         """What the model said before each token of a reply; kept for the turns looked at last, within MAX_LOGITS_BYTES."""
-        from chatapp.xray.sampling import read
-
         key = (turn.id, turn.revision)
         if key in self._logits:
             self._logits.move_to_end(key)
@@ -108,6 +106,8 @@ class Inspector:
         inspected: Result[InspectedModel] = Result()
         async for step in inspected.of(self.inspected(turn)):
             yield step
+        from chatapp.xray.sampling import read  # after PyTorch was woken on X-ray's thread: here it would hold up the server
+
         result: list[Logits] = []
         async for share in self.drive(returning(read(inspected.value.model, turn.prompt_ids, turn.reply_ids), result)):
             yield Step("Reading the reply", share)

@@ -14,15 +14,15 @@ from chatapp.tasks import Step
 T = TypeVar("T")
 
 NICE = 10
-"""Priority of X-ray's thread. Beside it a chat keeps 0.6 of its speed on two cores, 0.3 with none; a higher number would stall the page,
-as this thread holds Python's lock now and then."""
+"""Priority of X-ray's thread once PyTorch is there. Beside it a chat keeps 0.6 of its speed on two cores, 0.3 with none; a higher number
+would stall the page, as this thread holds Python's lock now and then. An import holds it for long, and must not wait for a core as well."""
 
 
 class XrayThread:
     """All of X-ray's work runs on it, piece after piece. `rooms` are the modules that need PyTorch."""
 
     def __init__(self, rooms: Iterable[str]) -> None:
-        self._pool = ThreadPoolExecutor(1, "xray", behind_the_chat)
+        self._pool = ThreadPoolExecutor(1, "xray")
         self._rooms = tuple(rooms)
         self._awake = False
 
@@ -53,6 +53,7 @@ class XrayThread:
         one_thread()
         for room in self._rooms:
             importlib.import_module(room)
+        behind_the_chat()
         self._awake = True
 
     def close(self) -> None:
