@@ -114,7 +114,7 @@ async def test_a_reply_that_goes_on_inside_a_character_finishes_it(make_direct, 
     begun = next(n for n in range(1, len(smile)) if not llama.tokenizer.decode(smile[:n]).strip("\ufffd"))
     engine = make_direct(llama)
     rest = iter(smile[begun:])
-    engine._draw = lambda *_: (next(rest), -1.0)  # the model writes just the missing bytes
+    engine._sample = lambda *_: (next(rest), -1.0)  # the model writes just the missing bytes
     events = await run(engine, llama.tokenizer("Hi ").input_ids + smile[:begun], Sampling(max_tokens=len(smile) - begun))
     assert "".join(e.text for e in events[1:]) == "😀"
 

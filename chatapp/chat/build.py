@@ -108,7 +108,7 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
     return joined
 
 
-def compose(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPrefix | None = None) -> tuple[Prompt, int]:
+def build_prompt(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPrefix | None = None) -> tuple[Prompt, int]:
     """The prompt of `turn`, whose earlier turns are `path`, and how many of its last ids are the reply's given beginning.
 
     Raises ChatError with both numbers when it cannot fit.
@@ -141,9 +141,9 @@ def _after(beginning: ReplyPrefix) -> Prompt:
     )
 
 
-def record(turn: Turn, prompt: Prompt, prefix_tokens: int, engine: Engine) -> None:
+def stamp(turn: Turn, prompt: Prompt, prefix_tokens: int, engine: Engine) -> None:
     """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
-    card, turn.seed = engine.card, drawn_seed(turn.sampling, engine)
+    card, turn.seed = engine.card, effective_seed(turn.sampling, engine)
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
     turn.dropped_messages, turn.escaped_special_tokens, turn.date, turn.prefix_tokens = (
         prompt.dropped_messages,
@@ -155,7 +155,7 @@ def record(turn: Turn, prompt: Prompt, prefix_tokens: int, engine: Engine) -> No
     turn.versions = {"chatapp": __version__, **card.versions}
 
 
-def drawn_seed(sampling: Sampling, engine: Engine) -> int | None:
+def effective_seed(sampling: Sampling, engine: Engine) -> int | None:
     """The asked seed; else a fresh one, where the engine can repeat a draw, so that every reply can be made again."""
     if sampling.seed is not None or sampling.greedy or not engine.capabilities.has("seed"):
         return sampling.seed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from chatapp.chat import watching
-from chatapp.chat.build import ReplyPrefix, branched, clean, compose, continued, engine_sampling, record
+from chatapp.chat.build import ReplyPrefix, branched, build_prompt, clean, continued, engine_sampling, stamp
 from chatapp.chat.context import Meter
 from chatapp.chat.job import Job, Jobs
 from chatapp.chat.stores import Stores
@@ -236,8 +236,8 @@ class Chat:
     async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
         engine = self.resident.engine
         path = await self.path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
-        prompt, prefix_tokens = await asyncio.to_thread(compose, turn, path, engine, beginning)
-        record(turn, prompt, prefix_tokens, engine)
+        prompt, prefix_tokens = await asyncio.to_thread(build_prompt, turn, path, engine, beginning)
+        stamp(turn, prompt, prefix_tokens, engine)
         return engine
 
     async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:

@@ -60,7 +60,7 @@ def random_source(sampling: Sampling, device: torch.device) -> torch.Generator:
     return source
 
 
-def draw(scores: torch.Tensor, source: torch.Generator | None) -> torch.Tensor:
+def sample(scores: torch.Tensor, source: torch.Generator | None) -> torch.Tensor:
     """One id of shape (1, 1) from processed logits (1, vocabulary); the likeliest when there is no random source."""
     if source is None:
         return scores.argmax(dim=-1, keepdim=True)

@@ -24,7 +24,7 @@ from chatapp.engines.direct.kvcache import (
 )
 from chatapp.engines.direct.lookup import Lookup
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
-from chatapp.engines.sampling import STEPS, draw, logprob, processors, random_source
+from chatapp.engines.sampling import STEPS, logprob, processors, random_source, sample
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
@@ -164,7 +164,7 @@ class DirectEngine:
                 guess = lookup.guess(sampling.max_tokens - n - 1)
                 ahead = list(self._forward([ids[-1], *guess], cache, rows=len(guess) + 1).split(1))
             # Only the repetition penalty looks at the ids so far.
-            token, probability = self._draw(ids if sampling.repetition_penalty != 1 else ids[-1:], ahead.pop(0), process, source)
+            token, probability = self._sample(ids if sampling.repetition_penalty != 1 else ids[-1:], ahead.pop(0), process, source)
             ids.append(token)
             if not lookup.saw(token):
                 ahead = []
@@ -187,9 +187,9 @@ class DirectEngine:
         return out.logits[0, -rows:].to(dtype=torch.float32)
 
     @torch.inference_mode()
-    def _draw(self, ids: list[int], logits: torch.Tensor, process: list, source: torch.Generator | None) -> tuple[int, float]:
+    def _sample(self, ids: list[int], logits: torch.Tensor, process: list, source: torch.Generator | None) -> tuple[int, float]:
         """The next id and the natural log of its probability before any processing."""
-        token = draw(process(torch.tensor([ids], device=logits.device), logits), source)
+        token = sample(process(torch.tensor([ids], device=logits.device), logits), source)
         probability = logprob(logits, token)
         if math.isnan(probability):
             raise ChatError(f"The model's output is not a number in {self.card.dtype}. Start with --dtype float32.", status=500)
