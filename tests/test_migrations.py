@@ -1,5 +1,6 @@
 """A database of any earlier schema opens, keeps its chats, and ends at the schema the code expects."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from chatapp.sampling import Sampling
+from chatapp.sampling import STEP_PARAMS, Sampling
 from chatapp.store import Store, StoreError, schema
 from chatapp.store import migrate as migration
 from chatapp.store.database import Database
@@ -76,12 +77,15 @@ def test_chats_of_the_first_schema_are_all_there_and_become_searchable(first_sch
 
 
 def test_the_rows_written_today_read_like_those_of_the_first_schema(first_schema: str) -> None:
-    """What this program writes differs from the frozen rows only where a migration says so."""
+    """What this program writes differs from the frozen rows only where a migration says so, and by sampling settings that came later."""
     store = Store(first_schema)
     store.begin(Turn(**{**vars(OLD), "id": "t2", "parent_id": "t1"}))
     with store.database.read() as connection:
         old, new = connection.execute(sa.text("SELECT * FROM turns ORDER BY seq")).mappings().all()
-    differing = {name for name in old if old[name] != new[name]}
+    settings = json.loads(old["sampling"])
+    later = {param.name: param.off for param in STEP_PARAMS if param.name not in settings}
+    assert json.loads(new["sampling"]) == settings | later
+    differing = {name for name in old if old[name] != new[name]} - {"sampling"}
     assert differing == {"seq", "id", "parent_id", "runner"}
     store.close()
 
