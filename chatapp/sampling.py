@@ -130,6 +130,17 @@ class Sampling:
         help="Above 1 makes tokens that already occurred less likely. 1 is off.",
         effect="Scores of tokens that already stand in prompt or reply are weakened by {value:g}",
     )
+    typical_p: float = _param(
+        "Typical-p",
+        1.0,
+        minimum=0.01,
+        maximum=1.0,
+        step=0.01,
+        off=1.0,
+        kind="filter",
+        help="Keep the tokens about as surprising as expected that together reach this probability. 1 is off.",
+        effect="The tokens whose surprise is closest to the expected one and that together reach {value:g} stay",
+    )
     seed: int | None = None
     stop: tuple[str, ...] = ()
 

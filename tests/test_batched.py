@@ -152,7 +152,7 @@ async def test_text_breaks_at_characters_only(engine: BatchedEngine) -> None:
 
 
 def test_capabilities_say_what_is_off_and_why(engine: BatchedEngine) -> None:
-    assert set(engine.capabilities.off) == {"seed", "repetition_penalty", "logprobs"}
+    assert set(engine.capabilities.off) == {"seed", "repetition_penalty", "typical_p", "logprobs"}
     assert (engine.capabilities.context, engine.capabilities.concurrency) == (1024, 8)
     assert engine.card.engine == "batched"
     cached = engine._batch.cache.num_blocks * CPU_PAGE

@@ -49,7 +49,12 @@ def test_a_model_that_keeps_no_cache_is_refused(make_direct, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "values",
-    [dict(temperature=0.8), dict(temperature=0.7, top_k=40), dict(temperature=1.3, top_k=50, min_p=0.05, repetition_penalty=1.2)],
+    [
+        dict(temperature=0.8),
+        dict(temperature=0.7, top_k=40),
+        dict(temperature=1.3, top_k=50, min_p=0.05, repetition_penalty=1.2),
+        dict(temperature=1.3, min_p=0.01, typical_p=0.5),
+    ],
     ids=str,
 )
 async def test_sampled_ids_are_those_of_generate_with_the_same_seed(make_direct, llama: Loaded, values: dict) -> None:

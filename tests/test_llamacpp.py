@@ -273,6 +273,8 @@ async def test_samplers_act_and_stand_in_the_order_of_transformers(engine):
     assert (await run(engine, prompt, temperature=2.0, min_p=1.0, top_k=0, seed=1))[1] == greedy
     assert (await run(engine, prompt, temperature=2.0, top_p=0.0, top_k=0, seed=1))[1] == greedy
     assert (await run(engine, prompt, repetition_penalty=2.0))[1] != greedy
+    typical = [(await run(engine, prompt, temperature=2.0, typical_p=0.01, top_k=20, top_p=1.0, seed=seed))[1] for seed in (1, 2)]
+    assert typical[0] == typical[1] != greedy
     await run(engine, prompt, temperature=2.0, top_k=0, top_p=1.0, max_tokens=3)
 
 

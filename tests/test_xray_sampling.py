@@ -16,6 +16,7 @@ PROMPT = list(range(3, 20))
 SETTINGS = {
     "hot": Sampling(temperature=1.3, top_k=50, top_p=0.95, min_p=0.05, repetition_penalty=1.2, max_tokens=12),
     "plain": Sampling(temperature=1.0, top_k=0, top_p=1.0, max_tokens=12),
+    "typical": Sampling(temperature=1.3, top_k=0, top_p=1.0, typical_p=0.4, max_tokens=12),
     "narrow": Sampling(temperature=0.7, top_k=5, top_p=0.6, max_tokens=12),
 }
 
@@ -40,6 +41,7 @@ def generated(model, s: Sampling):
         top_p=s.top_p,
         min_p=s.min_p or None,
         repetition_penalty=s.repetition_penalty,
+        typical_p=s.typical_p,
         output_logits=True,
         output_scores=True,
         return_dict_in_generate=True,

@@ -10,6 +10,7 @@ from transformers.generation.logits_process import (
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
+    TypicalLogitsWarper,
 )
 
 from chatapp.sampling import STEP_PARAMS, Sampling
@@ -28,6 +29,7 @@ PROCESSORS: "dict[str, Callable[[float], LogitsProcessor]]" = {
     "top_k": TopKLogitsWarper,
     "top_p": TopPLogitsWarper,
     "min_p": MinPLogitsWarper,
+    "typical_p": TypicalLogitsWarper,
 }
 """Each setting's processor, in the order in which they are applied."""
 

@@ -50,6 +50,7 @@ OFF = {
     "seed": "Everybody in a batch draws from one stream of random numbers. Greedy replies repeat in float32; in 16-bit formats rounding "
     "depends on the company, and may decide between tokens that are nearly equally likely.",
     "repetition_penalty": "A processor of the batch is given one number per person, not the tokens said so far.",
+    "typical_p": "No processor of the batch computes it.",
     "logprobs": "The batch reports a token's probability only after temperature and filters, not the model's own.",
 }
 

@@ -45,11 +45,18 @@ LARGEST_PROMPT_CACHE = 2**31
 RANDOM_SEED = 2**32 - 1
 """The seed that means 'draw one' to llama.cpp."""
 
-SAMPLERS = {"repetition_penalty": "penalties", "top_k": "top_k", "temperature": "temperature", "top_p": "top_p", "min_p": "min_p"}
+SAMPLERS = {
+    "repetition_penalty": "penalties",
+    "top_k": "top_k",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typ_p",
+}
 """Each setting's sampler, in transformers' order of logits processors, which is not llama.cpp's; top-k stands before the temperature, as it
 finds the same tokens at any."""
 
-OFF = {"typical_p": 1.0, "top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
+OFF = {"top_n_sigma": -1.0, "xtc_probability": 0.0, "dry_multiplier": 0.0, "mirostat": 0, "dynatemp_range": 0.0}
 FIELDS = {"repetition_penalty": "repeat_penalty"}
 """Of a request, where they are not called as the setting is."""
 
