@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.sampling import Sampling
@@ -58,7 +59,7 @@ async def test_a_reply_is_recorded_whole(chat: Chat, scripted, url: str) -> None
 async def test_the_engine_is_fed_the_very_ids_of_the_turn_for_each_question(chat: Chat, scripted) -> None:
     first = await ended(chat, await chat.send(ME, "One"))
     second = await ended(chat, await chat.send(ME, "Two", conversation_id=first.conversation_id))
-    third = await ended(chat, await chat.regenerate(ME, second.id, system="New"))
+    third = await ended(chat, await actions.regenerate(chat, ME, second.id, system="New"))
     assert [first.prompt_ids, second.prompt_ids, third.prompt_ids] == scripted.fed
     expected = [Message("user", "One"), Message("assistant", "Hello world"), Message("user", "Two")]
     template = [{"role": m.role, "content": m.content} for m in expected]
@@ -67,9 +68,9 @@ async def test_the_engine_is_fed_the_very_ids_of_the_turn_for_each_question(chat
 
 async def test_every_drawn_reply_has_a_seed_and_the_next_draw_another(chat: Chat, scripted) -> None:
     first = await ended(chat, await chat.send(ME, "hi"))
-    again = await ended(chat, await chat.regenerate(ME, first.id))
-    asked = await ended(chat, await chat.regenerate(ME, first.id, sampling=Sampling(seed=5)))
-    greedy = await ended(chat, await chat.regenerate(ME, first.id, sampling=Sampling(temperature=0)))
+    again = await ended(chat, await actions.regenerate(chat, ME, first.id))
+    asked = await ended(chat, await actions.regenerate(chat, ME, first.id, sampling=Sampling(seed=5)))
+    greedy = await ended(chat, await actions.regenerate(chat, ME, first.id, sampling=Sampling(temperature=0)))
     assert [s.seed for s in scripted.samplings] == [first.seed, again.seed, 5, None]
     assert len({first.seed, again.seed, None}) == 3 and asked.seed == 5 and greedy.seed is None
     assert first.sampling.seed is None, "the settings stay as they were asked for"
@@ -246,10 +247,10 @@ async def test_a_message_waits_visibly_while_the_engine_loads_and_is_rendered_th
     residence = Residence(scripted, "loading")
     chat = Chat(residence, Store(url))
     turn = await chat.send(ME, "Hi")
-    assert (chat.position(turn.id), turn.prompt_ids, Store(url).turn(ME, turn.id).user) == (1, (), "Hi")
+    assert (chat.queue.position(turn.id), turn.prompt_ids, Store(url).turn(ME, turn.id).user) == (1, (), "Hi")
     residence.become("ready")
     done = await ended(chat, turn)
-    assert chat.position(turn.id) is None and done.prompt_ids == scripted.fed[0] == Store(url).turn(ME, turn.id).prompt_ids
+    assert chat.queue.position(turn.id) is None and done.prompt_ids == scripted.fed[0] == Store(url).turn(ME, turn.id).prompt_ids
     await chat.shutdown()
 
 
@@ -271,10 +272,10 @@ async def test_somebody_elses_ids_read_as_not_found_everywhere(chat: Chat, scrip
     for turn in (done, live):
         attempts = [
             chat.send(YOU, "x", conversation_id=turn.conversation_id),
-            chat.regenerate(YOU, turn.id),
-            chat.edit(YOU, turn.id, "x"),
-            chat.resume(YOU, turn.id),
-            chat.branch(YOU, turn.id, 0, 5),
+            actions.regenerate(chat, YOU, turn.id),
+            actions.edit(chat, YOU, turn.id, "x"),
+            actions.resume(chat, YOU, turn.id),
+            actions.branch(chat, YOU, turn.id, 0, 5),
             chat.stop(YOU, turn.id),
             anext(chat.follow(YOU, turn.id)),
             chat.path(YOU, turn.conversation_id),
@@ -292,7 +293,7 @@ async def test_somebody_elses_ids_read_as_not_found_everywhere(chat: Chat, scrip
 async def test_a_temporary_chat_leaves_nothing_in_the_database(chat: Chat, url: str) -> None:
     first = await ended(chat, await chat.send(ME, "Secret-Question", keep=False))
     again = await ended(chat, await chat.send(ME, "And-Again", conversation_id=first.conversation_id, keep=False))
-    edited = await ended(chat, await chat.edit(ME, again.id, "Edited-Secret"))
+    edited = await ended(chat, await actions.edit(chat, ME, again.id, "Edited-Secret"))
     assert "Secret-Question" in edited.prompt_text
     assert [t.user for t in await chat.path(ME, first.conversation_id)] == ["Secret-Question", "Edited-Secret"]
     assert chat.store.conversations(ME) == []

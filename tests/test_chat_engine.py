@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
@@ -26,8 +27,8 @@ async def test_a_greedy_reply_cut_anywhere_and_continued_is_the_uncut_one(chat: 
     whole = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(temperature=0, max_tokens=24)))
     assert len(whole.reply_ids) == 24, "the tiny model talks on"
     for cut in (1, 7, 13):
-        start = await ended(chat, await chat.regenerate(ME, whole.id, sampling=Sampling(temperature=0, max_tokens=cut)))
-        more = await ended(chat, await chat.resume(ME, start.id, sampling=Sampling(temperature=0, max_tokens=24 - cut)))
+        start = await ended(chat, await actions.regenerate(chat, ME, whole.id, sampling=Sampling(temperature=0, max_tokens=cut)))
+        more = await ended(chat, await actions.resume(chat, ME, start.id, sampling=Sampling(temperature=0, max_tokens=24 - cut)))
         assert start.reply_ids + more.reply_ids == whole.reply_ids
         assert more.reply == whole.reply
 
@@ -35,6 +36,8 @@ async def test_a_greedy_reply_cut_anywhere_and_continued_is_the_uncut_one(chat: 
 async def test_the_token_that_was_drawn_as_a_branch_gives_the_same_reply(chat: Chat) -> None:
     greedy = Sampling(temperature=0, max_tokens=20)
     whole = await ended(chat, await chat.send(ME, "Where?", sampling=greedy))
-    same = await ended(chat, await chat.branch(ME, whole.id, 5, whole.reply_ids[5], sampling=Sampling(temperature=0, max_tokens=14)))
+    same = await ended(
+        chat, await actions.branch(chat, ME, whole.id, 5, whole.reply_ids[5], sampling=Sampling(temperature=0, max_tokens=14))
+    )
     assert same.prompt_ids[-6:] == tuple(whole.reply_ids[:6]) and same.reply_ids == whole.reply_ids[6:]
     assert same.reply == whole.reply

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
@@ -51,12 +52,12 @@ async def test_two_folders_of_one_name_are_two_models(over, make_direct, tiny_ll
     cut = await ended(chat := over(first), await chat.send(ME, "Where?", sampling=CUT))
     assert first.card.model == second.card.model and cut.revision == first.card.revision != second.card.revision
     assert cut.revision.startswith("sha256:")
-    same = await ended(chat, await chat.resume(ME, cut.id))
+    same = await ended(chat, await actions.resume(chat, ME, cut.id))
     assert same.prompt_ids == (*cut.prompt_ids, *cut.reply_ids)
     other = over(second)
     with pytest.raises(ChatError, match=rf"made by {cut.model}@{cut.revision}; {cut.model}@{second.card.revision} is loaded"):
-        await other.branch(ME, cut.id, 1, 77)
-    more = await ended(other, await other.resume(ME, cut.id))
+        await actions.branch(other, ME, cut.id, 1, 77)
+    more = await ended(other, await actions.resume(other, ME, cut.id))
     assert more.prompt_ids == (*cut.prompt_ids, *second.tokenizer.encode(cut.reply)) and more.revision == second.card.revision
 
 
@@ -65,8 +66,8 @@ async def test_an_old_record_of_a_folder_says_not_which_and_is_continued_from_it
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=CUT))
     old = stored(chat, replace(cut, revision="", reply_ids=[5, 6, 7, 8]))  # ids that are not the text's
     with pytest.raises(ChatError, match="does not say by which weights of that name"):
-        await chat.branch(ME, old.id, 1, 77)
-    more = await ended(chat, await chat.resume(ME, old.id))
+        await actions.branch(chat, ME, old.id, 1, 77)
+    more = await ended(chat, await actions.resume(chat, ME, old.id))
     assert more.prompt_ids == (*cut.prompt_ids, *chat.resident.engine.tokenizer.encode(cut.reply))
 
 
@@ -75,10 +76,10 @@ async def test_ids_that_the_model_cannot_read_never_reach_it(over, scripted, ids
     chat = over(scripted)
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=replace(CUT, max_tokens=2)))
     forged = stored(chat, replace(cut, **ids))
-    more = await ended(chat, await chat.resume(ME, forged.id))
+    more = await ended(chat, await actions.resume(chat, ME, forged.id))
     assert more.prompt_ids == (*cut.prompt_ids, *scripted.tokenizer.encode(cut.reply)) == scripted.fed[-1]
     with pytest.raises(ChatError, match=r"token id (100000000|-5), outside the vocabulary of 65536 of scripted: it was made by"):
-        await chat.branch(ME, forged.id, 1, 77)
+        await actions.branch(chat, ME, forged.id, 1, 77)
 
 
 async def test_a_branch_without_prompt_ids_is_refused_in_words(over, scripted) -> None:
@@ -86,7 +87,7 @@ async def test_a_branch_without_prompt_ids_is_refused_in_words(over, scripted) -
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=CUT))
     bare = stored(chat, replace(cut, prompt_ids=(), spans=()))
     with pytest.raises(ChatError, match="no recorded prompt tokens"):
-        await chat.branch(ME, bare.id, 1, 77)
+        await actions.branch(chat, ME, bare.id, 1, 77)
 
 
 EMBEDDED_RECORD = json.loads(
@@ -102,5 +103,5 @@ async def test_old_replies_of_the_embedded_model_are_continued_from_their_ids(ov
     chat = over(scripted)
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=replace(CUT, max_tokens=2)))
     old = stored(chat, replace(cut, **EMBEDDED_RECORD))
-    more = await ended(chat, await chat.resume(ME, old.id))
+    more = await ended(chat, await actions.resume(chat, ME, old.id))
     assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.resident.slot import Resident
@@ -67,11 +68,11 @@ async def _operate(chat: Chat, name: str, target: Turn | None, text: str, made: 
     elif name == "send":
         _note(made, await chat.send(ME, text, conversation_id=where, sampling=CUT))
     elif name == "edit":
-        _note(made, await chat.edit(ME, target.id, text))
+        _note(made, await actions.edit(chat, ME, target.id, text))
     elif name in ("regenerate", "resume"):
-        _note(made, await getattr(chat, name)(ME, target.id))
+        _note(made, await getattr(actions, name)(chat, ME, target.id))
     elif name == "branch":
-        _note(made, await chat.branch(ME, target.id, 1, 70))
+        _note(made, await actions.branch(chat, ME, target.id, 1, 70))
     elif name == "stop":
         await chat.stop(ME, target.id)
     elif name == "select":

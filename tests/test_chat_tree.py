@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.resident.slot import Resident
@@ -31,8 +32,8 @@ async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
 
 async def test_regenerate_and_edit_stand_beside_the_old_version(chat: Chat) -> None:
     first = await ended(chat, await chat.send(ME, "One", system="Old", history=(Message("user", "G"), Message("assistant", "A"))))
-    again = await ended(chat, await chat.regenerate(ME, first.id))
-    edited = await ended(chat, await chat.edit(ME, first.id, "Uno", system="New", sampling=CUT))
+    again = await ended(chat, await actions.regenerate(chat, ME, first.id))
+    edited = await ended(chat, await actions.edit(chat, ME, first.id, "Uno", system="New", sampling=CUT))
     assert chat.store.versions(ME, first.id) == [first.id, again.id, edited.id]
     assert (again.user, again.system, again.history, again.sampling) == ("One", "Old", first.history, first.sampling)
     assert (edited.user, edited.system, edited.history, edited.sampling) == ("Uno", "New", first.history, CUT)
@@ -43,11 +44,11 @@ async def test_regenerate_and_edit_stand_beside_the_old_version(chat: Chat) -> N
 async def test_continue_goes_on_from_the_very_ids(chat: Chat, scripted) -> None:
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(max_tokens=3)))
     assert cut.finish_reason == "length"
-    more = await ended(chat, await chat.resume(ME, cut.id, sampling=Sampling(max_tokens=4)))
+    more = await ended(chat, await actions.resume(chat, ME, cut.id, sampling=Sampling(max_tokens=4)))
     assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) == scripted.fed[-1]
     assert (more.prefix_tokens, more.prefix_text, more.continues, more.parent_id) == (3, cut.reply, cut.id, cut.parent_id)
     assert more.reply == cut.reply + more.reply_text and more.prompt_text == cut.prompt_text
-    third = await ended(chat, await chat.resume(ME, more.id))
+    third = await ended(chat, await actions.resume(chat, ME, more.id))
     assert third.prompt_ids == (*more.prompt_ids, *more.reply_ids) and third.prefix_tokens == 7
     assert third.prefix_text == more.reply
     following = await ended(chat, await chat.send(ME, "And?", conversation_id=cut.conversation_id))
@@ -60,7 +61,7 @@ async def test_a_reply_of_another_model_is_continued_from_its_text(chat: Chat, s
     chat.store.add(ME, [_by_another_model(chat.store, cut)])
     [copy] = [c for c in chat.store.conversations(ME) if c.id != cut.conversation_id]
     [foreign] = chat.store.path(ME, copy.id)
-    more = await ended(chat, await chat.resume(ME, foreign.id))
+    more = await ended(chat, await actions.resume(chat, ME, foreign.id))
     assert more.prompt_ids == (*cut.prompt_ids, *old) == scripted.fed[-1]
     assert (more.prefix_tokens, more.prefix_text, more.model) == (len(old), cut.reply, "scripted")
 
@@ -74,11 +75,11 @@ def _by_another_model(store: Store, turn: Turn):
 async def test_only_a_cut_reply_can_be_continued(chat: Chat, scripted) -> None:
     whole = await ended(chat, await chat.send(ME, "Where?"))
     with pytest.raises(ChatError, match="complete"):
-        await chat.resume(ME, whole.id)
+        await actions.resume(chat, ME, whole.id)
     scripted.hold = asyncio.Event()
-    running = await chat.regenerate(ME, whole.id)
+    running = await actions.regenerate(chat, ME, whole.id)
     with pytest.raises(ChatError, match="still being written"):
-        await chat.resume(ME, running.id)
+        await actions.resume(chat, ME, running.id)
     scripted.hold.set()
 
 
@@ -87,16 +88,16 @@ async def test_continue_without_room_is_refused_with_the_numbers(chat: Chat, scr
     full = await ended(chat, await chat.send(ME, "Fill it", sampling=Sampling(max_tokens=32768)))
     assert len(full.prompt_ids) + len(full.reply_ids) == 2048 and full.finish_reason == "length"
     with pytest.raises(ChatError, match="2048 tokens, and the model holds 2048"):
-        await chat.resume(ME, full.id)
+        await actions.resume(chat, ME, full.id)
 
 
 async def test_branch_takes_the_other_token_and_goes_on(chat: Chat, scripted) -> None:
     whole = await ended(chat, await chat.send(ME, "Where?"))
     other = scripted.tokenizer.encode(" hello")[0]
-    branch = await ended(chat, await chat.branch(ME, whole.id, 3, other))
+    branch = await ended(chat, await actions.branch(chat, ME, whole.id, 3, other))
     assert branch.prompt_ids == (*whole.prompt_ids, *whole.reply_ids[:3], other) == scripted.fed[-1]
     assert branch.prefix_text == scripted.tokenizer.decode([*whole.reply_ids[:3], other]) and branch.prefix_tokens == 4
-    again = await ended(chat, await chat.branch(ME, branch.id, 1, other))
+    again = await ended(chat, await actions.branch(chat, ME, branch.id, 1, other))
     assert again.prompt_ids == (*branch.prompt_ids, branch.reply_ids[0], other) and again.prefix_tokens == 6
 
 
@@ -104,7 +105,7 @@ async def test_branch_takes_the_other_token_and_goes_on(chat: Chat, scripted) ->
 async def test_a_branch_that_cannot_be_is_refused(chat: Chat, scripted, position: int, token: int | str) -> None:
     whole = await ended(chat, await chat.send(ME, "Where?"))
     with pytest.raises(ChatError):
-        await chat.branch(ME, whole.id, position, scripted.tokenizer.eos_token_id if token == "end" else token)
+        await actions.branch(chat, ME, whole.id, position, scripted.tokenizer.eos_token_id if token == "end" else token)
 
 
 async def test_stopped_in_the_middle_of_a_character_it_is_continued_there(chat: Chat, scripted) -> None:
@@ -112,7 +113,7 @@ async def test_stopped_in_the_middle_of_a_character_it_is_continued_there(chat: 
     assert len(scripted.ids) > 2 and scripted.words[0] == "", "the tokenizer splits this character"
     cut = await ended(chat, await chat.send(ME, "Smile", sampling=Sampling(max_tokens=1)))
     assert cut.reply == "" and len(cut.reply_ids) == 1
-    more = await ended(chat, await chat.resume(ME, cut.id))
+    more = await ended(chat, await actions.resume(chat, ME, cut.id))
     assert more.prompt_ids == (*cut.prompt_ids, *cut.reply_ids) and more.prefix_tokens == 1
 
 
@@ -122,7 +123,7 @@ async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat
     second = await chat.send(ME, "Two", conversation_id=first.conversation_id)
     third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
     assert (second.parent_id, third.parent_id) == (first.id, second.id)
-    assert [chat.position(t.id) for t in (first, second, third)] == [None, 1, 2]
+    assert [chat.queue.position(t.id) for t in (first, second, third)] == [None, 1, 2]
     assert chat.running(ME, first.conversation_id) == [first, second, third]
     scripted.hold.set()
     done = await ended(chat, third)
@@ -138,7 +139,7 @@ async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: C
     third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
     await chat.stop(ME, second.id)
     stored = chat.store.turn(ME, second.id)
-    assert stored.taken_back and stored.user == "Two" and chat.position(third.id) == 1
+    assert stored.taken_back and stored.user == "Two" and chat.queue.position(third.id) == 1
     scripted.hold.set()
     done = await ended(chat, third)
     assert "One" in done.prompt_text and "Two" not in done.prompt_text and len(scripted.fed) == 2
@@ -147,12 +148,12 @@ async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: C
 async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat, scripted) -> None:
     scripted.hold = asyncio.Event()
     turns = [await chat.send(owner, "Hi") for owner in (ME, YOU, ME, YOU)]
-    assert [chat.position(t.id) for t in turns] == [None, 1, 2, 3]
+    assert [chat.queue.position(t.id) for t in turns] == [None, 1, 2, 3]
     with pytest.raises(ChatError, match="3 of at most") as refused:
         await chat.send(YOU, "One too many")
     assert refused.value.status == 429 and len(chat.store.conversations(YOU)) == 2
     await chat.stop(ME, turns[0].id)
-    await until(lambda: chat.position(turns[1].id) is None)
+    await until(lambda: chat.queue.position(turns[1].id) is None)
     assert not turns[1].finish_reason, "stopping mine does not stop yours"
     scripted.hold.set()
     assert [(await ended(chat, t)).finish_reason for t in turns] == ["stopped", "end", "end", "end"]
@@ -180,7 +181,7 @@ async def test_what_is_deleted_while_a_message_waits_behind_another_conversation
     scripted.hold = asyncio.Event()
     elsewhere = await chat.send(ME, "Something else")
     waiting = await chat.send(ME, "And now?", conversation_id=told.conversation_id)
-    assert chat.position(waiting.id) == 1
+    assert chat.queue.position(waiting.id) == 1
     chat.store.delete_turn(ME, told.id, keep_children=True)
     scripted.hold.set()
     await ended(chat, elsewhere)
@@ -213,7 +214,7 @@ async def test_a_reply_goes_on_without_what_was_deleted_before_it(chat: Chat, sc
     told = await ended(chat, await chat.send(ME, "SECRETWORD"))
     cut = await ended(chat, await chat.send(ME, "And now?", conversation_id=told.conversation_id, sampling=CUT))
     chat.store.delete_turn(ME, told.id, keep_children=True)
-    turn = await (chat.resume(ME, cut.id) if go_on == "resume" else chat.branch(ME, cut.id, 1, cut.reply_ids[1]))
+    turn = await (actions.resume(chat, ME, cut.id) if go_on == "resume" else actions.branch(chat, ME, cut.id, 1, cut.reply_ids[1]))
     done = await ended(chat, turn)
     prompt = scripted.tokenizer.decode(scripted.fed[-1])
     assert "SECRETWORD" not in prompt and prompt.endswith(cut.reply) and done.prefix_text == cut.reply

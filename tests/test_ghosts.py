@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat.removing import remove
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
 from chatapp.store import Store
@@ -52,7 +52,7 @@ async def free(chat: Chat, scripted, conversation_id: str) -> bool:
 
 async def test_removing_an_exchange_with_all_that_follows_stops_what_runs_and_waits_below_it(chat: Chat, scripted) -> None:
     one, two, three, four = await written_at_the_end(chat, scripted)
-    await remove(chat, ME, two.id, keep_children=False)
+    await actions.remove(chat, ME, two.id, keep_children=False)
     assert (three.finish_reason, four.finish_reason) == ("stopped", "stopped")
     assert [turn.id for turn in await chat.path(ME, one.conversation_id)] == [one.id]
     assert await free(chat, scripted, one.conversation_id)
@@ -61,9 +61,9 @@ async def test_removing_an_exchange_with_all_that_follows_stops_what_runs_and_wa
 
 async def test_removing_one_exchange_lets_what_follows_it_go_on(chat: Chat, scripted) -> None:
     one, two, three, four = await written_at_the_end(chat, scripted)
-    await remove(chat, ME, two.id, keep_children=True)
+    await actions.remove(chat, ME, two.id, keep_children=True)
     assert three.running and four.running
-    await remove(chat, ME, three.id, keep_children=True)
+    await actions.remove(chat, ME, three.id, keep_children=True)
     assert three.finish_reason == "stopped" and four.running
     assert [turn.id for turn in await chat.path(ME, one.conversation_id)] == [one.id, four.id]
 
@@ -71,7 +71,7 @@ async def test_removing_one_exchange_lets_what_follows_it_go_on(chat: Chat, scri
 async def test_only_the_owner_removes(chat: Chat, scripted) -> None:
     one, *_, four = await written_at_the_end(chat, scripted)
     with pytest.raises(NotFound):
-        await remove(chat, YOU, one.id, keep_children=False)
+        await actions.remove(chat, YOU, one.id, keep_children=False)
     assert four.running and len(await chat.path(ME, one.conversation_id)) == 4
 
 
@@ -80,7 +80,7 @@ async def test_a_temporary_exchange_is_removed_in_the_same_way(chat: Chat, scrip
     first = await ended(chat, await chat.send(ME, "One", keep=not temporary))
     scripted.hold = asyncio.Event()
     second = await chat.send(ME, "Two", conversation_id=first.conversation_id, keep=not temporary)
-    await remove(chat, ME, first.id, keep_children=False)
+    await actions.remove(chat, ME, first.id, keep_children=False)
     assert second.finish_reason == "stopped" and await chat.path(ME, first.conversation_id) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
 from chatapp.store import Store
@@ -49,6 +50,6 @@ async def _check_and_continue(store: Store, engine: Scripted, conversation_id: s
     assert (turn.id, turn.user, turn.finish_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
     assert len(turn.reply_ids) >= promised
     assert turn.reply_text == "".join(f"w{n} " for n in range(len(turn.reply_ids)))
-    more: Turn = await ended(chat, await chat.resume(ME, turn_id))
+    more: Turn = await ended(chat, await actions.resume(chat, ME, turn_id))
     assert engine.fed[-1] == (*turn.prompt_ids, *turn.reply_ids) and more.reply == turn.reply + "Hello world"
     await chat.shutdown()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatapp import transfer
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.models.remembered import recall
 from chatapp.resident.slot import Resident
@@ -118,7 +119,7 @@ async def test_fields_that_had_other_names_have_their_values(chat: Chat, store: 
 async def test_a_reply_that_was_cut_is_continued_from_its_very_ids(chat: Chat, store: Store, title: str) -> None:
     [shown] = await chat.path(ME, called(store, title))
     cut = await chat.turn(ME, shown.id)
-    more = await ended(chat, await chat.resume(ME, cut.id))
+    more = await ended(chat, await actions.resume(chat, ME, cut.id))
     assert chat.resident.engine.fed[-1] == (*cut.prompt_ids, *cut.reply_ids)
     assert more.reply == cut.reply + REPLY and more.continues == cut.id
 

@@ -35,7 +35,7 @@ async def test_delete_everything_erases_temporary_chats_too_and_stops_their_repl
     await until(lambda: len(running.reply_ids) > 3)
     await chat.meter.budget(ME, mine.conversation_id, "typing")
     assert await ListActions(chat).do(ME, {"do": "erase"}) == {}
-    assert running.finish_reason == "stopped" and not chat.writing()
+    assert running.finish_reason == "stopped" and not chat.jobs.busy
     for turn in (kept, mine, running):
         with pytest.raises(NotFound):
             await chat.path(ME, turn.conversation_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.chat.watching import LOOK_EVERY
 from chatapp.errors import NotFound
@@ -133,5 +134,5 @@ async def test_whoever_watches_a_killed_process_sees_its_reply_interrupted(chat:
         writer.process.kill()
         turn = await asyncio.wait_for(watching, 3)
         assert turn.finish_reason == "interrupted" and turn.can_continue and turn.reply_ids
-        more = await ended(chat, await chat.resume(ME, turn.id))
+        more = await ended(chat, await actions.resume(chat, ME, turn.id))
         assert more.reply == turn.reply + "Hello world"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
@@ -231,6 +232,6 @@ async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, inspector: Ins
     await last(probabilities.probabilities(inspector, second))
     assert [id for id, _ in inspector._logits] == [first.id, second.id]
     monkeypatch.setattr("chatapp.xray.inspector.MAX_LOGITS_BYTES", 1)
-    third = await ended(chat, await chat.regenerate(ME, first.id))
+    third = await ended(chat, await actions.regenerate(chat, ME, first.id))
     await last(probabilities.probabilities(inspector, third))
     assert [id for id, _ in inspector._logits] == [third.id]

@@ -98,7 +98,7 @@ async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, servi
     watching = asyncio.create_task(seen(service, turn, said))
     await until(lambda: engine.now == 1)
     message = await chat.send(ME, "Another tab's message")
-    assert chat.position(message.id) == 1
+    assert chat.queue.position(message.id) == 1
     watching.cancel()
     await asyncio.wait({watching})
     engine.hold.set()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.pages.xray_page import XrayActions
@@ -132,8 +133,8 @@ async def test_recomputed_probabilities_are_those_the_engine_recorded(service: X
 
 async def test_continued_and_branched_turns_tell_given_from_drawn(service: XrayService, chat: Chat) -> None:
     turn = await told(chat, sampling=replace(GREEDY, max_tokens=6))
-    more = await ended(chat, await chat.resume(ME, turn.id, sampling=GREEDY))
-    branch = await ended(chat, await chat.branch(ME, turn.id, 3, 77, sampling=GREEDY))
+    more = await ended(chat, await actions.resume(chat, ME, turn.id, sampling=GREEDY))
+    branch = await ended(chat, await actions.branch(chat, ME, turn.id, 3, 77, sampling=GREEDY))
     for later, given in ((more, turn.reply_ids), (branch, [*turn.reply_ids[:3], 77])):
         prompt = await seen(service, "prompt", later)
         assert [row["id"] for row in prompt["rows"] if row["kind"] == "prefill"] == given

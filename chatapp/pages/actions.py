@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from chatapp.chat.removing import remove
-from chatapp.chat.service import CURRENT_LEAF, Chat
+from chatapp.chat import actions
+from chatapp.chat.replies import CURRENT_LEAF
+from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.pages.protocol import ChatAction, Done, Manage, Measure
 from chatapp.sampling import Sampling
@@ -53,17 +54,17 @@ class ChatActions:
         )
 
     async def regenerate(self, owner: str, ask: ChatAction) -> Turn:
-        return await self.chat.regenerate(owner, ask.turn, sampling=Sampling.of(ask.settings), system=ask.system)
+        return await actions.regenerate(self.chat, owner, ask.turn, sampling=Sampling.of(ask.settings), system=ask.system)
 
     async def edit(self, owner: str, ask: ChatAction) -> Turn:
-        return await self.chat.edit(owner, ask.turn, ask.text, sampling=Sampling.of(ask.settings), system=ask.system)
+        return await actions.edit(self.chat, owner, ask.turn, ask.text, sampling=Sampling.of(ask.settings), system=ask.system)
 
     async def resume(self, owner: str, ask: ChatAction) -> Turn:
-        return await self.chat.resume(owner, ask.turn, sampling=Sampling.of(ask.settings))
+        return await actions.resume(self.chat, owner, ask.turn, sampling=Sampling.of(ask.settings))
 
     async def branch(self, owner: str, ask: ChatAction) -> Turn:
         """Go on from another token that the model could have taken, beside the reply."""
-        return await self.chat.branch(owner, ask.turn, ask.position, ask.token, sampling=Sampling.of(ask.settings))
+        return await actions.branch(self.chat, owner, ask.turn, ask.position, ask.token, sampling=Sampling.of(ask.settings))
 
     async def stop(self, owner: str, ask: ChatAction) -> None:
         await self.chat.stop(owner, ask.turn)
@@ -72,7 +73,7 @@ class ChatActions:
         await self.chat.stores.look(lambda store: store.select(owner, ask.turn))
 
     async def remove(self, owner: str, ask: ChatAction) -> None:
-        await remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
+        await actions.remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
 
     async def measure(self, owner: str, asked: Asked) -> Asked:
         """The context meter. Empty while it cannot be said; Send then says why."""

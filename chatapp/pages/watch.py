@@ -118,7 +118,7 @@ class Reader:
         return Path(missing=missing) if before != NEW or missing else None
 
     async def _shown(self, outline: Outline, temporary: bool) -> Path:
-        positions = {turn.id: self.chat.position(turn.id) for turn in outline.turns if turn.running}
+        positions = {turn.id: self.chat.queue.position(turn.id) for turn in outline.turns if turn.running}
         rows = await asyncio.to_thread(view.rows, outline, positions)
         last = outline.turns[-1]
         return Path(
@@ -150,7 +150,7 @@ class Reader:
                     yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
 
     def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
-        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id))
+        line = view.line(turn, [turn.id], 0, self.chat.queue.position(turn.id))
         return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
 
 

@@ -1,0 +1,162 @@
+"""Replies that run or wait: each takes a place in the queue, gets its prompt when its time comes, and is written by the engine."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
+from chatapp.chat.job import Job, Jobs
+from chatapp.engines.base import Engine
+from chatapp.errors import ChatError, NotFound
+from chatapp.resident.admission import Admission, asked_from
+from chatapp.store import Store
+from chatapp.turn import Event, FinishReason, Turn
+
+if TYPE_CHECKING:
+    from chatapp.resident.slot import Resident
+
+CURRENT_LEAF = "current leaf"
+"""As parent_id: go on from where the conversation stands. None begins it anew beside its first question."""
+
+ReadPath = Callable[[str, str, str | None], Awaitable[list[Turn]]]
+
+
+class Replies:
+    """Everything between a question and the last word of its reply. `jobs` are those of this process, `queue` decides who is next.
+
+    `path(owner, conversation_id, leaf)` reads what was said before, live turns included.
+    """
+
+    def __init__(self, resident: "Resident", path: ReadPath, max_waiting: int, max_waiting_each: int) -> None:
+        self.resident = resident
+        self.jobs = Jobs()
+        self.queue = Admission(max_waiting, max_waiting_each, slots=self._slots, ready=self._engine_ready, moved=self._moved)
+        self._path = path
+        self._work = Work()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._closed = False
+
+    async def start(self, turn: Turn, store: Store, *, known: bool = False, beginning: ReplyPrefix | None = None) -> Turn:
+        """Begin a reply and return its live turn. `known`: the conversation's id came from outside, so it must exist and be the owner's.
+
+        A page that closes in the middle of sending does not undo half of it.
+        """
+        return await asyncio.shield(self._work.keep(self._start(turn, store, known, beginning)))
+
+    def stop(self, job: Job, reason: FinishReason = "stopped") -> None:
+        """End it at once; one that waits leaves the queue."""
+        job.stop(reason)
+        if not job.asked:
+            self.queue.leave(job.ticket)
+
+    async def begun(self, conversation_id: str) -> None:
+        """Returns when no message is on its way into this conversation: what is written down there has its job by then."""
+        async with self._lock(conversation_id):
+            pass
+
+    async def shutdown(self) -> None:
+        """End every reply as interrupted, save them all, take no more."""
+        self._closed = True
+        self.queue.close()
+        while self._work.tasks:
+            for job in self.jobs.all().values():  # again and again: a message may be on its way in
+                job.stop("interrupted")
+            await asyncio.wait(self._work.tasks, return_when=asyncio.FIRST_COMPLETED)
+        await self.jobs.save_unsaved()
+
+    async def _start(self, turn: Turn, store: Store, known: bool, beginning: ReplyPrefix | None) -> Turn:
+        async with self._lock(turn.conversation_id):
+            if known:
+                turn.parent_id = await parent_of(turn, store)
+            await self._refuse_where_it_cannot_run()
+            return await self._begin(turn, store, beginning)
+
+    async def _refuse_where_it_cannot_run(self) -> None:
+        if self._closed:
+            raise ChatError("The server is shutting down. Send again when it is back.", status=503)
+        if reason := await self.jobs.save_unsaved():
+            raise ChatError(f"A reply could not be saved, so nothing more is sent until it can: {reason}", status=507)
+        if self.resident.state == "failed":
+            self.resident.engine  # noqa: B018  raises the reason
+
+    async def _begin(self, turn: Turn, store: Store, beginning: ReplyPrefix | None) -> Turn:
+        """Take a place in the queue, render if that is possible yet, write the question down, run."""
+        now = self.resident.state == "ready" and not self.jobs.running(turn.owner, turn.conversation_id)
+        with ExitStack() as undo:
+            ticket = self.queue.enter(turn.id, turn.conversation_id, turn.owner, asked_from.get())
+            undo.callback(self.queue.leave, ticket)
+            at_once = ticket.admitted.done()
+            # One that waits is rendered for the check of its length alone: what is before it may be gone when its time comes.
+            engine = await self._render(turn if at_once else turn.snapshot(), beginning) if now else None
+            ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine if at_once else None)
+            await asyncio.to_thread(store.begin, turn.snapshot())
+            undo.pop_all()
+        job = Job(turn, store, ticket, ask)
+        self.jobs.add(job)
+        self._work.keep(job.start()).add_done_callback(lambda _: self._finished(job))
+        return turn
+
+    async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
+        engine = self.resident.engine
+        path = await self._path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
+        prompt, prefix_tokens = await asyncio.to_thread(build_prompt, turn, path, engine, beginning)
+        stamp(turn, prompt, prefix_tokens, engine)
+        return engine
+
+    async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
+        """Its time has come: render what waited for anything, and hand the very ids to the engine."""
+        engine = self.resident.engine
+        if rendered_for is not engine:
+            turn.parent_id = (await asyncio.to_thread(store.turn, turn.owner, turn.id)).parent_id  # an earlier turn may be gone
+            engine = await self._render(turn, beginning)
+        return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
+
+    def _finished(self, job: Job) -> None:
+        self.jobs.ended(job)
+        self.queue.leave(job.ticket)
+
+    def _slots(self) -> int:
+        return self.resident.engine.capabilities.concurrency if self.resident.state == "ready" else 0
+
+    async def _engine_ready(self) -> None:
+        with suppress(ChatError):  # somebody may have begun to switch again: that is no reason to send those waiting away
+            await self.resident.wait_ready()
+        if self.resident.state == "failed":
+            self.resident.engine  # noqa: B018  raises the reason
+
+    def _moved(self, waiting: list[str]) -> None:
+        for key in waiting:
+            if job := self.jobs.get(key):
+                job.notify()
+
+    def _lock(self, conversation_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(conversation_id, asyncio.Lock())
+
+
+class Work:
+    """Tasks of the server itself, which nobody else may hold: without this they could be collected while they run."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def keep(self, work: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """Held until it is done."""
+        task = work if isinstance(work, asyncio.Task) else asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
+async def parent_of(turn: Turn, store: Store) -> str | None:
+    """The parent's id, checked to be the owner's and of this conversation."""
+    path = await asyncio.to_thread(store.path, turn.owner, turn.conversation_id)
+    if turn.parent_id == CURRENT_LEAF:
+        return path[-1].id if path else None
+    if turn.parent_id is not None:
+        parent = await asyncio.to_thread(store.turn, turn.owner, turn.parent_id)
+        if parent.conversation_id != turn.conversation_id:
+            raise NotFound("The message to go on from")
+    return turn.parent_id
