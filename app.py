@@ -27,10 +27,10 @@ def main(settings: Settings) -> None:
     from chatapp.chat.service import Chat
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.misread import handlers
-    from chatapp.pages.routes import routes
+    from chatapp.pages.routes import middleware, routes
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
     from chatapp.resident.slot import Resident
-    from chatapp.server import auth, login_limit, security
+    from chatapp.server import auth
     from chatapp.store import Store
 
     refuse_address(settings.host, settings.port)
@@ -44,11 +44,10 @@ def main(settings: Settings) -> None:
         server_port=settings.port or None,
         share=settings.share,
         auth=auth.checker(settings.auth),
-        auth_message=login_limit.NOTE,
         prevent_thread_lock=True,
         app_kwargs={
             "routes": routes(chat, resident, settings),
-            "middleware": security.middleware(settings),
+            "middleware": middleware(settings),
             "exception_handlers": handlers(),
             "lifespan": loop.lifespan,
         },

@@ -68,10 +68,10 @@
   /* Light or dark: what was chosen here, else what the system says. */
   const chosen = () => new URL(location).searchParams.get("__theme") || app.store.get("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const plain = () => document.body.classList.contains("plain");
+  const ours = () => document.body.matches(".plain, .login");
   const paint = () => {
     const theme = chosen();
-    if (theme || plain()) document.body.classList.toggle("dark", theme ? theme === "dark" : system.matches);
+    if (theme || ours()) document.body.classList.toggle("dark", theme ? theme === "dark" : system.matches);
   };
   system.addEventListener("change", paint);
 
@@ -133,6 +133,6 @@
   app.ready(() => {
     paint();
     app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
-    if (plain()) app.tell("begin");
+    if (document.body.matches(".plain")) app.tell("begin");
   });
 })();

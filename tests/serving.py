@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
@@ -48,9 +49,16 @@ def free_port() -> int:
 
 @contextmanager
 def serve(
-    engine: Any, *, build: Callable[[Chat], None] | None = None, resident: Resident | None = None, more: Sequence[Route] = (), **given: Any
+    engine: Any,
+    *,
+    build: Callable[[Chat], None] | None = None,
+    resident: Resident | None = None,
+    more: Sequence[Route] = (),
+    around: Callable[[Settings], list[Middleware]] = security.middleware,
+    **given: Any,
 ) -> Iterator[Site]:
-    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes."""
+    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes;
+    `around` makes the middleware."""
     settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
     store = Store("sqlite://")
     chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
@@ -77,7 +85,7 @@ def serve(
         auth=auth.checker(settings.auth),
         app_kwargs={
             "routes": [*more, *routes(chat, resident, settings)],
-            "middleware": security.middleware(settings),
+            "middleware": around(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,
         },

@@ -1,12 +1,13 @@
 """Everything the app answers beside Gradio's own pages and events."""
 
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import actions, assets, shell, watch, xray_page
+from chatapp.pages import actions, assets, login_page, shell, watch, xray_page
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
-from chatapp.server import files
+from chatapp.server import files, security
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
@@ -20,3 +21,8 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     xray_page.add(door, chat, resident)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """For launch(app_kwargs={"middleware": …}): what is around everything, then the login page."""
+    return [*security.middleware(settings), *login_page.middleware(settings)]

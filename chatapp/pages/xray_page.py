@@ -16,6 +16,7 @@ from chatapp.xray.service import XrayService
 from chatapp.xray.steps import Answers
 from chatapp.xray.whose import Unsure
 
+ADDRESS = "xray"
 DRAWER = '<aside id="xray" aria-label="X-ray of a reply"><div id="xray-root"></div></aside>'
 WHOLE = '<main id="xray" class="whole"><div id="xray-root"></div></main>'
 
@@ -27,7 +28,7 @@ def place(markup: str) -> None:
 
 def build_page(demo: gr.Blocks) -> None:
     """The page /xray?turn=…: X-ray alone, over the whole width."""
-    with demo.route("X-ray", "/xray"):
+    with demo.route("X-ray", f"/{ADDRESS}"):
         place(WHOLE)
 
 

@@ -20,6 +20,7 @@ from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
 from chatapp.resident.admission import asked_from, handed_on
 from chatapp.server.security import address_of, came_by_proxy, owner_of
+from chatapp.server.session import login_name
 
 MAX_BODY = 10_000_000
 """Bytes: the longest message, two million characters, with every character escaped as \\uXXXX, and some room."""
@@ -140,13 +141,11 @@ def read(body: bytes) -> Asked:
 
 
 def owner_asking(request: Request, session: object) -> str:
-    """Who asks, as Gradio's own get_current_user finds a login; `session` names a tab whose browser keeps no cookies.
+    """Who asks; `session` names a tab whose browser keeps no cookies.
 
     Raises ChatError 401 for nobody where a login is needed.
     """
-    app = request.app
-    tokens = (request.cookies.get(f"access-token-{kind}{app.cookie_id}") for kind in ("", "unsecure-"))
-    name = next((app.tokens[token] for token in tokens if token in app.tokens), None)
-    if app.auth is not None and name is None:
+    name = login_name(request)
+    if request.app.auth is not None and name is None:
         raise ChatError("You are not logged in any more. Reload the page to log in; what you typed stays here.", status=401)
     return owner_of(Asker(dict(request.headers), name, session if isinstance(session, str) and session else None))

@@ -15,8 +15,6 @@ FIRST_WAIT, LONGEST_WAIT = 30.0, 900.0
 FORGET_AFTER = 3600.0
 MAX_REMEMBERED = 10_000
 MAX_FORM_BYTES = 64 * 1024
-NOTE = "After five wrong passwords for a name, each further try has to wait: half a minute first, then longer."
-"""For launch(auth_message=…): Gradio's login page does not show the sentence of a 429."""
 
 Who = tuple[str, str]  # address, name
 
@@ -112,7 +110,7 @@ async def _nothing_more() -> Message:
 
 def _refusal(wait: float) -> JSONResponse:
     seconds = int(wait) + 1
-    answer = _answer(429, f"Too many wrong logins for this name from your address. Try again in {seconds} seconds.")
+    answer = _answer(429, f"Too many attempts; wait {seconds} seconds. The password was not looked at.")
     answer.headers["Retry-After"] = str(seconds)
     return answer
 

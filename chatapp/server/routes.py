@@ -4,7 +4,7 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.resident.slot import Resident
-from chatapp.server import closed, health
+from chatapp.server import closed, health, session
 from chatapp.server.openai import api as openai_api
 from chatapp.settings import Settings
 
@@ -13,6 +13,7 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     """For launch(app_kwargs={"routes": …})."""
     return [
         *closed.routes(),
+        *session.routes(),
         *health.routes(resident),
         *openai_api.routes(chat, resident, settings),
     ]

@@ -15,9 +15,9 @@ from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.misread import handlers
-from chatapp.pages.routes import routes
+from chatapp.pages.routes import middleware, routes
 from chatapp.resident.slot import Resident
-from chatapp.server import auth, security
+from chatapp.server import auth
 from chatapp.settings import Settings
 from chatapp.store import Store
 from tests.conftest import Scripted
@@ -78,7 +78,7 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
         prevent_thread_lock=True,
         app_kwargs={
             "routes": routes(chat, resident, settings),
-            "middleware": security.middleware(settings),
+            "middleware": middleware(settings),
             "exception_handlers": handlers(),
         },
         **launch_options(settings),

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chatapp.server.login_limit import FREE_TRIES
 from tests.browser.conftest import PATIENCE, Site, launched, send, settled
+from tests.browser.test_page_guards import serious
 from tests.conftest import Scripted
 
 
@@ -24,11 +26,16 @@ def entered(browser: Browser, site: Site, name: str, password: str) -> Page:
 
 def log_in(page: Page, site: Site, name: str, password: str) -> Page:
     page.goto(site.url)
-    page.get_by_label("username").fill(name)
-    page.get_by_label("password").fill(password)
-    page.get_by_role("button", name="Login").click()
+    give(page, name, password)
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
     return page
+
+
+def give(page: Page, name: str, password: str) -> None:
+    """Fill in the login page that is shown."""
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
 
 
 def test_a_login_sees_its_own_conversations_in_every_browser_and_nobody_elses(browser: Browser, closed: Site) -> None:
@@ -62,4 +69,60 @@ def test_the_next_login_in_a_browser_does_not_see_what_the_last_one_typed(browse
     page.goto(closed.url + "/logout")
     log_in(page, closed, "ann", "lamp")
     expect(page.locator("#message")).to_have_value("my salary is 12345")
+    page.context.close()
+
+
+def test_the_address_that_was_asked_for_opens_after_the_login_by_keyboard_alone(browser: Browser, closed: Site) -> None:
+    ann = entered(browser, closed, "ann", "lamp")
+    send(ann, "My secret plan")
+    settled(ann)
+    other = browser.new_context().new_page()
+    other.set_default_timeout(PATIENCE)
+    other.goto(ann.url)
+    expect(other.get_by_label("User name")).to_be_focused()
+    other.keyboard.type("ann")
+    other.keyboard.press("Tab")
+    other.keyboard.type("lamp")
+    other.keyboard.press("Enter")
+    expect(other.locator("#bot .user-row")).to_contain_text("My secret plan")
+    assert other.url == ann.url
+    other.goto(closed.url + "/logout")
+    other.goto(closed.url + "/about")
+    give(other, "ann", "lamp")
+    expect(other.locator("h1")).to_have_text("About")
+    for page in (ann, other):
+        page.context.close()
+
+
+def test_the_login_page_threatens_nobody_and_is_one_for_password_managers_phones_and_screen_readers(browser: Browser, closed: Site) -> None:
+    for theme in ("light", "dark"):
+        page = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=theme).new_page()
+        page.goto(closed.url)
+        name, password = page.get_by_label("User name"), page.get_by_label("Password")
+        assert [field.get_attribute("autocomplete") for field in (name, password)] == ["username", "current-password"]
+        assert page.locator("main").inner_text().split() == ["Chat", "User", "name", "Password", "Log", "in"]
+        assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert serious(page) == []
+        page.context.close()
+
+
+def test_too_many_wrong_passwords_are_said_as_they_are_also_to_the_right_one(browser: Browser, closed: Site) -> None:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(closed.url)
+    for _ in range(FREE_TRIES):
+        give(page, "ann", "wrong")
+        expect(page.get_by_role("alert")).to_have_text("This user name and password do not belong together.")
+        expect(page.get_by_role("button", name="Log in")).to_be_enabled()
+    give(page, "ann", "lamp")
+    expect(page.get_by_role("alert")).to_contain_text("Too many attempts; wait")
+    expect(page.get_by_role("alert")).to_contain_text("The password was not looked at.")
+    expect(page.get_by_role("button")).to_be_disabled()
+    expect(page.get_by_role("button")).to_contain_text("Wait")
+    give_other = page.get_by_label("User name")
+    give_other.fill("bob")
+    expect(page.get_by_role("button", name="Log in")).to_be_enabled()
+    give(page, "bob", "rope")
+    expect(page.locator("body:not(.starting) #message")).to_be_visible()
     page.context.close()

@@ -1,0 +1,53 @@
+"""Who is logged in, in place of which pages the login page stands, and logging out. The logins themselves are Gradio's."""
+
+from collections.abc import Callable, Collection
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def cookies_of(request: Request) -> list[str]:
+    """The names of Gradio's two cookies for a login: one for https, one for any."""
+    return [f"access-token-{kind}{request.app.cookie_id}" for kind in ("", "unsecure-")]
+
+
+def login_name(request: Request) -> str | None:
+    """The name of whoever is logged in, as Gradio's own get_current_user finds it."""
+    tokens, given = request.app.tokens, (request.cookies.get(name) for name in cookies_of(request))
+    return next((tokens[token] for token in given if token in tokens), None)
+
+
+class LoginPage:
+    """ASGI middleware: whoever is not logged in gets the login page at the very address that was asked for, so that it opens afterwards."""
+
+    def __init__(self, app: ASGIApp, pages: Collection[str], login: Callable[[], str]) -> None:
+        self.app = app
+        self.pages = pages
+        self.login = login
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and self.asked(scope) and login_name(Request(scope)) is None:
+            await HTMLResponse(self.login(), headers={"Cache-Control": "no-store"})(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def asked(self, scope: Scope) -> bool:
+        """Is it a page, whatever prefix a proxy put before it?"""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return path.strip("/") in self.pages
+
+
+def routes() -> list[Route]:
+    """GET /logout. It comes before Gradio's own, which ends the sessions of all browsers with this login, and would do so for any link."""
+
+    async def logout(request: Request) -> Response:
+        answer = RedirectResponse("./", 303)
+        if request.headers.get("sec-fetch-site") != "cross-site":
+            for name in cookies_of(request):
+                request.app.tokens.pop(request.cookies.get(name), None)
+                answer.delete_cookie(name, path="/")
+        return answer
+
+    return [Route("/logout", logout, include_in_schema=False)]
