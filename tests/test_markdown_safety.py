@@ -223,6 +223,17 @@ def test_blocks_in_each_other_end_where_they_are_too_deep_and_no_word_is_lost() 
     assert all(f"word{n}" in blocks(deep)[0] for n in range(100)) and blocks(deep)[0].count("<ul") == 10
 
 
+def test_quotes_that_begin_again_and_again_are_at_last_shown_as_typed_and_no_word_is_lost() -> None:
+    text = "".join(f"{'>' * 20}word{n}.\n>\n" for n in range(500)) + "\n> another"
+    first, other = blocks(text)
+    assert first.count("<blockquote") == 2_000 and all(f"word{n}." in first for n in range(500))
+    assert other.count("<blockquote") == 1, "each block of the top level begins anew"
+    growing, shown = Growing(), {}
+    for at in range(0, len(text), 1_000):
+        shown |= dict(growing.grow(text[at : at + 1_000]))
+    assert [html for _, html in sorted(shown.items()) if html] == [first, other]
+
+
 def test_a_paragraph_beyond_measure_is_shown_as_typed() -> None:
     assert blocks("*a* " * 3_000)[0] == '<p dir="auto">' + ("*a* " * 3_000).strip() + "</p>"
 

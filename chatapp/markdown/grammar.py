@@ -26,6 +26,9 @@ Rule = Callable[[StateBlock, int, int, bool], bool]
 DEEPEST = 20
 """Levels of blocks: ten lists in each other. Inside a paragraph a few more are read: markdown-it's time grows with its limit."""
 
+MOST_NESTED = 2_000
+"""Quotes and lists inside one block of the top level: a line of twenty signs opens twenty."""
+
 LONGEST_PARAGRAPH = 10_000
 MOST_COLUMNS = 40
 MOST_CELLS = 5_000
@@ -90,7 +93,15 @@ def limits(md: MarkdownIt) -> None:
 
 def _not_too_deep(rule: Rule) -> Rule:
     def limited(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-        return state.level < DEEPEST and rule(state, start, end, silent)
+        opened = state.env.get("nested", 0) if state.level else 0
+        if state.level >= DEEPEST or opened >= MOST_NESTED:
+            return False
+        if silent:
+            return rule(state, start, end, silent)
+        state.env["nested"] = opened + 1
+        if not (found := rule(state, start, end, silent)):
+            state.env["nested"] = opened
+        return found
 
     return limited
 
