@@ -15,7 +15,7 @@ from chatapp.bench.doors import openai_client, openai_stream
 from chatapp.bench.measure import Run
 from chatapp.bench.processes import Tree, free_port, server
 from chatapp.engines.llamacpp.client import events
-from chatapp.engines.llamacpp.engine import ORDER
+from chatapp.engines.llamacpp.engine import SAMPLERS
 from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.errors import ChatError
 from chatapp.prompt.template import render
@@ -43,7 +43,7 @@ class LlamaWay:
         body = {name: getattr(sampling, name) for name in names} | {
             "prompt": list(prompt.ids),
             "n_predict": sampling.max_tokens,
-            "samplers": ORDER,
+            "samplers": list(SAMPLERS.values()),
         }
         async for answer in events(self._address, "/completion", body | {"stream": True, "cache_prompt": True, "return_tokens": True}):
             if answer["stop"]:
