@@ -2,14 +2,13 @@
 (() => {
   const app = window.chatapp;
   const POLL = 4000;
-  const NOTHING = { conversation: null, version: "", order: [], rows: {}, running: null, leaf: null, title: "", missing: false };
   let watching = new AbortController();
   let timer = 0;
   let pace = 0.005;
   let lost = 0;
   let moves = 0;
 
-  app.view = { ...NOTHING };
+  app.view = { ...app.NOTHING };
   app.list = { rows: [], total: 0, sign: "" };
   app.model = { sign: "" };
   app.query = "";
@@ -21,7 +20,8 @@
   app.watch = async () => {
     watching.abort();
     clearTimeout(timer);
-    const { signal } = (watching = new AbortController());
+    watching = new AbortController();
+    const { signal } = watching;
     const asked = { conversation: app.view.conversation, have: app.view.version, model: app.model.sign, list: app.list.sign };
     Object.assign(asked, { query: app.query, rows: app.shown, tick: pace });
     try {
@@ -61,13 +61,7 @@
 
   function takePath(path) {
     if (path.missing) return gone();
-    const rows = {};
-    const fresh = Object.fromEntries(path.rows.map((row) => [row.id, row]));
-    path.order.forEach((id) => {
-      rows[id] = fresh[id] || app.view.rows[id];
-    });
-    const opened = app.view.version === "";
-    app.view = { ...path, rows, changed: Object.keys(fresh), leaf: path.order.at(-1) ?? null, opened };
+    app.view = app.viewed(app.view, path);
     if (path.conversation) app.temporary = path.temporary;
     app.tell("path", app.view);
     if (path.unsaved) app.tell("unsaved", path.unsaved);
@@ -76,11 +70,7 @@
   function takeGrown(grown, began) {
     const row = app.view.rows[grown.id];
     if (!row) return;
-    row.line = { ...row.line, ...grown.line, at: row.line.at, of: row.line.of, previous: row.line.previous, next: row.line.next };
-    grown.blocks.forEach(([index, html]) => {
-      if (html === "") row.blocks.length = Math.min(row.blocks.length, index);
-      else row.blocks[index] = html;
-    });
+    app.grow(row, grown);
     app.tell("grown", grown);
     if (grown.unsaved) app.tell("unsaved", grown.unsaved);
     /* The next watch asks for views no quicker than a fifth of the time can draw. */
@@ -98,7 +88,7 @@
   app.open = (conversation, temporary = false) => {
     moves += 1;
     app.temporary = temporary;
-    app.view = { ...NOTHING, conversation, version: conversation ? "" : "new" };
+    app.view = { ...app.NOTHING, conversation, version: conversation ? "" : "new" };
     app.tell("moved", app.view);
     if (!conversation) app.tell("path", { ...app.view, changed: [], opened: true });
     return app.watch();

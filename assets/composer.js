@@ -6,7 +6,9 @@
   /* What this tab has in the box goes before what another tab of the same conversation typed last; a new tab finds that. */
   const stored = (of) => app.mine(`draft.${of}`);
   const draft = (of) => app.store.get(stored(of), sessionStorage) ?? app.store.get(stored(of)) ?? "";
-  const keep = (of, text) => [sessionStorage, localStorage].forEach((kind) => app.store.set(stored(of), text, kind));
+  const keep = (of, text) => {
+    for (const kind of [sessionStorage, localStorage]) app.store.set(stored(of), text, kind);
+  };
   let shownFor = null;
   let timer = 0;
   let known = false;
@@ -43,7 +45,8 @@
       app.pending.again = true;
       return;
     }
-    const pending = (app.pending = { text, key: key() });
+    const pending = { text, key: key() };
+    app.pending = pending;
     drawSend();
     const done = await app.act("send", { text });
     app.pending = null;
@@ -121,26 +124,26 @@
     node.classList.toggle("dropping", !!meter.dropped);
   });
 
+  /* Escape belongs to whatever is open; else it ends the reply. */
+  const stops = (event) =>
+    app.view.running && !app.$("dialog[open]") && app.$("#menu").hidden && !event.target.closest?.(".editor, .renaming");
+
+  function does(event) {
+    const here = event.target.id === "message";
+    if (here && event.key === "Enter" && !event.shiftKey) return submit;
+    if (here && event.key === "ArrowUp" && !event.target.value) return app.editLast;
+    return event.key === "Escape" && stops(event) ? stop : null;
+  }
+
   /* Capture phase: Enter that ends an IME composition must never reach a handler that sends. */
-  document.addEventListener(
-    "keydown",
-    (event) => {
-      const composing = event.isComposing || event.keyCode === 229;
-      if (event.target.id === "message" && event.key === "Enter" && !event.shiftKey) {
-        if (composing) return;
-        event.preventDefault();
-        submit();
-      } else if (event.target.id === "message" && event.key === "ArrowUp" && !event.target.value) {
-        event.preventDefault();
-        app.editLast();
-      } else if (event.key === "Escape" && !composing && app.view.running && !app.$("dialog[open]") && app.$("#menu").hidden) {
-        if (event.target.closest?.(".editor, .renaming")) return;
-        event.preventDefault();
-        stop();
-      }
-    },
-    true,
-  );
+  function pressed(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const run = does(event);
+    if (!run) return;
+    event.preventDefault();
+    run();
+  }
+  document.addEventListener("keydown", pressed, true);
   document.addEventListener("input", (event) => {
     if (event.target.id === "message") typed();
   });

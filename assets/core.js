@@ -3,8 +3,13 @@
   const app = window.chatapp;
   const listeners = {};
 
-  app.on = (name, heard) => (listeners[name] ||= []).push(heard);
-  app.tell = (name, value) => (listeners[name] || []).forEach((heard) => heard(value));
+  app.on = (name, heard) => {
+    listeners[name] ||= [];
+    listeners[name].push(heard);
+  };
+  app.tell = (name, value) => {
+    for (const heard of listeners[name] || []) heard(value);
+  };
   app.$ = (selector, root = document) => root.querySelector(selector);
 
   app.store = {
@@ -69,34 +74,43 @@
     return answer.json();
   };
 
-  /* Lines of JSON, each handed to `heard` as it comes. Resolves after the last one; rejects where the connection was cut before. */
-  app.lines = async (name, body, heard, signal) => {
-    const answer = await ask(name, body, signal);
-    if (!answer.ok) throw await refused(answer);
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  /* Lines of JSON, wherever the chunks were cut, until `last` says so of one. False where the stream ended before. */
+  app.readLines = async (stream, last) => {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
       const { value, done } = await reader.read().catch(() => ({ done: true }));
-      if (done) throw new Refused(LOST, true);
+      if (done) return false;
       const parts = (rest + value).split("\n");
       rest = parts.pop();
-      for (const part of parts) {
-        const line = JSON.parse(part);
-        if (line.error) throw new Refused(line.error);
-        heard(line);
-        if (line.done) return;
-      }
+      for (const part of parts) if (last(JSON.parse(part))) return true;
     }
   };
 
+  /* Each line of the answer is handed to `heard` as it comes. Resolves after the last one; rejects where the connection was cut before. */
+  app.lines = async (name, body, heard, signal) => {
+    const answer = await ask(name, body, signal);
+    if (!answer.ok) throw await refused(answer);
+    const whole = await app.readLines(answer.body, (line) => {
+      if (line.error) throw new Refused(line.error);
+      heard(line);
+      return line.done;
+    });
+    if (!whole) throw new Refused(LOST, true);
+  };
+
+  const absent = (value) => value === null || value === undefined || value === false;
+
+  function dress(node, key, value) {
+    if (key === "icon") node.innerHTML = app.icons[value];
+    else if (key === "on") for (const [event, heard] of Object.entries(value)) node.addEventListener(event, heard);
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+
+  /* An element. Attributes and children that are null are left out; `icon` is a name, `on` holds listeners by event. */
   app.el = (tag, attributes = {}, ...children) => {
     const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (value === null || value === undefined || value === false) continue;
-      if (key === "icon") node.innerHTML = app.icons[value];
-      else if (key === "on") Object.entries(value).forEach(([event, heard]) => node.addEventListener(event, heard));
-      else node.setAttribute(key, value === true ? "" : value);
-    }
+    for (const [key, value] of Object.entries(attributes)) if (!absent(value)) dress(node, key, value);
     node.append(...children.filter((child) => child !== null && child !== undefined));
     return node;
   };

@@ -58,22 +58,25 @@
     if (label) label.textContent = changed + others ? `More · ${changed + others} changed` : "More";
   }
 
-  /* What the engine cannot do is off, with its reason; max tokens end where the context does. */
+  /* What the engine cannot do is off, with its reason; a length ends where the context does. */
   function limit(limits) {
-    for (const { name, help, maximum, kind } of app.sampling) {
-      const block = app.$(`#knob-${name}`);
-      const reason = limits.off[name];
-      const most = kind === "length" ? Math.min(maximum, Math.max(1, limits.context)) : maximum;
-      block?.querySelectorAll("input").forEach((input) => {
-        input.disabled = !!reason;
-        input.max = most;
-      });
-      if (block) app.$(".max_value", block).textContent = most;
-      mosts[name] = most;
-      track(name);
-      said(block, reason ? `Off: ${reason}` : help);
-    }
+    for (const one of app.sampling) limitOne(one, limits);
     for (const [name, input] of Object.entries(own)) if (input()) input().disabled = !!limits.off[name];
+  }
+
+  function limitOne({ name, help, maximum, kind }, limits) {
+    const reason = limits.off[name];
+    const most = kind === "length" ? Math.min(maximum, Math.max(1, limits.context)) : maximum;
+    mosts[name] = most;
+    const block = app.$(`#knob-${name}`);
+    if (!block) return;
+    for (const input of block.querySelectorAll("input")) {
+      input.disabled = !!reason;
+      input.max = most;
+    }
+    app.$(".max_value", block).textContent = most;
+    track(name);
+    said(block, reason ? `Off: ${reason}` : help);
   }
 
   function said(block, words) {
@@ -91,12 +94,13 @@
   }
 
   /* The system prompt belongs to the conversation; that of a new one is a draft, kept like the message. */
+  const drafted = () => (app.temporary ? "" : (app.store.get(app.mine("draft.system")) ?? ""));
   let waiting = null;
   function follow(view) {
     if (!view.opened) return;
     waiting = system() && app.model.sign ? null : view; // whose draft it is, is known with the model's first news
     if (waiting) return;
-    put(system(), view.conversation ? view.system : app.temporary ? "" : (app.store.get(app.mine("draft.system")) ?? ""));
+    put(system(), view.conversation ? view.system : drafted());
     app.tell("settings");
   }
 

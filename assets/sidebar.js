@@ -6,31 +6,8 @@
   let wish = null;
   let drawn = "";
 
-  function group(row) {
-    if (app.query) return "Found";
-    if (row.pinned) return "Pinned";
-    const then = new Date(row.updated * 1000);
-    const midnight = new Date();
-    midnight.setHours(0, 0, 0, 0);
-    const days = (midnight - then) / 86400000;
-    if (days <= 0) return "Today";
-    if (days <= 1) return "Yesterday";
-    if (days <= 7) return "Previous 7 days";
-    const year = then.getFullYear() === midnight.getFullYear() ? undefined : "numeric";
-    return then.toLocaleDateString("en", { month: "long", year });
-  }
-
-  /* Text with its hits in <mark>; built from text nodes, never from markup. `hits` are [start, end] pairs. */
-  function marked(text, hits = []) {
-    const letters = Array.from(text);
-    const parts = [];
-    let at = 0;
-    for (const [start, end] of hits || []) {
-      parts.push(letters.slice(at, start).join(""), app.el("mark", {}, letters.slice(start, end).join("")));
-      at = end;
-    }
-    return [...parts, letters.slice(at).join("")];
-  }
+  /* Text with its hits in <mark>; built from text nodes, never from markup. */
+  const marked = (text, ranges) => app.hits(text, ranges).map(([words, hit]) => (hit ? app.el("mark", {}, words) : words));
 
   const name = (row) => row.title || "Untitled";
   const when = (row) => new Date(row.updated * 1000).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
@@ -133,17 +110,12 @@
   }
 
   function parts(rows) {
-    const groups = new Map();
-    for (const row of rows) {
-      const title = group(row);
-      if (!groups.has(title)) groups.set(title, []);
-      groups.get(title).push(row);
-    }
-    const order = [...groups].sort(([a], [b]) => (b === "Pinned") - (a === "Pinned"));
-    const made = order.flatMap(([title, list], n) => [
-      app.el("h2", { id: `group-${n}` }, title),
-      app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item)),
-    ]);
+    const made = app
+      .grouped(rows, { query: app.query })
+      .flatMap(([title, list], n) => [
+        app.el("h2", { id: `group-${n}` }, title),
+        app.el("ul", { "aria-labelledby": `group-${n}` }, ...list.map(item)),
+      ]);
     if (!rows.length)
       made.push(app.el("p", { class: "none" }, app.query ? `Nothing contains “${app.query}”.` : "Your conversations appear here."));
     const left = app.list.total - rows.length;
@@ -181,9 +153,14 @@
     head(rows.find((one) => one.id === app.view.conversation));
   }
 
+  function titleOf(row) {
+    if (app.temporary) return "Temporary chat";
+    if (row) return name(row);
+    return app.view.conversation ? app.view.title || app.$("#title").textContent : "New chat";
+  }
+
   function head(row) {
-    const shown = row ? name(row) : app.view.conversation ? app.view.title || app.$("#title").textContent : "New chat";
-    const title = app.temporary ? "Temporary chat" : shown;
+    const title = titleOf(row);
     app.$("#title").textContent = title;
     document.title = title === "New chat" ? app.name : `${title} · ${app.name}`;
     app.$("#temporary-mark").hidden = !app.temporary;
@@ -229,38 +206,6 @@
     });
   });
 
-  /* A file of everything, or of one conversation, straight from the server. */
-  const save = (format, id = "") => {
-    const asked = new URLSearchParams({ format, session: app.session, ...(id ? { id } : {}) });
-    app.el("a", { href: `ui/export?${asked}`, download: "" }).click();
-  };
-
-  async function bring(file) {
-    const asked = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file };
-    let done = null;
-    try {
-      const answer = await fetch(`ui/import?session=${app.session}`, asked);
-      done = await answer.json();
-    } catch {
-      done = { error: { message: "The file could not be sent: the server does not answer. Try again." } };
-    }
-    if (done.error) return app.failed(done.error);
-    const known = done.known ? ` ${done.known} ${done.known === 1 ? "was" : "were"} already here.` : "";
-    app.toast(`${done.imported} conversation${done.imported === 1 ? "" : "s"} imported.${known}`);
-    return done.first ? app.open(done.first) : app.watch();
-  }
-
-  async function erase() {
-    if (!(await app.manage("erase"))) return;
-    for (const kept of [localStorage, sessionStorage]) {
-      Object.keys(kept)
-        .filter((key) => key.startsWith(`chatapp.${app.mine("draft.")}`))
-        .forEach((key) => kept.removeItem(key));
-    }
-    app.toast("Everything of yours was deleted.");
-    app.fresh();
-  }
-
   let timer = 0;
   document.addEventListener("input", (event) => {
     if (event.target.id !== "search") return;
@@ -305,55 +250,12 @@
     return open ? inList(event, open) : null;
   });
 
-  document.addEventListener("change", (event) => {
-    if (event.target.id !== "import-file" || !event.target.files.length) return;
-    bring(event.target.files[0]);
-    event.target.value = "";
-  });
-
-  const FORMATS = { markdown: "Markdown", json: "JSON", jsonl: "JSONL" };
-  const exports = (id) => Object.entries(FORMATS).map(([format, text]) => ({ text: `Export as ${text}`, run: () => save(format, id) }));
-  const current = () => {
-    const { conversation, title } = app.view;
-    return app.list.rows.find((one) => one.id === conversation) || (conversation && !app.temporary ? { id: conversation, title } : null);
-  };
-  const renameHere = (row) => {
-    app.fold("left", false);
-    if (!app.list.rows.includes(row)) app.list.rows.unshift({ ...row, updated: Date.now() / 1000 });
-    begin(row);
-  };
-  const everything = () =>
-    app.ask("Delete all your conversations, temporary ones too, with their drafts? This cannot be undone.", [
-      { text: "Delete everything", danger: true, run: erase },
-    ]);
+  /* What can be done with one conversation: Pin, Rename, Delete. */
+  app.acts = acts;
 
   app.shortcut("Conversations", "Ctrl+Shift+O", "New chat", () => app.fresh());
   app.shortcut("Conversations", "Ctrl+K", "Search all conversations", () => {
     app.fold("left", false);
     app.$("#search").focus();
   });
-
-  app.commands = {
-    ...app.commands,
-    new: () => app.fresh(),
-    temporary: () => app.fresh(!app.temporary),
-    "menu-all": (button) =>
-      app.menu(button, [
-        ...exports(),
-        { text: "Import a file…", run: () => app.$("#import-file").click() },
-        { text: "Delete everything of mine…", danger: true, run: everything },
-      ]),
-    "menu-one": (button) => {
-      const row = current();
-      if (!row)
-        return app.menu(button, [{ text: app.temporary ? "A temporary chat is kept nowhere" : "Nothing was said here yet", run: null }]);
-      const [pin] = acts(row);
-      const others = [
-        { text: pin.label, run: pin.run },
-        { text: "Rename", run: () => renameHere(row) },
-        { text: "Delete", danger: true, run: () => remove(row) },
-      ];
-      return app.menu(button, [...exports(row.id), ...others]);
-    },
-  };
 })();
