@@ -27,6 +27,7 @@ native: $(VENV)/.runtime
 
 # The browser tests run in a process of their own: Playwright keeps an event loop running that asyncio tests would stumble over.
 test: lint
+	npm test --silent
 	$(MAKE) test-fast
 	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
 

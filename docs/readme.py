@@ -20,7 +20,7 @@ OTHERS = {
     "package.json": "lint of scripts and styles; its rules stand in biome.json",
     "assets": "style, scripts, icons, screenshots",
     "docs": "the design, and what keeps this file true",
-    "tests": "mirrors chatapp; browser/ drives Chromium, stress/ attacks the running app",
+    "tests": "mirrors chatapp; js/ runs the page's scripts without a browser, browser/ drives Chromium, stress/ attacks the running app",
 }
 SKIP = ("__init__.py", "__pycache__")
 
