@@ -47,8 +47,23 @@ FINDS = {
     "🎉": ["emoji"],
     "🎂 party": ["emoji"],
     "fine": ["emoji"],
-    "etter": [],
+    "etter": ["german"],
+    "tenteils": ["german"],
+    "tt": [],
+    "ession": [],
+    "dun": [],
     "wetter json": [],
+    "etter onnig": ["german"],
+    "etter json": [],
+    '"das Wetter in"': ["german"],
+    '"wetter das"': [],
+    '"das wett"': [],
+    "“größtenteils SONNIG”": ["german"],
+    '"wird das" onni': ["german"],
+    '"wird das" json': [],
+    '"parse line"': ["code"],
+    '"是人工智能"': ["chinese"],
+    '"unclosed wetter': [],
     "": [],
 }
 
@@ -135,6 +150,23 @@ def test_a_title_alone_is_found_and_marked(store: Store) -> None:
     assert (found.title_ranges, found.snippet, found.found) == (((3, 9),), "", None)
     store.rename(ME, "c1", "Of bears")
     assert ids(store, "wombat") == []
+
+
+def test_the_middle_of_a_word_and_a_phrase_are_marked_where_they_stand(store: Store) -> None:
+    asked(store, "The zebra is of the savanna. Of zebras there are three kinds.")
+    for query, words in {"ebra": {"ebra"}, '"of the"': {"of the"}, '"zebra is" kin': {"zebra is", "kin"}}.items():
+        (found,) = store.conversations(ME, query)
+        assert {found.snippet[a:b] for a, b in found.snippet_ranges} == words, query
+
+
+def test_a_phrase_is_found_in_a_title_and_never_in_the_mark_of_its_owner(store: Store) -> None:
+    from chatapp.store.search import owner_token
+
+    asked(store, "question")
+    store.rename(ME, "c1", "On the origin of species")
+    assert ids(store, '"the origin"') == ["c1"]
+    assert ids(store, '"origin the"') == []
+    assert ids(store, owner_token(ME)[3:9]) == []
 
 
 def test_html_in_a_snippet_is_left_for_the_page_to_escape(store: Store) -> None:

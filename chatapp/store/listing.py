@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from chatapp.store.finding import find
 from chatapp.store.schema import conversations, turns
-from chatapp.store.search import find
 from chatapp.store.snippet import Ranges, marked, needles, snippet
 
 CHUNK = 500

@@ -2,9 +2,8 @@
 
 A document is one turn (question and reply) or one title. Its tokens are its distinct words, without case and accents; writing without
 spaces (Chinese, Japanese, Thai, emoji …) is cut into overlapping pairs, so that any piece of it is found. A query finds the documents
-that have all its words, each as the beginning of a word (a single Latin letter: as a whole word); where whole words fill the list, these
-come alone. There is no query syntax: quotes, stars
-and AND are just separators and words. Not found: the middle of a Latin word, and words beyond MAX_TOKEN_CHARS of distinct tokens.
+that have all its words, each as a whole word, then as the beginning of one, then anywhere in one (finding.py); what is in quotes stands so.
+There is no other query syntax: stars and AND are just separators and words. Not found: words beyond MAX_TOKEN_CHARS of distinct tokens.
 """
 
 import hashlib
@@ -20,11 +19,6 @@ from chatapp.store.schema import ROOM, plain
 MAX_WORD = 64  # longer words are indexed and looked up by their beginning
 MAX_TOKEN_CHARS = 200_000  # per document; PostgreSQL's tsvector ends at 1 MB
 MAX_TERMS = 16
-FIRST_PAGE = {"sqlite": 2000, "postgresql": 250}
-"""Matching documents looked at first, newest first; then twice as many, and so on until MAX_LOOKED. PostgreSQL often finds them by walking
-backwards through the rows, where fewer are quicker; SQLite pays most for the first one."""
-MAX_LOOKED = 16_000
-
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\u2600-\u27bf\U0001f000-\U0001faff\U00020000-\U0003ffff"
@@ -100,23 +94,6 @@ def document(owner: str, text: str) -> str:
     return " ".join(kept)
 
 
-SHORT = 3
-"""Characters up to which beginnings of words stand in the index themselves (see migration 0002), and cost no more than whole words."""
-
-
-def expression(owner: str, query: str, *, sqlite: bool, whole_words: bool) -> str | None:
-    """The database's own query, or None when there is no word in `query`. Tokens hold letters, digits and marks only: nothing to escape.
-
-    `whole_words` takes the words longer than SHORT as they are.
-    """
-    wanted = [(token, prefix and not (whole_words and len(token) > SHORT)) for token, prefix in terms(query)]
-    if not wanted:
-        return None
-    if sqlite:
-        return " AND ".join([f'"{owner_token(owner)}"', *(f'"{token}"' + "*" * prefix for token, prefix in wanted)])
-    return " & ".join([owner_token(owner), *(token + ":*" * prefix for token, prefix in wanted)])
-
-
 TURN_TEXTS = sa.text(
     'SELECT t.seq, c.owner, t."user", t.prefill_text, t.reply_text FROM turns t JOIN conversations c ON c.id = t.conversation_id '
     "WHERE t.seq IN :seqs AND c.deleted IS NULL"
@@ -174,36 +151,3 @@ def index_conversation(connection: sa.Connection, seq: int) -> None:
     seqs = connection.execute(inside, {"start": seq * ROOM, "end": (seq + 1) * ROOM}).scalars().all()
     for start in range(0, len(seqs), 500):
         index_turns(connection, seqs[start : start + 500])
-
-
-def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[int, int]:
-    """Conversation seq → rowid of its newest matching document, for about `limit` of the newest conversations.
-
-    Beginnings of long words must be collected over the whole index, whole words need not: where these alone fill the list, they do.
-    """
-    sqlite = connection.dialect.name == "sqlite"
-    found: dict[int, int] = {}
-    for text in dict.fromkeys(expression(owner, query, sqlite=sqlite, whole_words=whole) for whole in (True, False)):
-        if text is not None and len(found) < limit:
-            found = _walk(connection, text, limit)
-    return found
-
-
-def _walk(connection: sa.Connection, text: str, limit: int) -> dict[int, int]:
-    """The index is asked alone, because a join would read every matching row; the caller checks the owner of what is found."""
-    found: dict[int, int] = {}
-    below, looked, page = 2**62, 0, FIRST_PAGE[connection.dialect.name]
-    while len(found) < limit and looked < MAX_LOOKED:
-        rowids = _page(connection, text, below, page)
-        for rowid in rowids:
-            found.setdefault(rowid // ROOM, rowid)
-        if len(rowids) < page:
-            break
-        below, looked, page = rowids[-1], looked + page, 2 * page
-    return found
-
-
-def _page(connection: sa.Connection, text: str, below: int, page: int) -> list[int]:
-    match = "search MATCH :query" if connection.dialect.name == "sqlite" else "tokens @@ CAST(:query AS tsquery)"
-    statement = f"SELECT rowid FROM search WHERE {match} AND rowid < :below ORDER BY rowid DESC LIMIT :page"
-    return list(connection.execute(sa.text(statement), {"query": text, "below": below, "page": page}).scalars())

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from chatapp.store.finding import QUOTED, SHORT, phrases
 from chatapp.store.search import MAX_WORD, UNSPACED, fold, pieces
 
 BEFORE, WIDTH = 50, 160
@@ -15,16 +16,15 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def needles(query: str) -> re.Pattern[str] | None:
-    """Finds the words of a query in a folded text."""
-    words = {match[0][:MAX_WORD] for match in pieces().finditer(fold(query))}
-    if not words:
-        return None
-    longest = sorted(words, key=len, reverse=True)
-    return re.compile("|".join(_needle(word) for word in longest))
+    """Finds the words and phrases of a query in a folded text."""
+    words = {match[0][:MAX_WORD] for match in pieces().finditer(fold(QUOTED.sub(" ", query)))}
+    wanted = [*phrases(query), *(_needle(word) for word in sorted(words, key=len, reverse=True))]
+    return re.compile("|".join(wanted)) if wanted else None
 
 
 def _needle(word: str) -> str:
-    if re.match(f"[{UNSPACED}]", word):
+    """Also in the middle of a word, where the search looks there, too."""
+    if re.match(f"[{UNSPACED}]", word) or len(word) >= SHORT:
         return re.escape(word)
     ending = r"(?![^\W_])" if len(word) == 1 else ""
     first = re.escape(word[0])
