@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from chatapp.pages import api_endpoint
+from chatapp.pages.routes import middleware
 from chatapp.server import security
 from chatapp.server.login_limit import FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MAX_REMEMBERED, Tries
 from chatapp.settings import Settings
@@ -108,6 +109,14 @@ def test_an_event_that_is_not_there_is_refused_in_a_sentence(site: Site, number:
     for path, body in (("/gradio_api/queue/join", join), ("/gradio_api/call/nothing", HELLO), ("/gradio_api/call/v2/nothing", {})):
         answer = httpx2.post(site.url + path, json=body)
         assert (answer.status_code, answer.json()["detail"][:28]) == (404, "There is no such event here.")
+
+
+@pytest.mark.parametrize("path", ["queue/data?session_hash=unknown", "call/chat/unknown", "call/v2/chat/unknown"])
+def test_a_stream_of_an_unknown_session_ends_without_a_crash(path: str, scripted: Scripted, capfd: pytest.CaptureFixture[str]) -> None:
+    with serve(scripted, build=api_endpoint.add, around=middleware) as site:
+        answer = httpx2.get(f"{site.url}/gradio_api/{path}", timeout=10)
+        assert answer.status_code == 200 and "404" in answer.text
+    assert "Exception" not in capfd.readouterr().err
 
 
 def test_the_page_itself_programs_and_links_are_let_in(site: Site) -> None:

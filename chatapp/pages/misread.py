@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import HTTPException, RequestValidationError
 from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 EVENTS = ("/gradio_api/queue/join", "/gradio_api/call/")
 
@@ -26,3 +27,18 @@ async def no_event(request: Request, error: Exception) -> JSONResponse:
     if not request.url.path.startswith(EVENTS):
         raise error
     return JSONResponse({"detail": "There is no such event here. Reload a page that stems from an older version."}, status_code=404)
+
+
+class Told:
+    """Ends a stream of Gradio's that has told its client that the session or event is unknown, and then raises the same."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})

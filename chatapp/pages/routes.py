@@ -5,6 +5,7 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.pages import actions, assets, login_page, shell, watch, xray_page
+from chatapp.pages.misread import Told
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
 from chatapp.server import files, security
@@ -24,5 +25,5 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """For launch(app_kwargs={"middleware": …}): what is around everything, then the login page."""
-    return [*security.middleware(settings), *login_page.middleware(settings)]
+    """For launch(app_kwargs={"middleware": …}): what is around everything, then the login page, then what mends Gradio's streams."""
+    return [*security.middleware(settings), *login_page.middleware(settings), Middleware(Told)]
