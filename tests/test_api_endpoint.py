@@ -13,6 +13,7 @@ from chatapp.pages import api_endpoint
 from chatapp.sampling import Sampling
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
+from tests.turns import turns_of
 
 
 @pytest.fixture
@@ -68,12 +69,12 @@ def test_a_name_whose_conversation_was_deleted_begins_a_new_one(site: Site, scri
     client = connect()
     client.predict("One", conversation_id="mine", api_name="/chat")
     (owner,) = site_owners(site)
-    (old,) = site.chat.store.conversations(owner)
-    site.chat.store.delete(owner, old.id)
+    (old,) = site.chat.store.conversations.listed(owner)
+    site.chat.store.conversations.delete(owner, old.id)
     for question in ("Two", "Three"):
         assert client.predict(question, conversation_id="mine", api_name="/chat") == "Hello world"
-    (new,) = site.chat.store.conversations(owner)
-    assert [turn.user for turn in site.chat.store.path(owner, new.id)] == ["Two", "Three"] and "One" not in scripted.tokenizer.decode(
+    (new,) = site.chat.store.conversations.listed(owner)
+    assert [turn.user for turn in turns_of(site.chat.store, owner, new.id)] == ["Two", "Three"] and "One" not in scripted.tokenizer.decode(
         scripted.fed[-1]
     )
     with pytest.raises(AppError, match="not found"):
@@ -85,9 +86,9 @@ def test_clients_are_kept_apart(site: Site, scripted: Scripted, connect: Callabl
     ann.predict("A secret", conversation_id="ours", api_name="/chat")
     bob.predict("Hello", conversation_id="ours", api_name="/chat")
     assert "A secret" not in scripted.tokenizer.decode(scripted.fed[-1])
-    (secret,) = (key for key in site_owners(site) if site.chat.store.conversations(key)[0].title == "A secret")
+    (secret,) = (key for key in site_owners(site) if site.chat.store.conversations.listed(key)[0].title == "A secret")
     with pytest.raises(AppError, match="not found"):
-        bob.predict("Show", conversation_id=site.chat.store.conversations(secret)[0].id, api_name="/chat")
+        bob.predict("Show", conversation_id=site.chat.store.conversations.listed(secret)[0].id, api_name="/chat")
 
 
 def site_owners(site: Site) -> set[str]:
@@ -112,8 +113,8 @@ def test_cancel_stops_the_model_and_keeps_what_was_written(site: Site, scripted:
     job.cancel()
     assert until(lambda: scripted.closed == 1) and scripted.steps < 500
     (owner,) = site_owners(site)
-    (row,) = site.chat.store.conversations(owner)
-    assert until(lambda: site.chat.store.path(owner, row.id)[0].finish_reason == "stopped")
+    (row,) = site.chat.store.conversations.listed(owner)
+    assert until(lambda: turns_of(site.chat.store, owner, row.id)[0].finish_reason == "stopped")
 
 
 @pytest.mark.parametrize(

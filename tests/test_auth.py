@@ -102,7 +102,7 @@ def test_a_login_opens_the_page_and_says_who_it_is(scripted: Scripted) -> None:
         assert httpx2.get(f"{site.url}/v1/models", headers={"authorization": "Bearer k"}).status_code == 200
         client = Client(site.url, auth=("ann", "secret"), verbose=False)
         assert client.predict("Hi", api_name="/chat") == "Hello world"
-        assert len(site.chat.store.conversations("user:ann")) == 1
+        assert len(site.chat.store.conversations.listed("user:ann")) == 1
         # A login does not open /v1.
         cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         assert httpx2.get(f"{site.url}/v1/models", headers={"cookie": cookies}).status_code == 401

@@ -17,6 +17,7 @@ from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Message, Turn
 from tests.chats import ME, YOU, Residence, ended, until
+from tests.turns import turns_of
 
 LONG = [f"word{n} " for n in range(400)]
 
@@ -125,9 +126,9 @@ async def test_a_page_that_closes_while_sending_does_not_undo_half_of_it(chat: C
     sending = asyncio.create_task(chat.send(ME, "Do not lose me"))
     await asyncio.sleep(0)
     sending.cancel()
-    await until(lambda: bool(chat.store.conversations(ME)))
-    [summary] = chat.store.conversations(ME)
-    [turn] = chat.store.path(ME, summary.id)
+    await until(lambda: bool(chat.store.conversations.listed(ME)))
+    [summary] = chat.store.conversations.listed(ME)
+    [turn] = turns_of(chat.store, ME, summary.id)
     assert (await ended(chat, turn)).reply == "Hello world"
 
 
@@ -145,8 +146,8 @@ async def test_a_turn_seen_in_the_store_the_moment_it_is_written_can_be_followed
     store = LateStore(f"sqlite:///{tmp_path}/chat.db")
     chat = Chat(Residence(scripted), store)
     sending = [asyncio.create_task(chat.send(ME, text)) for text in ("Follow me", "Stop me")]
-    await until(lambda: len(store.conversations(ME)) == 2)
-    seen = {turn.user: turn for summary in store.conversations(ME) for turn in store.path(ME, summary.id)}
+    await until(lambda: len(store.conversations.listed(ME)) == 2)
+    seen = {turn.user: turn for summary in store.conversations.listed(ME) for turn in turns_of(store, ME, summary.id)}
     scripted.words, scripted.delay = LONG[:50], 0.01
     following = asyncio.create_task(ended(chat, seen["Follow me"]))
     stopping = asyncio.create_task(chat.stop(ME, seen["Stop me"].id))
@@ -182,13 +183,13 @@ async def test_following_what_has_ended_gives_it_once(chat: Chat) -> None:
 async def test_nothing_to_send_is_refused(chat: Chat, text: str) -> None:
     with pytest.raises(ChatError, match="empty"):
         await chat.send(ME, text)
-    assert chat.store.conversations(ME) == []
+    assert chat.store.conversations.listed(ME) == []
 
 
 async def test_too_long_is_refused_with_both_numbers_and_leaves_no_trace(chat: Chat) -> None:
     with pytest.raises(ChatError, match=r"[0-9,]+ tokens.*2,048"):
         await chat.send(ME, "many words " * 3000)
-    assert chat.store.conversations(ME) == [] and chat.queue.running == 0
+    assert chat.store.conversations.listed(ME) == [] and chat.queue.running == 0
 
 
 async def test_half_characters_and_nul_do_not_break_a_message(chat: Chat) -> None:
@@ -226,7 +227,7 @@ async def test_a_question_without_a_reply_is_joined_to_the_next_and_one_taken_ba
     await ended(chat, running)
     last = await ended(chat, await chat.send(ME, "And now?", conversation_id=failed.conversation_id))
     assert "My dog is Rex.\n\nWho?" in last.prompt_text and "Never mind" not in last.prompt_text
-    assert [t.user for t in chat.store.path(ME, failed.conversation_id)] == ["My dog is Rex.", "Who?", "Never mind", "And now?"]
+    assert [t.user for t in turns_of(chat.store, ME, failed.conversation_id)] == ["My dog is Rex.", "Who?", "Never mind", "And now?"]
 
 
 async def test_an_engine_that_breaks_ends_its_own_reply_only(chat: Chat, scripted, caplog: pytest.LogCaptureFixture) -> None:
@@ -284,7 +285,7 @@ async def test_somebody_elses_ids_read_as_not_found_everywhere(chat: Chat, scrip
         for attempt in attempts:
             with pytest.raises(NotFound):
                 await attempt
-    assert chat.running(YOU, live.conversation_id) == [] and chat.store.conversations(YOU) == []
+    assert chat.running(YOU, live.conversation_id) == [] and chat.store.conversations.listed(YOU) == []
     await chat.stop_all(YOU)
     assert live.running
     await chat.stop(ME, live.id)
@@ -296,7 +297,7 @@ async def test_a_temporary_chat_leaves_nothing_in_the_database(chat: Chat, url: 
     edited = await ended(chat, await actions.edit(chat, ME, again.id, "Edited-Secret"))
     assert "Secret-Question" in edited.prompt_text
     assert [t.user for t in await chat.path(ME, first.conversation_id)] == ["Secret-Question", "Edited-Secret"]
-    assert chat.store.conversations(ME) == []
+    assert chat.store.conversations.listed(ME) == []
     path = Path(url.removeprefix("sqlite:///"))
     with sqlite3.connect(path) as raw:
         assert raw.execute("SELECT count(*) FROM turns").fetchone() == (0,)

@@ -42,7 +42,7 @@ def stored(chat: Chat, turn: Turn) -> Turn:
     """This turn in a conversation of its own, as an import or an earlier version of the program brings it."""
     conversation = new_id()
     turn = replace(turn, id=new_id(), conversation_id=conversation, parent_id=None)
-    chat.store.add(ME, [Conversation(conversation, "Old", 1.0, 2.0, False, turn.id, [turn])])
+    chat.store.conversations.add(ME, [Conversation(conversation, "Old", 1.0, 2.0, False, turn.id, [turn])])
     return turn
 
 

@@ -17,6 +17,7 @@ from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended, speak
 from tests.conftest import Scripted
+from tests.turns import turns_of
 
 CUT = Sampling(max_tokens=2)
 
@@ -89,7 +90,7 @@ def _note(made: dict[str, Turn], turn: Turn) -> None:
 
 
 def _below(store: Store, conversation_id: str, turn_id: str) -> set[str]:
-    turns = store.conversation(ME, conversation_id).turns
+    turns = store.conversations.whole(ME, conversation_id).turns
     found = {turn_id}
     while more := {t.id for t in turns if t.parent_id in found} - found:
         found |= more
@@ -97,13 +98,13 @@ def _below(store: Store, conversation_id: str, turn_id: str) -> set[str]:
 
 
 def _check(store: Store, conversation_id: str, made: dict[str, Turn]) -> None:
-    whole = store.conversation(ME, conversation_id)
+    whole = store.conversations.whole(ME, conversation_id)
     stored = {turn.id: turn for turn in whole.turns}
     assert set(stored) == set(made)
     for turn in stored.values():
         live = made[turn.id]
         assert (turn.user, turn.reply, turn.reply_ids, turn.finish_reason) == (live.user, live.reply, live.reply_ids, live.finish_reason)
         assert turn.parent_id is None or turn.parent_id in stored
-        assert not turn.running and store.path(ME, conversation_id, turn.id)[-1].id == turn.id
+        assert not turn.running and turns_of(store, ME, conversation_id, turn.id)[-1].id == turn.id
     assert whole.leaf in stored or not stored
     assert all(t.parent_id != whole.leaf for t in stored.values()) or not stored

@@ -15,6 +15,7 @@ from chatapp.store import Store, StoreError
 from chatapp.turn import Event, Finish, Message, Token, Turn
 from tests.chats import ME, YOU, Residence, ended, speak, until
 from tests.conftest import Scripted
+from tests.turns import turns_of
 
 CUT = Sampling(max_tokens=2)
 
@@ -34,7 +35,7 @@ async def test_regenerate_and_edit_stand_beside_the_old_version(chat: Chat) -> N
     first = await ended(chat, await chat.send(ME, "One", system="Old", history=(Message("user", "G"), Message("assistant", "A"))))
     again = await ended(chat, await actions.regenerate(chat, ME, first.id))
     edited = await ended(chat, await actions.edit(chat, ME, first.id, "Uno", system="New", sampling=CUT))
-    assert chat.store.versions(ME, first.id) == [first.id, again.id, edited.id]
+    assert chat.store.outline(ME, first.conversation_id).versions[edited.id] == [first.id, again.id, edited.id]
     assert (again.user, again.system, again.history, again.sampling) == ("One", "Old", first.history, first.sampling)
     assert (edited.user, edited.system, edited.history, edited.sampling) == ("Uno", "New", first.history, CUT)
     assert again.prompt_ids == first.prompt_ids and "Uno" in edited.prompt_text
@@ -58,16 +59,16 @@ async def test_continue_goes_on_from_the_very_ids(chat: Chat, scripted) -> None:
 async def test_a_reply_of_another_model_is_continued_from_its_text(chat: Chat, scripted) -> None:
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=CUT))
     old = scripted.tokenizer.encode(cut.reply)
-    chat.store.add(ME, [_by_another_model(chat.store, cut)])
-    [copy] = [c for c in chat.store.conversations(ME) if c.id != cut.conversation_id]
-    [foreign] = chat.store.path(ME, copy.id)
+    chat.store.conversations.add(ME, [_by_another_model(chat.store, cut)])
+    [copy] = [c for c in chat.store.conversations.listed(ME) if c.id != cut.conversation_id]
+    [foreign] = turns_of(chat.store, ME, copy.id)
     more = await ended(chat, await actions.resume(chat, ME, foreign.id))
     assert more.prompt_ids == (*cut.prompt_ids, *old) == scripted.fed[-1]
     assert (more.prefix_tokens, more.prefix_text, more.model) == (len(old), cut.reply, "scripted")
 
 
 def _by_another_model(store: Store, turn: Turn):
-    conversation = store.conversation(ME, turn.conversation_id).copied()
+    conversation = store.conversations.whole(ME, turn.conversation_id).copied()
     conversation.turns[0].model, conversation.turns[0].revision, conversation.turns[0].prompt_ids = "another", "v1", (1, 2, 3)
     return conversation
 
@@ -129,7 +130,7 @@ async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat
     done = await ended(chat, third)
     words = "".join(scripted.words)
     assert [m for m in ("One", words, "Two", words, "Three") if m not in done.prompt_text] == []
-    assert [t.prompt_ids for t in chat.store.path(ME, first.conversation_id)] == scripted.fed
+    assert [t.prompt_ids for t in turns_of(chat.store, ME, first.conversation_id)] == scripted.fed
 
 
 async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: Chat, scripted) -> None:
@@ -151,7 +152,7 @@ async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat,
     assert [chat.queue.position(t.id) for t in turns] == [None, 1, 2, 3]
     with pytest.raises(ChatError, match="3 of at most") as refused:
         await chat.send(YOU, "One too many")
-    assert refused.value.status == 429 and len(chat.store.conversations(YOU)) == 2
+    assert refused.value.status == 429 and len(chat.store.conversations.listed(YOU)) == 2
     await chat.stop(ME, turns[0].id)
     await until(lambda: chat.queue.position(turns[1].id) is None)
     assert not turns[1].finish_reason, "stopping mine does not stop yours"

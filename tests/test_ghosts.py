@@ -9,7 +9,7 @@ import pytest
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
-from chatapp.store import Store
+from chatapp.store import Store, erase
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, Residence, ended, until
 
@@ -99,7 +99,7 @@ async def test_so_does_one_that_has_nothing_new_to_save(chat: Chat, scripted, ur
     reading, waiting = await chat.send(ME, "The model reads this"), await chat.send(YOU, "This waits")
     await until(lambda: not scripted.steps and bool(scripted.fed))
     other = Store(url)
-    assert other.delete_all(ME) == other.delete_all(YOU) == 1
+    assert erase.everything(other.database, ME) == erase.everything(other.database, YOU) == 1
     async with asyncio.timeout(4):
         await until(lambda: (chat.queue.running, chat.queue.waiting) == (0, 0))
     assert (reading.finish_reason, waiting.running, scripted.closed) == ("stopped", False, len(scripted.fed))

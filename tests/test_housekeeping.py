@@ -48,7 +48,7 @@ async def kept_house(scripted, store_url: str):
     store = Store(store_url, patience=0.2)
     chat = Chat(Residence(scripted), store)
     asked(store, "first", conversation="first")
-    clock = HandClock(store.summary(ME, "first").updated)
+    clock = HandClock(store.conversations.summary(ME, "first").updated)
     task = asyncio.create_task(keep_house(chat.stores, clock))
     await until(lambda: len(clock.waiting) == 1)
     yield chat, clock
@@ -62,14 +62,14 @@ async def kept_house(scripted, store_url: str):
 async def test_what_was_deleted_is_erased_when_its_days_are_over_without_a_restart(kept_house) -> None:
     chat, clock = kept_house
     asked(chat.store, "stays", conversation="stays")
-    chat.store.delete(ME, "first")
+    chat.store.conversations.delete(ME, "first")
     await clock.move(29 * DAY)
-    chat.store.restore(ME, "first")
-    chat.store.delete(ME, "first")
+    chat.store.conversations.restore(ME, "first")
+    chat.store.conversations.delete(ME, "first")
     await clock.move(2 * DAY)
     with pytest.raises(NotFound):
-        chat.store.restore(ME, "first")
-    assert chat.store.ids(ME) == ["stays"]
+        chat.store.conversations.restore(ME, "first")
+    assert chat.store.conversations.ids(ME) == ["stays"]
 
 
 async def test_a_temporary_chat_that_was_left_alone_is_dropped(kept_house) -> None:
@@ -86,8 +86,8 @@ async def test_a_locked_database_is_tried_again_an_hour_later(scripted, tmp_path
     path = tmp_path / "chat.db"
     chat = Chat(Residence(scripted), Store(f"sqlite:///{path}", patience=0.1))
     asked(chat.store, "first", conversation="first")
-    clock = HandClock(chat.store.summary(ME, "first").updated)
-    chat.store.delete(ME, "first")
+    clock = HandClock(chat.store.conversations.summary(ME, "first").updated)
+    chat.store.conversations.delete(ME, "first")
     task = asyncio.create_task(keep_house(chat.stores, clock))
     await until(lambda: len(clock.waiting) == 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -97,7 +97,7 @@ async def test_a_locked_database_is_tried_again_an_hour_later(scripted, tmp_path
         other.rollback()
     await clock.move(HOUR)
     with pytest.raises(NotFound):
-        chat.store.restore(ME, "first")
+        chat.store.conversations.restore(ME, "first")
     task.cancel()
     await chat.shutdown()
     chat.store.close()
@@ -107,13 +107,13 @@ async def test_the_event_loop_and_other_writers_go_on_while_much_is_erased(scrip
     chat = Chat(Residence(scripted), Store(f"sqlite:///{tmp_path}/chat.db"))
     for n in range(6 * erase.BATCH):
         asked(chat.store, f"words {n} " * 50, conversation=f"c{n}")
-        chat.store.delete(ME, f"c{n}")
+        chat.store.conversations.delete(ME, f"c{n}")
     asked(chat.store, "written meanwhile", conversation="stays")
-    purging = asyncio.create_task(chat.stores.purge(chat.store.summary(ME, "stays").updated + 31 * DAY))
-    await until(lambda: len(chat.store.ids(ME)) == 1 and _rows(tmp_path) < 6 * erase.BATCH)
+    purging = asyncio.create_task(chat.stores.purge(chat.store.conversations.summary(ME, "stays").updated + 31 * DAY))
+    await until(lambda: len(chat.store.conversations.ids(ME)) == 1 and _rows(tmp_path) < 6 * erase.BATCH)
     written = 0
     while not purging.done():
-        await asyncio.to_thread(chat.store.rename, ME, "stays", f"title {written}")
+        await asyncio.to_thread(chat.store.conversations.rename, ME, "stays", f"title {written}")
         written += 1
     await purging
     assert written >= 3 and _rows(tmp_path) == 1

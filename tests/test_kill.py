@@ -16,6 +16,7 @@ from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended
 from tests.conftest import Scripted
+from tests.turns import turns_of
 
 ROOT = Path(__file__).parent.parent
 MOMENTS = [random.Random(n).uniform(0.0, 3.5) for n in range(20)]
@@ -46,7 +47,7 @@ def test_nothing_older_than_a_second_is_lost_by_kill_9(moment: float, tmp_path: 
 
 async def _check_and_continue(store: Store, engine: Scripted, conversation_id: str, turn_id: str, promised: int) -> None:
     chat = Chat(Resident.of(engine), store)
-    [turn] = store.path(ME, conversation_id)
+    [turn] = turns_of(store, ME, conversation_id)
     assert (turn.id, turn.user, turn.finish_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
     assert len(turn.reply_ids) >= promised
     assert turn.reply_text == "".join(f"w{n} " for n in range(len(turn.reply_ids)))

@@ -92,7 +92,7 @@ async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted
     store = Store(store_url)
     chat = Chat(Residence(scripted), store)
     old = Turn(ME, "c", f"cut {HALF}", system=f"be {HALF}", history=(Message("user", HALF),), reply_text=f"{HALF}ok", finish_reason="end")
-    store.add(ME, [Conversation("c", "Cut", 1.0, 1.0, False, old.id, [old])])
+    store.conversations.add(ME, [Conversation("c", "Cut", 1.0, 1.0, False, old.id, [old])])
     turn = await ended(chat, await chat.send(ME, "go on", conversation_id="c", system=old.system))
     assert (turn.finish_reason, store.turn(ME, old.id).user) == ("end", f"cut {HALF}")
     assert "cut \ufffd" in turn.prompt_text and "be \ufffd" in turn.prompt_text

@@ -17,6 +17,7 @@ from chatapp.store import Store, StoreError, schema
 from chatapp.store import migrate as migration
 from chatapp.store.database import Database
 from chatapp.turn import Message, Span, Timings, Turn
+from tests.turns import drafts_of, turns_of
 
 OLD = Turn(
     "me", "c1", "What is a wombat? 什么\0", id="t1", system="Be brief.", history=(Message("user", "hi"),), created=5.5,
@@ -67,12 +68,12 @@ def insert(connection: sa.Connection, table: str, row: dict[str, object]) -> Non
 
 def test_chats_of_the_first_schema_are_all_there_and_become_searchable(first_schema: str) -> None:
     store = Store(first_schema)
-    assert store.path("me", "c1") == [OLD]
-    assert store.draft("me", "new") == "unsent"
-    (found,) = store.conversations("me")
+    assert turns_of(store, "me", "c1") == [OLD]
+    assert drafts_of(store, "me") == ["unsent"]
+    (found,) = store.conversations.listed("me")
     assert (found.title, found.created, found.updated, found.pinned) == ("Wombats", 1.0, 2.0, True)
     for query in ("marsupial", "什么", "wombats"):
-        assert [s.id for s in store.conversations("me", query)] == ["c1"], query
+        assert [s.id for s in store.conversations.listed("me", query)] == ["c1"], query
     store.close()
 
 
@@ -144,7 +145,7 @@ def test_processes_that_start_together_do_not_collide(store_url: str) -> None:
     started = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
     assert [(process.communicate(timeout=120)[1], process.returncode) for process in started] == [(b"", 0)] * 4
     store = Store(store_url)
-    assert len(store.conversation("me", "c").turns) == 4
+    assert len(store.conversations.whole("me", "c").turns) == 4
     store.close()
 
 

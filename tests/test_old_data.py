@@ -16,7 +16,7 @@ from chatapp.chat.service import Chat
 from chatapp.models.remembered import recall
 from chatapp.resident.slot import Resident
 from chatapp.settings import Settings
-from chatapp.store import Store
+from chatapp.store import Store, erase
 from chatapp.turn import Message, Turn
 from tests.chats import ended
 from tests.fixtures.engine import REPLY, engine
@@ -59,7 +59,7 @@ async def chat(store: Store) -> AsyncGenerator[Chat]:
 
 def called(store: Store, title: str) -> str:
     """The id of the conversation with this title."""
-    return next(row.id for row in store.conversations(ME) if row.title == title)
+    return next(row.id for row in store.conversations.listed(ME) if row.title == title)
 
 
 def old_turns() -> dict[str, dict[str, object]]:
@@ -68,12 +68,12 @@ def old_turns() -> dict[str, dict[str, object]]:
 
 
 def test_everything_is_in_the_list_but_what_was_deleted_or_kept_nowhere(chat: Chat, store: Store) -> None:
-    rows = store.conversations(ME)
+    rows = store.conversations.listed(ME)
     assert {row.title for row in rows if "many words" not in row.title} == TITLES
     assert rows[0].title == "What is a wombat?" and [row.pinned for row in rows] == [True] + [False] * 7
-    assert store.count(ME) == 8
-    assert [row.title for row in store.conversations(LOGIN)] == ["Of a login"]
-    assert [row.title for row in store.conversations(PROGRAM)] == ["Of a key"]
+    assert store.conversations.count(ME) == 8
+    assert [row.title for row in store.conversations.listed(LOGIN)] == ["Of a login"]
+    assert [row.title for row in store.conversations.listed(PROGRAM)] == ["Of a key"]
     assert not any(row.running for row in rows), "what a dead process left is interrupted"
 
 
@@ -104,7 +104,7 @@ async def test_fields_that_had_other_names_have_their_values(chat: Chat, store: 
 
     assert (await last("What is a wombat?")).escaped_special_tokens == ("<|im_start|>",)
     assert (await last("With a history")).history == (Message("user", "Earlier question"), Message("assistant", "Earlier reply"))
-    words = next(row.title for row in store.conversations(ME) if "many words" in row.title)
+    words = next(row.title for row in store.conversations.listed(ME) if "many words" in row.title)
     assert (await last(words)).dropped_messages > 0
     branch = await last("Tell me a story")
     assert (
@@ -134,20 +134,20 @@ async def test_a_conversation_goes_on(chat: Chat, store: Store) -> None:
 
 @pytest.mark.parametrize(("query", "title"), [("什么", "What is a wombat?"), ("Imported", "From elsewhere"), ("history", "With a history")])
 def test_words_are_found(store: Store, query: str, title: str) -> None:
-    assert title in [row.title for row in store.conversations(ME, query)]
-    assert store.conversations(LOGIN, query) == []
+    assert title in [row.title for row in store.conversations.listed(ME, query)]
+    assert store.conversations.listed(LOGIN, query) == []
 
 
 def test_what_was_deleted_can_be_brought_back(store: Store, folder: Path) -> None:
     with sqlite3.connect(folder / "chat.db") as connection:
         [(id,)] = connection.execute("SELECT id FROM conversations WHERE deleted IS NOT NULL").fetchall()
     connection.close()
-    store.restore(ME, id)
-    assert [row.title for row in store.conversations(ME, "gone")] == ["Deleted but not gone"]
+    store.conversations.restore(ME, id)
+    assert [row.title for row in store.conversations.listed(ME, "gone")] == ["Deleted but not gone"]
 
 
 def test_an_old_export_and_the_old_folder_are_the_same_conversations(store: Store, tmp_path: Path) -> None:
-    store.interrupt_running()
+    store.running.interrupt_dead()
     imported = Store(f"sqlite:///{tmp_path}/new.db")
     done = transfer.import_file(imported, ME, (OLD / "export.json").read_bytes())
     assert (len(done.ids), done.turns, done.known) == (8, 15, ())
@@ -164,8 +164,8 @@ def test_an_old_export_of_what_is_here_brings_nothing(store: Store) -> None:
 
 
 def test_everything_can_be_erased(store: Store) -> None:
-    assert store.delete_all(ME) == 9
-    assert store.conversations(ME) == [] and store.count(LOGIN) == 1
+    assert erase.everything(store.database, ME) == 9
+    assert store.conversations.listed(ME) == [] and store.conversations.count(LOGIN) == 1
 
 
 def test_the_note_of_where_a_model_lay_is_read(folder: Path, tmp_path: Path) -> None:

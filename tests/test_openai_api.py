@@ -20,6 +20,7 @@ from chatapp.settings import Settings
 from chatapp.turn import Message, Turn
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
+from tests.turns import turns_of
 
 KEY = "a-key-of-ours"
 WORDS = ["One", " two", " ünï", "🙂", " end"]
@@ -57,7 +58,7 @@ def post(site: Site, body: object, key: str = KEY) -> httpx2.Response:
 def turns(site: Site) -> list:
     """Every stored turn of the key, newest conversation first."""
     owner = openai_api.Api(site.chat, site.resident, site.settings).owner
-    return [site.chat.store.path(owner, row.id)[-1] for row in site.chat.store.conversations(owner)]
+    return [turns_of(site.chat.store, owner, row.id)[-1] for row in site.chat.store.conversations.listed(owner)]
 
 
 def test_the_resident_model_is_listed_and_found(client: openai.OpenAI) -> None:

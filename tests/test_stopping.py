@@ -21,6 +21,7 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from tests.chats import Residence
 from tests.serving import free_port
+from tests.turns import turns_of
 
 ROOT = Path(__file__).parent.parent
 KEY = "a-key-of-ours"
@@ -57,8 +58,8 @@ def test_a_signal_in_the_middle_of_a_reply_saves_it_and_ends_the_process_at_once
     assert (code, told) == (0, "Saving chats …\nSaved.\n") and took < 3
     store = Store.open(Settings(data_dir=tmp_path))
     [owner] = owners(store)
-    [chat] = store.conversations(owner)
-    [turn] = store.path(owner, chat.id)
+    [chat] = store.conversations.listed(owner)
+    [turn] = turns_of(store, owner, chat.id)
     assert turn.finish_reason == "interrupted" and turn.reply_ids and turn.can_continue
     store.close()
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.settings import Settings
-from chatapp.store import Conversation, Store, schema
+from chatapp.store import Conversation, Store, erase, schema
 from chatapp.store.record import MAX_TITLE
 from chatapp.turn import Turn, new_id
-from tests.turns import ME, YOU, asked, turns
+from tests.turns import ME, YOU, all_of, asked, drafts_of, put_draft, turns, turns_of
 
 SHARED = settings(
     max_examples=40, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -50,8 +50,8 @@ def test_any_turn_comes_back_exactly(store: Store, data: st.DataObject) -> None:
     store.begin(replace(turn, finish_reason=""))
     store.finish(turn)
     assert store.turn(ME, turn.id) == turn
-    store.conversations(ME, turn.user)  # whatever was typed is also a harmless query
-    assert store.path(ME, conversation) == [turn]
+    store.conversations.listed(ME, turn.user)  # whatever was typed is also a harmless query
+    assert turns_of(store, ME, conversation) == [turn]
 
 
 def test_progress_is_on_disk_before_the_end(store: Store, store_url: str) -> None:
@@ -91,24 +91,29 @@ def test_the_database_url_of_the_settings_wins(tmp_path: Path) -> None:
 # trees
 
 
+def versions(store: Store, turn: Turn) -> list[str]:
+    """The ids of the turns in its place."""
+    return store.outline(ME, turn.conversation_id, turn.id).versions[turn.id]
+
+
 def test_path_follows_the_leaf_and_versions_are_siblings(store: Store) -> None:
     first = asked(store, "one")
     second = asked(store, "two", first)
     again = asked(store, "two again", first)
     deeper = asked(store, "three", again)
-    assert texts(store.path(ME, "c1")) == ["one", "two again", "three"]
-    assert store.versions(ME, second.id) == store.versions(ME, again.id) == [second.id, again.id]
-    assert texts(store.path(ME, "c1", second.id)) == ["one", "two"]
+    assert texts(turns_of(store, ME, "c1")) == ["one", "two again", "three"]
+    assert versions(store, second) == versions(store, again) == [second.id, again.id]
+    assert texts(store.outline(ME, "c1", second.id).turns) == ["one", "two"]
     store.select(ME, second.id)
-    assert texts(store.path(ME, "c1")) == ["one", "two"]
+    assert texts(turns_of(store, ME, "c1")) == ["one", "two"]
     store.select(ME, again.id)
-    assert store.path(ME, "c1")[-1] == deeper
+    assert turns_of(store, ME, "c1")[-1] == deeper
 
 
 def test_an_edited_first_question_is_a_version_of_it(store: Store) -> None:
     first, other = asked(store, "one"), asked(store, "one, edited")
-    assert store.versions(ME, other.id) == [first.id, other.id]
-    assert texts(store.path(ME, "c1")) == ["one, edited"]
+    assert versions(store, other) == [first.id, other.id]
+    assert texts(turns_of(store, ME, "c1")) == ["one, edited"]
 
 
 def test_deleting_a_turn_keeps_what_follows_or_not(store: Store) -> None:
@@ -116,12 +121,12 @@ def test_deleting_a_turn_keeps_what_follows_or_not(store: Store) -> None:
     second = asked(store, "two", first)
     asked(store, "three", second)
     store.delete_turn(ME, second.id, keep_children=True)
-    assert texts(store.path(ME, "c1")) == ["one", "three"]
+    assert texts(turns_of(store, ME, "c1")) == ["one", "three"]
     store.delete_turn(ME, first.id, keep_children=True)
-    assert texts(store.path(ME, "c1")) == ["three"]
-    store.delete_turn(ME, store.path(ME, "c1")[0].id, keep_children=False)
-    assert store.path(ME, "c1") == []
-    assert asked(store, "afresh") == store.path(ME, "c1")[0]
+    assert texts(turns_of(store, ME, "c1")) == ["three"]
+    store.delete_turn(ME, turns_of(store, ME, "c1")[0].id, keep_children=False)
+    assert turns_of(store, ME, "c1") == []
+    assert asked(store, "afresh") == turns_of(store, ME, "c1")[0]
 
 
 def test_deleting_a_branch_moves_to_the_one_beside_it(store: Store) -> None:
@@ -130,7 +135,7 @@ def test_deleting_a_branch_moves_to_the_one_beside_it(store: Store) -> None:
     again = asked(store, "two again", first)
     asked(store, "three", again)
     store.delete_turn(ME, again.id, keep_children=False)
-    assert texts(store.path(ME, "c1")) == ["one", "two"]
+    assert texts(turns_of(store, ME, "c1")) == ["one", "two"]
 
 
 def test_a_conversation_that_is_full_does_not_run_into_the_next(store: Store) -> None:
@@ -141,7 +146,7 @@ def test_a_conversation_that_is_full_does_not_run_into_the_next(store: Store) ->
         connection.execute(schema.turns.update().where(schema.turns.c.id == first.id).values(seq=last))
     with pytest.raises(ChatError, match="the most it can hold"):
         asked(store, "two", first)
-    assert texts(store.path(ME, "c1")) == ["one"]
+    assert texts(turns_of(store, ME, "c1")) == ["one"]
 
 
 def test_deleting_far_down_a_long_conversation_works(store: Store) -> None:
@@ -149,11 +154,11 @@ def test_deleting_far_down_a_long_conversation_works(store: Store) -> None:
     chain: list[Turn] = []
     for n in range(1200):
         chain.append(Turn(ME, "c1", str(n), parent_id=chain[-1].id if chain else None, created=float(n), finish_reason="end"))
-    store.add(ME, [Conversation("c1", "Long", 1.0, 1.0, turns=chain, leaf=chain[-1].id)])
-    assert len(store.path(ME, "c1")) == 1200
+    store.conversations.add(ME, [Conversation("c1", "Long", 1.0, 1.0, turns=chain, leaf=chain[-1].id)])
+    assert len(turns_of(store, ME, "c1")) == 1200
     store.delete_turn(ME, chain[5].id, keep_children=False)
-    assert texts(store.path(ME, "c1")) == ["0", "1", "2", "3", "4"]
-    assert store.delete_all(ME) == 1
+    assert texts(turns_of(store, ME, "c1")) == ["0", "1", "2", "3", "4"]
+    assert erase.everything(store.database, ME) == 1
 
 
 ACTIONS = st.lists(st.tuples(st.sampled_from(["ask", "edit", "delete", "cut", "select"]), st.integers(0, 99)), max_size=25)
@@ -169,10 +174,10 @@ def test_any_sequence_of_edits_keeps_the_tree_whole_and_loses_no_text(store: Sto
     for action, pick in actions:
         chosen = sorted(alive.values(), key=lambda turn: turn.created)[pick % len(alive)] if alive else None
         act(store, conversation, alive, action, chosen)
-        whole = store.conversation(ME, conversation)
+        whole = store.conversations.whole(ME, conversation)
         assert {turn.id: turn.user for turn in whole.turns} == {id: turn.user for id, turn in alive.items()}
         assert all(turn.parent_id is None or turn.parent_id in alive for turn in whole.turns)
-        path = store.path(ME, conversation)
+        path = turns_of(store, ME, conversation)
         assert path == whole.path() and bool(path) == bool(alive)
         assert not path or path[-1].id not in {turn.parent_id for turn in whole.turns}
 
@@ -186,7 +191,7 @@ def act(store: Store, conversation: str, alive: dict[str, Turn], action: str, ch
         store.select(ME, chosen.id)
     else:
         store.delete_turn(ME, chosen.id, keep_children=action == "delete")
-        left = {turn.id for turn in store.conversation(ME, conversation).turns}
+        left = {turn.id for turn in store.conversations.whole(ME, conversation).turns}
         assert chosen.id not in left and (action == "cut" or len(left) == len(alive) - 1)
         for id in set(alive) - left:
             del alive[id]
@@ -197,35 +202,35 @@ def act(store: Store, conversation: str, alive: dict[str, Turn], action: str, ch
 
 def test_the_title_is_the_first_line_of_the_question(store: Store) -> None:
     asked(store, "  What is\na tree?\t" + "x" * 99)
-    title = store.conversations(ME)[0].title
+    title = store.conversations.listed(ME)[0].title
     assert title.startswith("What is a tree? xxx") and len(title) == 60
 
 
 def test_pinned_come_first_then_the_latest(store: Store) -> None:
     for name in "abc":
         asked(store, name, conversation=name)
-    store.pin(ME, "a")
-    assert [s.id for s in store.conversations(ME)] == ["a", "c", "b"]
-    assert [s.id for s in store.conversations(ME, limit=2)] == ["a", "c"]
-    store.pin(ME, "a", False)
-    assert [s.id for s in store.conversations(ME)] == ["c", "b", "a"]
+    store.conversations.pin(ME, "a")
+    assert [s.id for s in store.conversations.listed(ME)] == ["a", "c", "b"]
+    assert [s.id for s in store.conversations.listed(ME, limit=2)] == ["a", "c"]
+    store.conversations.pin(ME, "a", False)
+    assert [s.id for s in store.conversations.listed(ME)] == ["c", "b", "a"]
 
 
 def test_renaming_trims_and_refuses_nothing_and_too_much(store: Store) -> None:
     asked(store, "one")
-    store.rename(ME, "c1", "  My\n title ")
-    assert store.summary(ME, "c1").title == "My title"
+    store.conversations.rename(ME, "c1", "  My\n title ")
+    assert store.conversations.summary(ME, "c1").title == "My title"
     for bad in ("", " \n ", "x" * (MAX_TITLE + 1)):
         with pytest.raises(ChatError, match="1 to 200"):
-            store.rename(ME, "c1", bad)
-    assert [s.id for s in store.conversations(ME, "title")] == ["c1"]
+            store.conversations.rename(ME, "c1", bad)
+    assert [s.id for s in store.conversations.listed(ME, "title")] == ["c1"]
 
 
 def test_a_running_reply_shows_in_the_list(store: Store) -> None:
     turn = asked(store, "one", reply=None)
-    assert store.conversations(ME)[0].running
+    assert store.conversations.listed(ME)[0].running
     store.finish(replace(turn, finish_reason="end"))
-    assert not store.conversations(ME)[0].running
+    assert not store.conversations.listed(ME)[0].running
 
 
 # deleting
@@ -233,95 +238,72 @@ def test_a_running_reply_shows_in_the_list(store: Store) -> None:
 
 def test_delete_can_be_undone_and_a_running_reply_goes_on_meanwhile(store: Store) -> None:
     turn = asked(store, "one", reply=None)
-    store.delete(ME, "c1")
-    assert store.conversations(ME) == [] and store.conversations(ME, "one") == []
+    store.conversations.delete(ME, "c1")
+    assert store.conversations.listed(ME) == [] and store.conversations.listed(ME, "one") == []
     turn.reply_text, turn.finish_reason = "whole reply", "end"
     store.finish(turn)
-    assert store.conversations(ME) == []
+    assert store.conversations.listed(ME) == []
     with pytest.raises(NotFound):
-        store.path(ME, "c1")
-    store.restore(ME, "c1")
-    assert store.path(ME, "c1") == [turn]
+        turns_of(store, ME, "c1")
+    store.conversations.restore(ME, "c1")
+    assert turns_of(store, ME, "c1") == [turn]
 
 
 def test_a_reply_does_not_bring_back_what_was_erased(store: Store) -> None:
     turn = asked(store, "one", reply=None)
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     for write, ended in ((store.progress, ""), (store.reason, ""), (store.finish, "end")):
         with pytest.raises(NotFound):
             write(replace(turn, reply_text="ghost", finish_reason=ended))
     with pytest.raises(NotFound):
         store.turn(ME, turn.id)
-    assert store.conversations(ME) == [] and store.conversations(ME, "ghost") == []
+    assert store.conversations.listed(ME) == [] and store.conversations.listed(ME, "ghost") == []
 
 
 def test_delete_all_takes_only_the_owners_own(store: Store) -> None:
     asked(store, "mine", conversation="c1")
-    store.delete(ME, "c1")
+    store.conversations.delete(ME, "c1")
     asked(store, "mine too", conversation="c2")
     asked(store, "yours", conversation="c3", owner=YOU)
-    store.set_draft(ME, "new", "unsent")
-    assert store.delete_all(ME) == 2
-    assert store.draft(ME, "new") == ""
-    assert texts(store.path(YOU, "c3")) == ["yours"]
-    assert len(store.conversations(YOU, "yours")) == 1
+    put_draft(store, ME, "unsent")
+    assert erase.everything(store.database, ME) == 2
+    assert drafts_of(store, ME) == []
+    assert texts(turns_of(store, YOU, "c3")) == ["yours"]
+    assert len(store.conversations.listed(YOU, "yours")) == 1
     with pytest.raises(NotFound):
-        store.restore(ME, "c1")
+        store.conversations.restore(ME, "c1")
 
 
 def test_old_deleted_conversations_are_purged_at_start(store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(store, "old", conversation="old")
     asked(store, "new", conversation="new")
-    store.delete(ME, "new")
+    store.conversations.delete(ME, "new")
     now = time.time()
     monkeypatch.setattr("chatapp.store.time.time", lambda: now - 31 * 86400)
-    store.delete(ME, "old")
+    store.conversations.delete(ME, "old")
     monkeypatch.undo()
     Store(store_url).close()
-    store.restore(ME, "new")
+    store.conversations.restore(ME, "new")
     with pytest.raises(NotFound):
-        store.restore(ME, "old")
-
-
-# drafts
-
-
-def test_a_draft_too_long_is_refused_with_the_numbers(store: Store) -> None:
-    with pytest.raises(ChatError, match="1000001 characters; at most 1000000"):
-        store.set_draft(ME, "new", "x" * 1_000_001)
-    with pytest.raises(NotFound):
-        store.set_draft(ME, "k" * 101, "x")
-
-
-def test_drafts_are_kept_per_owner_and_key(store: Store) -> None:
-    store.set_draft(ME, "new", "half a tho")
-    store.set_draft(ME, "c1", "other\0")
-    store.set_draft(ME, "new", "half a thought")
-    assert store.draft(ME, "new") == "half a thought"
-    assert store.draft(ME, "c1") == "other\0"
-    assert store.draft(YOU, "new") == ""
-    store.set_draft(ME, "new", "")
-    assert store.draft(ME, "new") == ""
+        store.conversations.restore(ME, "old")
 
 
 # whose is it
 
 STRANGER = {
     "turn": lambda s, c, t: s.turn(YOU, t.id),
-    "path": lambda s, c, t: s.path(YOU, c),
-    "own path with a foreign leaf": lambda s, c, t: s.path(YOU, "yours", t.id),
-    "versions": lambda s, c, t: s.versions(YOU, t.id),
+    "parent": lambda s, c, t: s.parent(YOU, t.id),
+    "leaf": lambda s, c, t: s.leaf(YOU, c),
     "outline": lambda s, c, t: s.outline(YOU, c),
     "own outline with a foreign leaf": lambda s, c, t: s.outline(YOU, "yours", t.id),
     "version": lambda s, c, t: s.version(YOU, c),
     "select": lambda s, c, t: s.select(YOU, t.id),
-    "summary": lambda s, c, t: s.summary(YOU, c),
-    "conversation": lambda s, c, t: s.conversation(YOU, c),
-    "export": lambda s, c, t: s.export(YOU, c),
-    "rename": lambda s, c, t: s.rename(YOU, c, "taken"),
-    "pin": lambda s, c, t: s.pin(YOU, c),
-    "delete": lambda s, c, t: s.delete(YOU, c),
-    "restore": lambda s, c, t: s.restore(YOU, c),
+    "summary": lambda s, c, t: s.conversations.summary(YOU, c),
+    "conversation": lambda s, c, t: s.conversations.whole(YOU, c),
+    "rename": lambda s, c, t: s.conversations.rename(YOU, c, "taken"),
+    "pin": lambda s, c, t: s.conversations.pin(YOU, c),
+    "delete": lambda s, c, t: s.conversations.delete(YOU, c),
+    "restore": lambda s, c, t: s.conversations.restore(YOU, c),
     "delete_turn": lambda s, c, t: s.delete_turn(YOU, t.id, keep_children=False),
     "begin in a foreign conversation": lambda s, c, t: s.begin(Turn(YOU, c, "x")),
     "begin below a foreign turn": lambda s, c, t: s.begin(Turn(YOU, "yours", "x", parent_id=t.id)),
@@ -332,10 +314,10 @@ STRANGER = {
 def test_a_strangers_ids_are_not_found_and_nothing_changes(store: Store, what: str) -> None:
     turn = asked(store, "mine")
     asked(store, "theirs", conversation="yours", owner=YOU)
-    before = store.export(ME), store.export(YOU), store.conversations(ME)
+    before = all_of(store, ME), all_of(store, YOU), store.conversations.listed(ME)
     with pytest.raises(NotFound):
         STRANGER[what](store, "c1", turn)
-    assert (store.export(ME), store.export(YOU), store.conversations(ME)) == before
+    assert (all_of(store, ME), all_of(store, YOU), store.conversations.listed(ME)) == before
 
 
 def test_a_stranger_cannot_write_a_reply_and_finds_nothing(store: Store) -> None:
@@ -344,8 +326,8 @@ def test_a_stranger_cannot_write_a_reply_and_finds_nothing(store: Store) -> None
         with pytest.raises(NotFound):
             write(replace(turn, owner=YOU, reply_text="forged", finish_reason=ended))
     assert store.turn(ME, turn.id) == turn
-    assert store.conversations(YOU) == [] and store.conversations(YOU, "mine") == []
-    assert store.export(YOU)["conversations"] == []
+    assert store.conversations.listed(YOU) == [] and store.conversations.listed(YOU, "mine") == []
+    assert all_of(store, YOU) == []
 
 
 def test_every_public_method_that_takes_an_id_is_tried_by_a_stranger() -> None:
@@ -365,9 +347,9 @@ def test_two_tabs_that_answer_the_same_turn_make_two_versions(store: Store, stor
         thread.start()
     for thread in threads:
         thread.join()
-    found = store.conversation(ME, "c1").turns
+    found = store.conversations.whole(ME, "c1").turns
     assert sorted(t.user for t in found if t.parent_id == first.id) == sorted(f"tab {n}" for n in range(20))
-    assert len(store.path(ME, "c1")) == 2
+    assert len(turns_of(store, ME, "c1")) == 2
     other.close()
 
 
@@ -378,8 +360,8 @@ def test_memory_is_shared_by_threads_and_by_nobody_else() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.conversations(ME)) == 20 and len(store.conversations(ME, "q7")) == 1
-    assert other.conversations(ME) == []
+    assert len(store.conversations.listed(ME)) == 20 and len(store.conversations.listed(ME, "q7")) == 1
+    assert other.conversations.listed(ME) == []
 
 
 # after a crash
@@ -391,18 +373,18 @@ def test_what_a_dead_process_left_is_interrupted_and_findable(store: Store, stor
     store.progress(turn)
     store.runner.close()  # what the system does for a process that died
     after = Store(store_url)
-    assert after.interrupt_running() == 1
+    assert after.running.interrupt_dead() == 1
     found = after.turn(ME, turn.id)
     assert (found.finish_reason, found.reply_text, found.can_continue) == ("interrupted", "half an answer", True)
-    assert [s.id for s in after.conversations(ME, "answer")] == ["c1"]
-    assert after.interrupt_running() == 0
+    assert [s.id for s in after.conversations.listed(ME, "answer")] == ["c1"]
+    assert after.running.interrupt_dead() == 0
     after.close()
 
 
 def test_a_living_process_keeps_its_running_replies(store: Store, store_url: str) -> None:
     turn = asked(store, "one", reply=None)
     second = Store(store_url)
-    assert second.interrupt_running() == 0
+    assert second.running.interrupt_dead() == 0
     assert second.turn(ME, turn.id).running
     second.close()
-    assert store.interrupt_running() == 0
+    assert store.running.interrupt_dead() == 0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from chatapp.store import Store, StoreError
+from chatapp.store import Store, StoreError, erase
 from chatapp.turn import Turn
 from tests import postgres
-from tests.turns import ME, asked
+from tests.turns import ME, asked, put_draft, turns_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,7 +32,7 @@ def test_a_full_disk_says_so_and_the_store_goes_on_reading(tmp_path: Path) -> No
         store.begin(big)
     assert (caught.value.kind, caught.value.status) == ("full", 507)
     assert str(tmp_path) in str(caught.value)
-    assert store.path(ME, "c1") == [first]
+    assert turns_of(store, ME, "c1") == [first]
     store.database.engine.dispose()
 
 
@@ -60,7 +60,7 @@ try:
     for n in range(1000):
         store.begin(Turn("me", "c1", "x" * 10_000))
 except StoreError as error:
-    print(error.kind, len(store.conversation("me", "c1").turns) == n, error)
+    print(error.kind, len(store.conversations.whole("me", "c1").turns) == n, error)
 """
 
 
@@ -78,7 +78,7 @@ def test_a_database_locked_by_another_program_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"busy for 0\.2 seconds") as caught:
         asked(store, "two")
     assert caught.value.kind == "locked"
-    assert len(store.path(ME, "c1")) == 1  # reading goes on beside a writer
+    assert len(turns_of(store, ME, "c1")) == 1  # reading goes on beside a writer
     other.execute("ROLLBACK")
     asked(store, "two")
 
@@ -98,8 +98,9 @@ def test_a_lock_in_postgresql_says_so(postgres_server: str) -> None:
 OPENED = """
 import sys
 from chatapp.store import Store, StoreError
+from chatapp.turn import Turn
 try:
-    Store(sys.argv[1]).set_draft("me", "new", "x")
+    Store(sys.argv[1]).begin(Turn("me", "c", "x"))
 except StoreError as error:
     print(error.kind, error)
 """
@@ -233,15 +234,15 @@ def test_what_was_erased_is_in_none_of_the_files(tmp_path: Path) -> None:
             store.progress(turn)
         turn.finish_reason = "end"
         store.finish(turn)
-    store.set_draft(ME, "new", "Geheimentwurf")
-    store.rename(ME, "c1", "Geheimtitel")
+    put_draft(store, ME, "Geheimentwurf")
+    store.conversations.rename(ME, "c1", "Geheimtitel")
     asked(store, "Bleibt", conversation="other", owner="other")
 
     def on_disk() -> bytes:
         return b"".join(path.read_bytes() for path in tmp_path.iterdir()).lower()
 
     assert b"geheim" in on_disk() and b"verschluss" in on_disk()
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     assert b"geheim" not in on_disk() and b"verschluss" not in on_disk()
     assert b"bleibt" in on_disk()
-    assert len(store.conversations("other", "bleibt")) == 1
+    assert len(store.conversations.listed("other", "bleibt")) == 1

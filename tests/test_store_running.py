@@ -45,7 +45,7 @@ def test_stop_reaches_the_writer_at_its_next_save_and_its_last_words_are_kept(st
     assert other.turn(ME, turn.id).reply_text == "" and other.running.look(ME, turn.id).runner == store.runner.id
     store.finish(replace(turn, finish_reason="stopped"))
     assert other.turn(ME, turn.id).reply_text == "seen" and other.running.look(ME, turn.id).runner == ""
-    assert [s.id for s in other.conversations(ME, "seen")] == ["c1"]
+    assert [s.id for s in other.conversations.listed(ME, "seen")] == ["c1"]
 
 
 def test_stop_changes_nothing_of_what_has_ended(store: Store, other: Store) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatapp.store import Store
+from chatapp.store import Store, erase
 from chatapp.store.search import MAX_TOKEN_CHARS, document, tokens
-from tests.turns import ME, YOU, asked
+from tests.turns import ME, YOU, asked, turns_of
 
 TEXTS = {
     "german": ("Wie wird das Wetter in Zürich?", "Größtenteils sonnig, dazu naïve café-Laune."),
@@ -76,7 +76,7 @@ def store(store_url: str) -> Iterator[Store]:
 
 
 def ids(store: Store, query: str, owner: str = ME) -> list[str]:
-    return sorted(found.id for found in store.conversations(owner, query))
+    return sorted(found.id for found in store.conversations.listed(owner, query))
 
 
 def test_words_and_pieces_of_unspaced_writing_are_found_in_every_script(store: Store) -> None:
@@ -113,23 +113,23 @@ ODD = [
 @pytest.mark.parametrize("query", [*ODD, "a" * 5000], ids=lambda q: ascii(q[:12]))
 def test_no_query_is_a_syntax_error(store: Store, query: str) -> None:
     asked(store, "plain words")
-    store.conversations(ME, query)
+    store.conversations.listed(ME, query)
     assert ids(store, f"plain {query if query not in ('AND', 'OR NOT') else ''}") in (["c1"], [])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=60), data=st.data())
 def test_every_word_of_a_text_finds_it_and_marks_itself(store: Store, text: str, data: st.DataObject) -> None:
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     asked(store, text, reply=None)
     for word in filter(tokens, text.split()):
-        (found,) = store.conversations(ME, word)
+        (found,) = store.conversations.listed(ME, word)
         assert found.snippet_ranges, f"{word!r} is not marked in {found.snippet!r}"
 
 
 def test_the_reply_is_found_once_finished_and_ranges_mark_the_words(store: Store) -> None:
     turn = asked(store, "question", reply="\n".join(["filler"] * 100 + ["Then the Wombat came.", *["tail"] * 100]))
-    (found,) = store.conversations(ME, "wombat the")
+    (found,) = store.conversations.listed(ME, "wombat the")
     assert (found.id, found.found) == ("c1", turn.id)
     assert {found.snippet[a:b] for a, b in found.snippet_ranges} == {"The", "the", "Wombat"}
     assert "\n" not in found.snippet and found.snippet.startswith("…") and found.snippet.endswith("…") and len(found.snippet) < 170
@@ -137,7 +137,7 @@ def test_the_reply_is_found_once_finished_and_ranges_mark_the_words(store: Store
 
 def test_characters_that_are_stored_escaped_are_indexed_as_themselves(store: Store) -> None:
     asked(store, "\x000 wombat\x00bear", owner="o\x00")
-    store.rename("o\x00", "c1", "\x007")
+    store.conversations.rename("o\x00", "c1", "\x007")
     for query in ("0", "bear", "7"):
         assert ids(store, query, "o\x00") == ["c1"], query
     assert ids(store, "00000", "o\x00") == []
@@ -145,10 +145,10 @@ def test_characters_that_are_stored_escaped_are_indexed_as_themselves(store: Sto
 
 def test_a_title_alone_is_found_and_marked(store: Store) -> None:
     asked(store, "question")
-    store.rename(ME, "c1", "Of wombats")
-    (found,) = store.conversations(ME, "wombat")
+    store.conversations.rename(ME, "c1", "Of wombats")
+    (found,) = store.conversations.listed(ME, "wombat")
     assert (found.title_ranges, found.snippet, found.found) == (((3, 9),), "", None)
-    store.rename(ME, "c1", "Of bears")
+    store.conversations.rename(ME, "c1", "Of bears")
     assert ids(store, "wombat") == []
 
 
@@ -171,7 +171,7 @@ def test_a_phrase_is_found_in_a_title_and_never_in_the_mark_of_its_owner(store: 
 
 def test_html_in_a_snippet_is_left_for_the_page_to_escape(store: Store) -> None:
     asked(store, "<b onclick=x>wombat</b>")
-    (found,) = store.conversations(ME, "wombat")
+    (found,) = store.conversations.listed(ME, "wombat")
     assert found.snippet == "<b onclick=x>wombat</b>"
 
 
@@ -198,16 +198,16 @@ def test_many_matches_give_the_newest_and_the_limit_holds(store: Store) -> None:
     for n in range(30):
         first = asked(store, "wombat", conversation=f"c{n:02}")
         asked(store, "wombat again", first, conversation=f"c{n:02}")
-    assert [s.id for s in store.conversations(ME, "wombat", limit=10)] == [f"c{n:02}" for n in range(29, 19, -1)]
+    assert [s.id for s in store.conversations.listed(ME, "wombat", limit=10)] == [f"c{n:02}" for n in range(29, 19, -1)]
     for n in range(20, 30):
-        store.delete(ME, f"c{n:02}")
-    assert [s.id for s in store.conversations(ME, "wombat", limit=10)] == [f"c{n:02}" for n in range(19, 9, -1)]
+        store.conversations.delete(ME, f"c{n:02}")
+    assert [s.id for s in store.conversations.listed(ME, "wombat", limit=10)] == [f"c{n:02}" for n in range(19, 9, -1)]
 
 
 def test_a_huge_text_is_kept_and_its_beginning_indexed(store: Store) -> None:
     """PostgreSQL refuses a search document above 1 MB."""
     huge = " ".join(f"{n:x}äöü{n}" for n in range(200_000))
     asked(store, "aaa wombat", reply=huge)
-    assert store.path(ME, "c1")[0].reply_text == huge
+    assert turns_of(store, ME, "c1")[0].reply_text == huge
     assert len(document(ME, huge)) < 3 * MAX_TOKEN_CHARS
-    assert store.conversations(ME, "0äöü0")[0].id == "c1"
+    assert store.conversations.listed(ME, "0äöü0")[0].id == "c1"

@@ -14,6 +14,7 @@ from chatapp.store.temporary import TemporaryStore, used
 from chatapp.turn import Turn
 from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, Residence, ended, until
+from tests.turns import turns_of
 from tests.xrays import last
 
 
@@ -70,7 +71,7 @@ def test_the_oldest_chats_go_when_there_are_too_many_but_never_one_that_is_writt
     filled(store, "running", ends=False)
     for n in range(5):
         filled(store, f"c{n}")
-    assert store.ids(ME) == ["running", "c3", "c4"]
+    assert store.conversations.ids(ME) == ["running", "c3", "c4"]
 
 
 def test_the_oldest_chats_go_when_they_take_too_many_bytes_and_the_memory_comes_back() -> None:
@@ -78,7 +79,7 @@ def test_the_oldest_chats_go_when_they_take_too_many_bytes_and_the_memory_comes_
     for n in range(60):
         filled(store, f"c{n}", text=" ".join(f"{n}x{i}" for i in range(10_000)))
         assert size(store) < 2**21 + 2**19
-    left = store.ids(ME)
+    left = store.conversations.ids(ME)
     assert left == [f"c{n}" for n in range(60 - len(left), 60)] and len(left) >= 3
     with store.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA page_count").scalar() * 4096 < 2**22
@@ -87,9 +88,9 @@ def test_the_oldest_chats_go_when_they_take_too_many_bytes_and_the_memory_comes_
 def test_a_chat_that_was_left_alone_goes_with_the_hours() -> None:
     store = TemporaryStore(hours=24)
     filled(store, "old")
-    now = store.summary(ME, "old").updated
-    assert store.prune(now + 23 * 3600) == 0 and store.ids(ME) == ["old"]
-    assert store.prune(now + 25 * 3600) == 1 and store.ids(ME) == []
+    now = store.conversations.summary(ME, "old").updated
+    assert store.prune(now + 23 * 3600) == 0 and store.conversations.ids(ME) == ["old"]
+    assert store.prune(now + 25 * 3600) == 1 and store.conversations.ids(ME) == []
 
 
 async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat) -> None:
@@ -109,4 +110,4 @@ async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat)
     with pytest.raises(ChatError, match="not in the server's memory any more"):
         await last(xray.look(ME, "prompt", turn.id, {}, temporary=turn.conversation_id))
     await stores.forget(ME, kept.conversation_id)
-    assert chat.store.path(ME, kept.conversation_id) == [kept]
+    assert turns_of(chat.store, ME, kept.conversation_id) == [kept]

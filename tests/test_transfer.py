@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chatapp import transfer
 from chatapp.errors import ChatError, NotFound
-from chatapp.store import Conversation, Store, record
+from chatapp.store import Conversation, Store, erase, record
 from chatapp.transfer import export, import_file, read
 from chatapp.turn import Message, Span, new_id
-from tests.turns import ME, YOU, asked, believable, turns
+from tests.turns import ME, YOU, asked, believable, turns, turns_of
 
 SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -35,8 +35,8 @@ def chat(store: Store) -> Store:
     second = asked(store, "And ünder it?", first, reply="Roots.")
     asked(store, "And above?", first, reply="Sky.")
     store.select(ME, second.id)
-    store.pin(ME, "c1")
-    store.rename(ME, "c1", "Trees")
+    store.conversations.pin(ME, "c1")
+    store.conversations.rename(ME, "c1", "Trees")
     asked(store, "Other", conversation="c2", reply="Yes.")
     return store
 
@@ -50,12 +50,12 @@ def written(store: Store, kind: str, conversation_id: str | None = None, owner: 
 
 def test_json_export_import_export_is_identical(chat: Store) -> None:
     before = written(chat, "json")
-    chat.delete_all(ME)
+    erase.everything(chat.database, ME)
     imported = import_file(chat, ME, before.encode())
     assert (imported.kind, imported.ids, imported.turns) == ("chatapp", ("c1", "c2"), 4)
     assert written(chat, "json") == before
-    assert [t.user for t in chat.path(ME, "c1")] == ["What is a **tree**?", "And ünder it?"]
-    assert [s.id for s in chat.conversations(ME, "roots")] == ["c1"]
+    assert [t.user for t in turns_of(chat, ME, "c1")] == ["What is a **tree**?", "And ünder it?"]
+    assert [s.id for s in chat.conversations.listed(ME, "roots")] == ["c1"]
 
 
 def test_what_is_already_here_is_left_alone_and_what_is_missing_comes_back(chat: Store) -> None:
@@ -63,31 +63,26 @@ def test_what_is_already_here_is_left_alone_and_what_is_missing_comes_back(chat:
     again = import_file(chat, ME, before.encode())
     assert (again.ids, again.turns, again.known) == ((), 0, ("c1", "c2"))
     assert written(chat, "json") == before
-    chat.delete_all(ME)
+    erase.everything(chat.database, ME)
     import_file(chat, ME, before.encode())
-    chat.delete(ME, "c1")
+    chat.conversations.delete(ME, "c1")
     restored = import_file(chat, ME, before.encode())
     assert restored.known == ("c2",)
-    assert len(chat.conversations(ME)) == 2
-
-
-def test_the_dictionaries_of_the_store_are_the_file(chat: Store) -> None:
-    assert json.loads(written(chat, "json")) == json.loads(json.dumps(chat.export(ME)))
-    assert json.loads(written(chat, "json", "c1")) == json.loads(json.dumps(chat.export(ME, "c1")))
+    assert len(chat.conversations.listed(ME)) == 2
 
 
 @SHARED
 @given(data=st.data())
 def test_any_turn_survives_export_and_import(store: Store, data: st.DataObject) -> None:
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     conversation = new_id()
     turn = believable(data.draw(turns(ME, conversation)))
-    store.add(ME, [Conversation(conversation, "Any", 1.5, 2.5, True, turn.id, [turn])])
+    store.conversations.add(ME, [Conversation(conversation, "Any", 1.5, 2.5, True, turn.id, [turn])])
     before = written(store, "json")
     before.encode()  # half surrogates are escaped, so that any file can hold it
     for kind in ("markdown", "jsonl"):
         written(store, kind).encode()
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     import_file(store, ME, before.encode())
     assert written(store, "json") == before
     assert store.turn(ME, turn.id) == replace(turn, finish_reason=turn.finish_reason or "interrupted")
@@ -96,19 +91,19 @@ def test_any_turn_survives_export_and_import(store: Store, data: st.DataObject) 
 def test_importing_what_another_owner_has_makes_copies(chat: Store) -> None:
     (theirs,) = import_file(chat, YOU, written(chat, "json", "c1").encode()).ids
     assert theirs != "c1"
-    originals, copies = chat.conversation(ME, "c1"), chat.conversation(YOU, theirs)
+    originals, copies = chat.conversations.whole(ME, "c1"), chat.conversations.whole(YOU, theirs)
     assert not {t.id for t in originals.turns} & {t.id for t in copies.turns}
     assert [t.user for t in copies.path()] == [t.user for t in originals.path()]
     assert (copies.title, copies.pinned, copies.created) == (originals.title, originals.pinned, originals.created)
-    assert chat.summary(ME, "c1").title == "Trees"
+    assert chat.conversations.summary(ME, "c1").title == "Trees"
 
 
 def test_a_running_reply_is_exported_as_interrupted(store: Store) -> None:
     asked(store, "one", reply=None)
     data = written(store, "json")
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     import_file(store, ME, data.encode())
-    assert [t.finish_reason for t in store.path(ME, "c1")] == ["interrupted"]
+    assert [t.finish_reason for t in turns_of(store, ME, "c1")] == ["interrupted"]
     assert written(store, "json") == data
 
 
@@ -144,7 +139,7 @@ def test_what_is_deleted_while_everything_is_exported_is_left_out(chat: Store, k
     text = next(pieces)
     while "Trees" not in text:
         text += next(pieces)
-    chat.delete(ME, "c2")
+    chat.conversations.delete(ME, "c2")
     text += "".join(pieces)
     assert "Trees" in text and "Other" not in text
     if kind == "json":
@@ -248,7 +243,7 @@ def test_turns_in_any_order_are_accepted(chat: Store) -> None:
     data = json.loads(written(chat, "json"))
     before = copy.deepcopy(data)
     data["conversations"][0]["turns"].reverse()
-    chat.delete_all(ME)
+    erase.everything(chat.database, ME)
     import_file(chat, ME, json.dumps(data).encode())
     assert json.loads(written(chat, "json")) == before
 
@@ -422,10 +417,10 @@ def test_what_others_exported_can_be_stored_and_imported_twice(store: Store, sou
     data = json.dumps([source]).encode()
     first = import_file(store, ME, data).ids
     again = import_file(store, ME, data)
-    assert (again.ids, again.known) == ((), first) and len(store.conversations(ME, "plant")) == 1
+    assert (again.ids, again.known) == ((), first) and len(store.conversations.listed(ME, "plant")) == 1
     second = import_file(store, "another", data).ids
     assert first != second
-    one, two = store.conversation(ME, first[0]), store.conversation("another", second[0])
+    one, two = store.conversations.whole(ME, first[0]), store.conversations.whole("another", second[0])
     assert [t.user for t in one.path()] == [t.user for t in two.path()]
 
 
@@ -464,12 +459,12 @@ def test_one_bad_conversation_among_good_ones_imports_none(store: Store) -> None
     data = [CHATGPT, CHATGPT | {"conversation_id": "other", "mapping": None}]
     with pytest.raises(ChatError, match="Conversation 2"):
         import_file(store, ME, json.dumps(data).encode())
-    assert store.conversations(ME) == []
+    assert store.conversations.listed(ME) == []
 
 
 def test_a_very_deep_conversation_is_no_problem(store: Store) -> None:
     mapping = dict(gpt(f"m{n}", f"m{n - 1}" if n else None, "user" if n % 2 == 0 else "assistant", str(n)) for n in range(5000))
     imported = import_file(store, ME, json.dumps(CHATGPT | {"mapping": mapping, "current_node": "m4999"}).encode())
     assert imported.turns == 2500
-    assert len(store.path(ME, imported.ids[0])) == 2500
-    assert len(store.conversations(ME, "4998")) == 1
+    assert len(turns_of(store, ME, imported.ids[0])) == 2500
+    assert len(store.conversations.listed(ME, "4998")) == 1

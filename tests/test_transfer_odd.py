@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from chatapp import transfer
 from chatapp.errors import ChatError
-from chatapp.store import Conversation, Store
+from chatapp.store import Conversation, Store, erase
 from chatapp.store.limits import TIME
 from chatapp.transfer import import_file
 from chatapp.turn import Message, Span, Timings, Turn
 from tests.test_transfer import CHATGPT, OPEN_WEBUI, change, written
-from tests.turns import ME, TEXT
+from tests.turns import ME, TEXT, turns_of
 
 ODD = (
     st.none() | st.booleans() | st.floats() | st.sampled_from([10**30, -(2**64), 1e300, 10**400]) | TEXT | st.lists(st.floats(), max_size=2)
@@ -55,7 +55,7 @@ def assert_whole(store: Store) -> None:
     """Every export can be written, and the list holds only what JSON has."""
     for kind in transfer.SUFFIXES:
         written(store, kind).encode()
-    json.dumps([vars(summary) for summary in store.conversations(ME)], allow_nan=False)
+    json.dumps([vars(summary) for summary in store.conversations.listed(ME)], allow_nan=False)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -63,11 +63,11 @@ def assert_whole(store: Store) -> None:
 def test_a_file_with_an_odd_value_anywhere_is_refused_in_words_or_can_be_exported(store: Store, data: st.DataObject) -> None:
     file = copy.deepcopy(data.draw(st.sampled_from([OWN, CHATGPT, OPEN_WEBUI])))
     change("file." + data.draw(st.sampled_from(list(places(file)))), data.draw(ODD))({"file": file})
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     try:
         import_file(store, ME, json.dumps(file).encode())
     except ChatError:
-        assert store.ids(ME) == []
+        assert store.conversations.ids(ME) == []
     assert_whole(store)
 
 
@@ -80,24 +80,24 @@ def test_what_an_older_program_took_is_exported_listed_and_imported_again(store:
         reply_ids=[3, 4],
         logprobs=[math.inf, -1.0],
     )
-    store.add(ME, [conversation(odd, math.inf, 1e300)])
+    store.conversations.add(ME, [conversation(odd, math.inf, 1e300)])
     assert_whole(store)
     assert "at a time that is not known" in written(store, "markdown")
     before = written(store, "json")
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     import_file(store, ME, before.encode())
     assert written(store, "json") == before
-    (back,) = store.path(ME, "old")
+    (back,) = turns_of(store, ME, "old")
     assert (back.created, back.timings, back.seed) == (TIME[1], Timings(TIME[1], 0.0, TIME[1]), None)
     assert (back.logprobs, back.spans) == ([None, -1.0], (Span(0, 2**31 - 1, "content", None, None),))
 
 
 def test_ids_that_an_older_program_took_and_that_no_vocabulary_has_are_left_out_of_an_export(store: Store) -> None:
-    store.add(ME, [conversation(turn(prompt_ids=(5, -1), prefix_tokens=1, reply_ids=[2**30, 3], logprobs=[-1.0, None]))])
+    store.conversations.add(ME, [conversation(turn(prompt_ids=(5, -1), prefix_tokens=1, reply_ids=[2**30, 3], logprobs=[-1.0, None]))])
     before = written(store, "json")
-    store.delete_all(ME)
+    erase.everything(store.database, ME)
     import_file(store, ME, before.encode())
-    (back,) = store.path(ME, "old")
+    (back,) = turns_of(store, ME, "old")
     assert (back.prompt_ids, back.prefix_tokens, back.reply_ids, back.logprobs, back.user) == ((), 0, [], [], "Hi")
 
 

@@ -16,7 +16,7 @@ from chatapp.chat.watching import LOOK_EVERY
 from chatapp.errors import NotFound
 from chatapp.pages.watch import Watcher
 from chatapp.resident.slot import Resident
-from chatapp.store import Store
+from chatapp.store import Store, erase
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, ended
 from tests.turns import asked
@@ -114,7 +114,7 @@ async def test_stop_reaches_the_writer_and_keeps_what_it_had(chat: Chat, store_u
 async def test_deleting_the_conversation_here_ends_the_reply_there(chat: Chat, store_url: str, tiny_llama: Path) -> None:
     with writing(store_url, tiny_llama) as writer:
         await chat.stop_all(ME, writer.conversation_id)
-        chat.store.delete(ME, writer.conversation_id)
+        chat.store.conversations.delete(ME, writer.conversation_id)
         assert await writer.gone() == 0
 
 
@@ -122,7 +122,7 @@ async def test_erasing_everything_here_ends_the_reply_there(chat: Chat, store_ur
     with writing(store_url, tiny_llama) as writer:
         watching = asyncio.create_task(seen(chat, writer.turn_id, 10.0))
         await asyncio.sleep(0.2)
-        assert chat.store.delete_all(ME) == 1
+        assert erase.everything(chat.store.database, ME) == 1
         assert await writer.gone() == 0
         assert all(turn.running for turn in await asyncio.wait_for(watching, 2)), "the viewer's stream ended without a failure"
 

@@ -45,7 +45,7 @@ async def test_what_another_window_did_is_brought_alone(chat: Chat) -> None:
     have = dict(have=first["path"]["version"], model=first["model"]["sign"], list=first["list"]["sign"])
     other = await ended(chat, await chat.send(ME, "And", conversation_id=turn.conversation_id))
     assert merged(await news(chat, conversation=turn.conversation_id, **have))["path"]["order"] == [turn.id, other.id]
-    chat.store.rename(ME, turn.conversation_id, "Renamed")
+    chat.store.conversations.rename(ME, turn.conversation_id, "Renamed")
     assert merged(await news(chat, conversation=turn.conversation_id, **have))["path"]["title"] == "Renamed"
 
 

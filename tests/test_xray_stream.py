@@ -197,7 +197,7 @@ def test_a_view_that_fails_in_a_way_nobody_foresaw_ends_with_a_sentence(site: Si
 def test_a_reply_without_recorded_prompt_cannot_be_measured_and_says_why(site: Site) -> None:
     with visitor(site) as me:
         old = replace(told(site, owner(me)), id="imported", conversation_id="imported", parent_id=None, prompt_ids=(), logprobs=[-1.0] * 8)
-        site.chat.store.add(old.owner, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
+        site.chat.store.conversations.add(old.owner, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
         (end,) = answers(me.post("/ui/xray", json={"view": "measure", "turn": old.id}))
     assert "no recorded prompt tokens" in end["error"]["message"]
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import sqlalchemy as sa
 from hypothesis import strategies as st
 
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
-from chatapp.store import Store
+from chatapp.store import Conversation, Store
+from chatapp.store.schema import drafts
 from chatapp.turn import Message, Span, Timings, Turn, new_id
 
 ME, YOU = "owner-me", "owner-you"
@@ -21,6 +23,27 @@ def asked(
         turn.reply_text, turn.finish_reason = reply, "end"
         store.finish(turn)
     return turn
+
+
+def turns_of(store: Store, owner: str, conversation_id: str) -> list[Turn]:
+    """The visible path as it is stored, prompts included."""
+    return store.conversations.whole(owner, conversation_id).path()
+
+
+def all_of(store: Store, owner: str) -> list[Conversation]:
+    """Everything that somebody has."""
+    return [store.conversations.whole(owner, id) for id in store.conversations.ids(owner)]
+
+
+def put_draft(store: Store, owner: str, text: str) -> None:
+    """An unsent text, as earlier versions kept it."""
+    with store.database.write() as connection:
+        connection.execute(drafts.insert(), dict(owner=owner, key="new", text=text, updated=1.0))
+
+
+def drafts_of(store: Store, owner: str) -> list[str]:
+    with store.database.read() as connection:
+        return list(connection.execute(sa.select(drafts.c.text).where(drafts.c.owner == owner)).scalars())
 
 
 TEXT = st.text(st.characters(codec=None), max_size=30)  # any code point: NUL, half surrogates, what the escape itself uses

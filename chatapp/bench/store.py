@@ -10,7 +10,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from chatapp.settings import Settings
-from chatapp.store import Conversation, Store
+from chatapp.store import Conversation, Store, erase
 from chatapp.turn import Span, Timings, Turn, new_id
 
 OWNER = "bench"
@@ -33,20 +33,22 @@ def run(url: str, conversations: int = 10_000, turns: int = 20, *, repeats: int 
     store = Store(url)
     writer, started = Writer(random.Random(7)), time.perf_counter()
     for start in range(0, conversations, 200):
-        store.add(OWNER, list(writer.conversations(start, min(start + 200, conversations), turns)))
+        store.conversations.add(OWNER, list(writer.conversations(start, min(start + 200, conversations), turns)))
     filled = time.perf_counter() - started
     store.database.tidy()
-    ids = random.Random(1).choices(store.ids(OWNER), k=repeats)
+    ids = random.Random(1).choices(store.conversations.ids(OWNER), k=repeats)
     steps: dict[str, list[float]] = {
-        "list": timed(lambda n: store.conversations(OWNER), repeats),
-        "open": timed(lambda n: store.path(OWNER, ids[n]), repeats),
-        "search": [ms for query in writer.queries() for ms in timed(lambda n, q=query: store.conversations(OWNER, q), repeats)],
+        "list": timed(lambda n: store.conversations.listed(OWNER), repeats),
+        "open": timed(lambda n: store.outline(OWNER, ids[n]), repeats),
+        "search": [ms for query in writer.queries() for ms in timed(lambda n, q=query: store.conversations.listed(OWNER, q), repeats)],
         **reply(store, writer, ids),
     }
-    worst = {query: percentiles(timed(lambda n, q=query: store.conversations(OWNER, q), repeats))["p95"] for query in writer.queries()}
+    worst = {
+        query: percentiles(timed(lambda n, q=query: store.conversations.listed(OWNER, q), repeats))["p95"] for query in writer.queries()
+    }
     name = "sqlite" if store.database.sqlite else "postgresql"
     if not store.database.sqlite:
-        store.delete_all(OWNER)  # SQLite's file goes away with its folder
+        erase.everything(store.database, OWNER)  # SQLite's file goes away with its folder
     store.close()
     ms = {step: percentiles(times) for step, times in steps.items()}
     return {"database": name, "conversations": conversations, "turns": turns, "fill_s": round(filled, 1), "ms": ms, "search_p95_ms": worst}
@@ -54,7 +56,7 @@ def run(url: str, conversations: int = 10_000, turns: int = 20, *, repeats: int 
 
 def reply(store: Store, writer: "Writer", ids: list[str]) -> dict[str, list[float]]:
     """A reply of LONG_REPLY tokens below a long prompt: begin, flushes at its full length, finish."""
-    turns = [writer.turn(id, store.path(OWNER, id)[-1], tokens=LONG_REPLY) for id in ids]
+    turns = [writer.turn(id, store.conversations.whole(OWNER, id).path()[-1], tokens=LONG_REPLY) for id in ids]
     return {
         "begin": timed(lambda n: store.begin(replace(turns[n], reply_text="", reply_ids=[], logprobs=[], finish_reason="")), len(turns)),
         "progress": timed(lambda n: store.progress(replace(turns[n], finish_reason="")), len(turns)),

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
 from chatapp.chat.job import Job, Jobs
 from chatapp.engines.base import Engine
-from chatapp.errors import ChatError, NotFound
+from chatapp.errors import ChatError
 from chatapp.resident.admission import Admission, asked_from
 from chatapp.store import Store
 from chatapp.turn import Event, FinishReason, Turn
@@ -110,7 +110,7 @@ class Replies:
         """Its time has come: render what waited for anything, and hand the very ids to the engine."""
         engine = self.resident.engine
         if rendered_for is not engine:
-            turn.parent_id = (await asyncio.to_thread(store.turn, turn.owner, turn.id)).parent_id  # an earlier turn may be gone
+            turn.parent_id = await asyncio.to_thread(store.parent, turn.owner, turn.id)  # an earlier turn may be gone
             engine = await self._render(turn, beginning)
         return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
 
@@ -151,12 +151,6 @@ class Work:
 
 
 async def parent_of(turn: Turn, store: Store) -> str | None:
-    """The parent's id, checked to be the owner's and of this conversation."""
-    path = await asyncio.to_thread(store.path, turn.owner, turn.conversation_id)
-    if turn.parent_id == CURRENT_LEAF:
-        return path[-1].id if path else None
-    if turn.parent_id is not None:
-        parent = await asyncio.to_thread(store.turn, turn.owner, turn.parent_id)
-        if parent.conversation_id != turn.conversation_id:
-            raise NotFound("The message to go on from")
-    return turn.parent_id
+    """The parent's id, in a conversation that exists and is the owner's."""
+    leaf = await asyncio.to_thread(store.leaf, turn.owner, turn.conversation_id)
+    return leaf if turn.parent_id == CURRENT_LEAF else turn.parent_id  # that this one is in the conversation, begin() checks

@@ -35,7 +35,7 @@ class Chat:
         self.replies = Replies(resident, self.path, max_waiting, max_waiting_each)
         self.jobs, self.queue = self.replies.jobs, self.replies.queue
         self.meter = Meter(resident, self.path)
-        store.interrupt_running()
+        store.running.interrupt_dead()
 
     async def send(
         self,

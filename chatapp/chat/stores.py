@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from chatapp.errors import ChatError, NotFound
-from chatapp.store import Store
+from chatapp.store import Store, erase
 from chatapp.store.temporary import BYTES, CHATS, HOURS, TemporaryStore
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Stores:
             raise ChatError(GONE, status=404) from error
 
     async def _holds(self, owner: str, conversation_id: str) -> bool:
-        return self.temporary is not None and bool(await asyncio.to_thread(self.temporary.sizes, owner, [conversation_id]))
+        return self.temporary is not None and bool(await asyncio.to_thread(self.temporary.conversations.sizes, owner, [conversation_id]))
 
     async def forget(self, owner: str, conversation_id: str) -> None:
         """Erase a temporary chat that nobody will ask for again."""
@@ -64,12 +64,12 @@ class Stores:
         """Erase what was deleted long ago, and the temporary chats that were left alone, as of this Unix time."""
         if self.temporary is not None:
             await asyncio.to_thread(self.temporary.prune, now)
-        await asyncio.to_thread(self.kept.purge, now)
+        await asyncio.to_thread(erase.overdue, self.kept.database, now, shrink=False)
 
     async def erase(self, owner: str) -> None:
         """Everything of this owner, for good; what was temporary first: it goes also where the database cannot be written."""
         for store in filter(None, (self.temporary, self.kept)):
-            await asyncio.to_thread(store.delete_all, owner)
+            await asyncio.to_thread(erase.everything, store.database, owner)
 
     def close(self) -> None:
         """Drop what was temporary; the database belongs to whoever opened it."""

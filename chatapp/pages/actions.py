@@ -94,10 +94,10 @@ class ListActions:
         self.store = chat.store
         self.doing: dict[str, Callable[[str, Manage], Awaitable[Any]]] = {
             "rename": self.rename,
-            "pin": lambda owner, ask: asyncio.to_thread(self.store.pin, owner, ask.id, True),
-            "unpin": lambda owner, ask: asyncio.to_thread(self.store.pin, owner, ask.id, False),
+            "pin": lambda owner, ask: asyncio.to_thread(self.store.conversations.pin, owner, ask.id, True),
+            "unpin": lambda owner, ask: asyncio.to_thread(self.store.conversations.pin, owner, ask.id, False),
             "delete": self.delete,
-            "restore": lambda owner, ask: asyncio.to_thread(self.store.restore, owner, ask.id),
+            "restore": lambda owner, ask: asyncio.to_thread(self.store.conversations.restore, owner, ask.id),
             "erase": self.erase,
         }
 
@@ -112,11 +112,11 @@ class ListActions:
         title = " ".join(ask.title.split())[:MAX_TITLE]
         if not title:
             raise ChatError("A title cannot be empty. The old one stays.", status=422)
-        await asyncio.to_thread(self.store.rename, owner, ask.id, title)
+        await asyncio.to_thread(self.store.conversations.rename, owner, ask.id, title)
 
     async def delete(self, owner: str, ask: Manage) -> None:
         await self.chat.stop_all(owner, ask.id)
-        await asyncio.to_thread(self.store.delete, owner, ask.id)
+        await asyncio.to_thread(self.store.conversations.delete, owner, ask.id)
 
     async def erase(self, owner: str, ask: Manage) -> None:
         """Everything of this visitor, temporary chats too."""

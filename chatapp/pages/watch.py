@@ -59,8 +59,8 @@ class Watcher:
 
     async def rows(self, owner: str, query: str, rows: int) -> dict[str, Any]:
         """The first rows, newest first, how many there are, and the query that they answer."""
-        found = await asyncio.to_thread(self.chat.store.conversations, owner, query, min(max(rows, 1), MOST_ROWS))
-        total = len(found) if query.strip() else await asyncio.to_thread(self.chat.store.count, owner)
+        found = await asyncio.to_thread(self.chat.store.conversations.listed, owner, query, min(max(rows, 1), MOST_ROWS))
+        total = len(found) if query.strip() else await asyncio.to_thread(self.chat.store.conversations.count, owner)
         return signed({"query": query, "total": total, "rows": [asdict(summary) for summary in found]})
 
 

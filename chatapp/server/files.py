@@ -47,6 +47,6 @@ def routes(store: Store) -> list[Route]:
 def exported(store: Store, owner: str, conversation: str | None, kind: str) -> tuple[str, Iterator[str]]:
     """(file name, pieces of text) of one or all conversations. Raises ChatError for an unknown kind."""
     pieces = transfer.export(store, owner, kind, conversation)
-    what = store.summary(owner, conversation).title if conversation else "chats"
+    what = store.conversations.summary(owner, conversation).title if conversation else "chats"
     name = re.sub(r"[^\w-]+", "-", what).strip("-")[:60] or "chat"
     return f"{name}-{date.today().isoformat()}{transfer.SUFFIXES[kind]}", map(strict_json.text, pieces)

@@ -14,6 +14,9 @@ from chatapp.store.schema import conversations, drafts, turns
 from chatapp.store.tree import leaf_after, subtree
 from chatapp.store.write import head, place, tree
 
+DELETED_DAYS = 30
+"""How long a deleted conversation can be brought back."""
+
 LONG_AGO = 0.0
 """As the time of a soft delete: nobody may restore it, the purge takes it."""
 
@@ -25,6 +28,8 @@ PAUSE = 0.005
 
 MERGED = 500
 """Pages of the search index merged in one transaction: a tenth of a second."""
+
+DAY = 86400.0
 
 WORTH_VACUUM = 0.25
 """Share of free pages above which the file is rewritten smaller."""
@@ -61,6 +66,14 @@ def everything(database: Database, owner: str) -> int:
         count = connection.execute(mine.values(deleted=LONG_AGO)).rowcount
     purge(database, LONG_AGO + 1)
     return count
+
+
+def overdue(database: Database, now: float, *, shrink: bool = True) -> int:
+    """Erase what was deleted DELETED_DAYS before this Unix time, and say how many conversations that were.
+
+    Without `shrink` a file keeps its size: the next start, or everything(), makes it smaller.
+    """
+    return purge(database, now - DELETED_DAYS * DAY, shrink=shrink)
 
 
 def purge(database: Database, before: float, *, shrink: bool = True) -> int:

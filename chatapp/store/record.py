@@ -83,11 +83,6 @@ def title_of(text: str) -> str:
     return " ".join(text.split())[:60].rstrip() or "New chat"
 
 
-def document(conversations: Sequence[Conversation]) -> dict[str, Any]:
-    """The export of these conversations."""
-    return {"format": FORMAT, "version": VERSION, "conversations": [c.as_dict() for c in conversations]}
-
-
 def read_document(data: Mapping[str, Any], owner: str) -> list[Conversation]:
     """Conversations from our own export. Raises ChatError that names the conversation and the field."""
     if data.get("format") != FORMAT or not isinstance(data.get("conversations"), list):

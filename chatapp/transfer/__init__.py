@@ -37,16 +37,16 @@ def export(store: Store, owner: str, kind: str, conversation_id: str | None = No
     """The file, piece by piece: one conversation, or all of the owner's, oldest first."""
     if kind not in SUFFIXES:
         raise ChatError(f"There is no export named {kind!r}.{closest(kind, SUFFIXES)} Choose from: {', '.join(SUFFIXES)}.", status=422)
-    found = _all(store, owner) if conversation_id is None else iter([store.conversation(owner, conversation_id)])
+    found = _all(store, owner) if conversation_id is None else iter([store.conversations.whole(owner, conversation_id)])
     writers: dict[str, Callable[[Iterator[Conversation]], Iterator[str]]] = {"markdown": _markdown, "json": _json, "jsonl": _jsonl}
     return writers[kind](found)
 
 
 def _all(store: Store, owner: str) -> Iterator[Conversation]:
     """Without those that are deleted while the others are written."""
-    for id in store.ids(owner):
+    for id in store.conversations.ids(owner):
         try:
-            found = store.conversation(owner, id)
+            found = store.conversations.whole(owner, id)
         except NotFound:
             continue
         yield found
@@ -55,10 +55,10 @@ def _all(store: Store, owner: str) -> Iterator[Conversation]:
 def import_file(store: Store, owner: str, data: bytes) -> Imported:
     """Take in what the owner does not have yet, or nothing if any of it is wrong. Raises ChatError that says what, and where."""
     kind, conversations = read(data, owner)
-    here = store.sizes(owner, [c.id for c in conversations])
+    here = store.conversations.sizes(owner, [c.id for c in conversations])
     known = [c.id for c in conversations if here.get(c.id, -1) >= len(c.turns)]
     new = [c for c in conversations if here.get(c.id, -1) < len(c.turns)]
-    return Imported(kind, tuple(store.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
+    return Imported(kind, tuple(store.conversations.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
 
 
 def read(data: bytes, owner: str) -> tuple[str, list[Conversation]]:

@@ -81,7 +81,7 @@ def test_the_whole_list_can_be_reached_and_an_old_chat_is_never_called_nothing(p
     for n in range(260):
         turn = Turn(owner, f"{n:032x}", f"question {n}", reply_text="Yes.", finish_reason="end", created=1000.0 + n)
         old.append(Conversation(turn.conversation_id, f"Conversation {n}", 1000.0 + n, 1000.0 + n, False, turn.id, [turn]))
-    site.store.add(owner, old)
+    site.store.conversations.add(owner, old)
     page.reload()
     rows = page.locator("#conversations .open")
     expect(page.get_by_role("button", name="Show more: 161 older conversations")).to_be_attached()

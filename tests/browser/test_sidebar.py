@@ -97,7 +97,7 @@ def test_nothing_is_called_deleted_that_the_server_did_not_delete(two: Page, sit
     id = two.evaluate("chatapp.view.conversation")
     with site.chat.store.database.read() as connection:
         owner = connection.execute(sa.text("select owner from conversations where id = :id"), {"id": id}).scalar()
-    site.chat.store.delete(owner, id)
+    site.chat.store.conversations.delete(owner, id)
     entry(two, "pears").hover()
     two.get_by_role("button", name="Delete about pears").click()
     expect(two.locator(".toast.failed")).to_contain_text("not found")
