@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
+from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
 from chatapp.resident.slot import Resident
@@ -70,7 +71,7 @@ def serve(
         yield
         await chat.shutdown()
 
-    with gr.Blocks(analytics_enabled=False) as demo:
+    with Page(analytics_enabled=False) as demo:
         gr.Markdown("page")
         if build:
             build(chat)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
 
+import httpx2
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -39,6 +41,18 @@ def test_the_whole_reply_comes_with_the_settings_asked_for(scripted: Scripted, c
     reply = connect().predict("Hi", temperature=0, top_k=3, max_tokens=50, seed=7, stop="a\nb", api_name="/chat")
     assert reply == "Hello world"
     assert scripted.samplings == [Sampling(temperature=0, top_k=3, max_tokens=50, seed=7, stop=("a", "b"))]
+
+
+def test_values_by_position_keep_their_places_and_later_settings_may_be_left_out(site: Site, scripted: Scripted) -> None:
+    places = {"message": "Hi", "system": "", "temperature": 0, "top_p": 1, "top_k": 3, "max_tokens": 50, "min_p": 0.1}
+    places |= {"repetition_penalty": 1.1, "seed": 7, "stop": "a", "conversation_id": ""}
+    for more in ([], [0.5]):
+        call = f"{site.url}/gradio_api/call/chat"
+        event = httpx2.post(call, json={"data": [*places.values(), *more]}).json()["event_id"]
+        assert "event: complete" in httpx2.get(f"{call}/{event}").text
+    values = {name: places[name] for name in list(places)[2:9]}
+    expected = Sampling(**values, stop=("a",))
+    assert scripted.samplings == [expected, replace(expected, typical_p=0.5)]
 
 
 def test_the_reply_grows_while_the_model_writes_and_ends_whole(scripted: Scripted, connect: Callable[[], Client]) -> None:

@@ -20,7 +20,7 @@ from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.pages.reader import Reader
 from chatapp.resident.admission import asked_from
-from chatapp.sampling import SAMPLING_PARAMS, Sampling
+from chatapp.sampling import SAMPLING_PARAMS, Sampling, SamplingParam
 from chatapp.server.security import address_of, owner_of
 from chatapp.turn import Turn
 
@@ -28,6 +28,11 @@ STEP_SECONDS = 0.1
 """Between two updates: each costs the server about a millisecond and the client three, on the cores the model may need."""
 MAX_NAMES = 10_000
 CONVERSATION_ID = re.compile(r"[0-9a-f]{32}")
+BY_POSITION = ("temperature", "top_p", "top_k", "max_tokens", "min_p", "repetition_penalty")
+"""Plain HTTP gives values by position: message, system, these, seed, stop, conversation_id. What came later stands behind, and may be
+left out."""
+
+LATER = tuple(param for param in SAMPLING_PARAMS if param.name not in BY_POSITION)
 SETTINGS = (*(param.name for param in SAMPLING_PARAMS), "seed")
 
 
@@ -35,14 +40,19 @@ def _parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Pa
     return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
+def _setting(param: SamplingParam) -> Parameter:
+    return _parameter(param.name, type(param.default), param.default)
+
+
 SIGNATURE = Signature(
     [
         _parameter("message", str),
         _parameter("system", str, ""),
-        *(_parameter(param.name, type(param.default), param.default) for param in SAMPLING_PARAMS),
+        *(_setting(param) for param in SAMPLING_PARAMS if param.name in BY_POSITION),
         _parameter("seed", int | None, None),
         _parameter("stop", str, ""),
         _parameter("conversation_id", str, ""),
+        *(_setting(param) for param in LATER),
         _parameter("request", gr.Request, None),
     ],
     return_annotation=str,
@@ -100,6 +110,13 @@ def add(chat: Chat) -> None:
     reply.__signature__ = SIGNATURE
     reply.__annotations__ = {name: parameter.annotation for name, parameter in SIGNATURE.parameters.items()}
     gr.api(reply, api_name="chat", concurrency_limit=None)
+
+
+def complete(values: list[Any]) -> None:
+    """Append the defaults of later settings that a call by position leaves out."""
+    missing = len(SIGNATURE.parameters) - 1 - len(values)  # the request is Gradio's
+    if 0 < missing <= len(LATER):
+        values += [param.default for param in LATER[-missing:]]
 
 
 async def begun(chat: Chat, owner: str, message: str, conversation: str | None, *, anew: bool, **how: Any) -> Turn:

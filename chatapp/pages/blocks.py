@@ -22,6 +22,8 @@ class Page(gr.Blocks):
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         if block_fn.fn is None:
             raise gr.Error("The server has no part in this event. Reload the page.", print_exception=False)
+        if block_fn.api_name == "chat":
+            api_endpoint.complete(inputs)
         if (given := len(inputs)) < (needed := len(block_fn.inputs)):
             raise gr.Error(f"The page sent {given} values where {needed} are needed. Reload the page.", print_exception=False)
 
