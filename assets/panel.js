@@ -33,7 +33,7 @@
 
   function headline(pieces) {
     const line = app.$("#headline");
-    if (pieces.length > 12 || line.dataset.real) return;
+    if (!pieces.length || pieces.length > 12 || line.dataset.real) return;
     line.dataset.real = "1";
     line.setAttribute("aria-label", pieces.map(([text]) => text).join(""));
     const token = ([text, id]) => app.el("span", { class: "token", "aria-hidden": "true" }, text, app.el("i", {}, String(id)));

@@ -43,6 +43,9 @@ class Prompt:
     dropped_messages        how many whole oldest messages were left out for space
     escaped_special_tokens  special-token strings a person typed, encoded as plain text
     date                    the date handed to the template, ISO, so that an old turn stays true
+    prefix_tokens           how many of its last ids are the reply's given beginning
+
+    An engine that takes messages has no ids, and `text` is what they say.
     """
 
     ids: tuple[int, ...]
@@ -52,6 +55,7 @@ class Prompt:
     dropped_messages: int = 0
     escaped_special_tokens: tuple[str, ...] = ()
     date: str = ""
+    prefix_tokens: int = 0
 
 
 @dataclass(frozen=True)

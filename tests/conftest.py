@@ -18,6 +18,8 @@ os.environ.update(
 import pytest
 
 from chatapp.engines.base import Capabilities, Card, versions
+from chatapp.engines.text import end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.models.identity import revision_of
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
@@ -167,6 +169,8 @@ class Scripted:
             versions=versions("transformers", "tokenizers"),
         )
         self.capabilities = Capabilities(context, tuple(Sampling().steps()), concurrency=concurrency)
+        self.tokens = ChatTokenizer(tokenizer, end_ids(tokenizer), context)
+        self.render, self.budget = self.tokens.render, self.tokens.budget
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         self.fed.append(tuple(prompt_ids))

@@ -84,6 +84,11 @@ def test_the_chat_template_is_applied_in_one_file_only() -> None:
     assert [p.name for p in FILES if "render_jinja_template(" in p.read_text()] == ["sandbox_child.py"]
 
 
+def test_an_engine_may_lack_a_tokenizer_so_only_engines_and_xray_read_it() -> None:
+    readers = {room(p) for p in FILES if "engine.tokenizer" in p.read_text()}
+    assert readers <= {"engines", "xray", "bench"}
+
+
 def test_no_module_is_called_utils_or_core() -> None:
     assert [p for p in FILES if p.stem in ("utils", "core", "helpers")] == []
 

@@ -23,6 +23,8 @@ import psutil
 from chatapp.bench.processes import Tree, free_port
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.text import end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
@@ -67,6 +69,8 @@ class Clock:
         self.tokenizer = tokenizer
         self.card = Card("clock", "", 0, "clock", "cpu", "none", "a benchmark", 32_768)
         self.capabilities = Capabilities(32_768, tuple(Sampling().steps()))
+        self.tokens = ChatTokenizer(tokenizer, end_ids(tokenizer), 32_768)
+        self.render, self.budget = self.tokens.render, self.tokens.budget
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         yield Prefilled(reused=0)

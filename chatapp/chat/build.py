@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from chatapp import __version__, strict_json
 from chatapp.engines.base import Card, Engine
-from chatapp.engines.text import Detokenizer, end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why_another
-from chatapp.prompt.template import render, reply_room, stop_strings
+from chatapp.prompt.template import reply_room
 from chatapp.sampling import MAX_SEED, MAX_STOP_STRINGS, Sampling
 from chatapp.turn import Message, Prompt, Turn
 
@@ -27,29 +27,32 @@ class ReplyPrefix:
 
     def fits(self, card: Card) -> bool:
         """Whether the ids mean the same to this model; otherwise only the text can be used."""
-        known = self.source.prompt_ids and (self.kept or self.text == self.source.prefix_text)
+        if not self.source.prompt_ids or not (self.kept or self.text == self.source.prefix_text):
+            return False
         foreign = foreign_id((*self.source.prompt_ids, *self.kept), card.vocabulary) is not None
-        return bool(known) and not foreign and made_by(self.source).compare(card.id) == "same"
+        return not foreign and made_by(self.source).compare(card.id) == "same"
 
 
 def continued(turn: Turn, engine: Engine | None) -> ReplyPrefix:
     """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
     kept = tuple(turn.reply_ids)
-    if engine is None or not kept or not ReplyPrefix(turn, kept, turn.reply).fits(engine.card):
+    if engine is None or engine.tokens is None or not kept or not ReplyPrefix(turn, kept, turn.reply).fits(engine.card):
         return ReplyPrefix(turn, kept, turn.reply)
-    if kept[-1] in end_ids(engine.tokenizer):
+    if kept[-1] in engine.tokens.ends:
         kept = kept[:-1]
-    text = _decoded(turn, kept, engine)
+    text = _decoded(turn, kept, engine.tokens)
     return ReplyPrefix(turn, kept, turn.prefix_text + text if text.startswith(turn.reply_text) else turn.reply)
 
 
 def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyPrefix:
     """The reply up to `position`, then another token. Raises ChatError when that token cannot stand there."""
+    if engine.tokens is None:
+        raise ChatError(f"The {engine.card.engine} engine gives text, not token ids, so no branch can begin at one.", status=422)
     if not 0 <= position < len(turn.reply_ids):
         raise ChatError(f"Token {position} of a reply of {len(turn.reply_ids)} tokens does not exist.", status=422)
-    if not 0 <= token_id < len(engine.tokenizer):
-        raise ChatError(f"Token id {token_id} is outside the vocabulary of {len(engine.tokenizer)} entries.", status=422)
-    if token_id in end_ids(engine.tokenizer):
+    if not 0 <= token_id < len(engine.tokens):
+        raise ChatError(f"Token id {token_id} is outside the vocabulary of {len(engine.tokens)} entries.", status=422)
+    if token_id in engine.tokens.ends:
         raise ChatError("That token ends the reply, so nothing can follow it. Choose another one.", status=422)
     kept = (*turn.reply_ids[:position], token_id)
     if not turn.prompt_ids:
@@ -57,12 +60,11 @@ def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyP
     if why := why_another(made_by(turn), engine.card.id):
         raise ChatError(f"{why} Regenerate it first.", status=409)
     refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
-    return ReplyPrefix(turn, kept, turn.prefix_text + _decoded(turn, kept, engine))
+    return ReplyPrefix(turn, kept, turn.prefix_text + _decoded(turn, kept, engine.tokens))
 
 
-def _decoded(turn: Turn, ids: Sequence[int], engine: Engine) -> str:
-    characters = Detokenizer(engine.tokenizer, prior=turn.prompt_ids[-turn.prefix_tokens :] if turn.prefix_tokens else ())
-    return "".join(characters.push(i) for i in ids)
+def _decoded(turn: Turn, ids: Sequence[int], tokens: ChatTokenizer) -> str:
+    return tokens.text_of(ids, turn.prompt_ids[-turn.prefix_tokens :] if turn.prefix_tokens else ())
 
 
 def clean(text: str) -> str:
@@ -108,23 +110,18 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
     return joined
 
 
-def build_prompt(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPrefix | None = None) -> tuple[Prompt, int]:
-    """The prompt of `turn`, whose earlier turns are `path`, and how many of its last ids are the reply's given beginning.
-
-    Raises ChatError with both numbers when it cannot fit.
-    """
+def build_prompt(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: ReplyPrefix | None = None) -> Prompt:
+    """The prompt of `turn`, whose earlier turns are `path`. Raises ChatError with both numbers when it cannot fit."""
     context = engine.capabilities.context
     messages = messages_of(path, system=turn.system, history=turn.history, user=turn.user)
     if beginning is not None and beginning.fits(engine.card) and quotes_only(beginning.source, messages):
-        prompt, prefix_tokens = _after(beginning), beginning.source.prefix_tokens + len(beginning.kept)
+        prompt = _after(beginning)
     else:
-        ids = engine.tokenizer.encode(strict_json.text(beginning.text), add_special_tokens=False) if beginning else ()
-        prompt = render(messages, engine.tokenizer, context=context, max_tokens=turn.sampling.max_tokens, prefill_ids=ids)
-        prefix_tokens = len(ids)
+        prompt = engine.render(messages, max_tokens=turn.sampling.max_tokens, prefix=beginning.text if beginning else "")
     if len(prompt.ids) >= context:
         full = f"This chat fills the context: {len(prompt.ids)} tokens, and the model holds {context}, reply included."
         raise ChatError(f"{full} Shorten it, or start a new chat.", status=413)
-    return prompt, prefix_tokens
+    return prompt
 
 
 def quotes_only(source: Turn, messages: Sequence[Message]) -> bool:
@@ -137,20 +134,22 @@ def _after(beginning: ReplyPrefix) -> Prompt:
     """The very ids of the old prompt and reply, never tokenized again: the model goes on from where it was."""
     old = beginning.source
     return Prompt(
-        (*old.prompt_ids, *beginning.kept), old.prompt_text, old.spans, (), old.dropped_messages, old.escaped_special_tokens, old.date
+        ids=(*old.prompt_ids, *beginning.kept),
+        text=old.prompt_text,
+        spans=old.spans,
+        dropped_messages=old.dropped_messages,
+        escaped_special_tokens=old.escaped_special_tokens,
+        date=old.date,
+        prefix_tokens=old.prefix_tokens + len(beginning.kept),
     )
 
 
-def stamp(turn: Turn, prompt: Prompt, prefix_tokens: int, engine: Engine) -> None:
+def stamp(turn: Turn, prompt: Prompt, engine: Engine) -> None:
     """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
     card, turn.seed = engine.card, effective_seed(turn.sampling, engine)
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
-    turn.dropped_messages, turn.escaped_special_tokens, turn.date, turn.prefix_tokens = (
-        prompt.dropped_messages,
-        prompt.escaped_special_tokens,
-        prompt.date,
-        prefix_tokens,
-    )
+    turn.dropped_messages, turn.escaped_special_tokens = prompt.dropped_messages, prompt.escaped_special_tokens
+    turn.date, turn.prefix_tokens = prompt.date, prompt.prefix_tokens
     turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
     turn.versions = {"chatapp": __version__, **card.versions}
 
@@ -165,5 +164,6 @@ def effective_seed(sampling: Sampling, engine: Engine) -> int | None:
 def engine_sampling(turn: Turn, engine: Engine) -> Sampling:
     """What the engine is asked for: at most the tokens the context still holds, and a base model's own stop strings."""
     room = reply_room(len(turn.prompt_ids), engine.capabilities.context, turn.sampling.max_tokens)
-    stop = dict.fromkeys((*stop_strings(engine.tokenizer), *filter(None, map(strict_json.text, turn.sampling.stop))))
+    own = engine.tokens.stop_strings if engine.tokens else ()
+    stop = dict.fromkeys((*own, *filter(None, map(strict_json.text, turn.sampling.stop))))
     return replace(turn.sampling, max_tokens=room, seed=turn.seed, stop=tuple(stop)[:MAX_STOP_STRINGS])

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from chatapp.chat.build import messages_of
-from chatapp.prompt.template import Budget, forecast
+from chatapp.prompt.template import Budget
 from chatapp.sampling import Sampling
 from chatapp.turn import Turn
 
@@ -34,8 +34,7 @@ class Meter:
         engine = self.resident.engine
         path = await self._turns(owner, conversation_id) if conversation_id else []
         messages = messages_of(path, system=system, user=text)
-        context, room = engine.capabilities.context, sampling.max_tokens
-        return await asyncio.to_thread(forecast, messages, engine.tokenizer, context=context, max_tokens=room)
+        return await asyncio.to_thread(engine.budget, messages, max_tokens=sampling.max_tokens)
 
     def forget(self, owner: str) -> None:
         """Hold nothing of what this owner said."""

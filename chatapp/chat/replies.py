@@ -102,8 +102,7 @@ class Replies:
     async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
         engine = self.resident.engine
         path = await self._path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
-        prompt, prefix_tokens = await asyncio.to_thread(build_prompt, turn, path, engine, beginning)
-        stamp(turn, prompt, prefix_tokens, engine)
+        stamp(turn, await asyncio.to_thread(build_prompt, turn, path, engine, beginning), engine)
         return engine
 
     async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:

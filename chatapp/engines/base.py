@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, foreign_id
+from chatapp.prompt.template import Budget
 from chatapp.sampling import STEP_PARAMS, Sampling
-from chatapp.turn import Event
+from chatapp.turn import Event, Message, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,11 +73,28 @@ class Card:
 
 
 class Engine(Protocol):
-    """A resident model that turns prompt ids into a stream of events."""
+    """A resident model that turns messages into a prompt, and a prompt into a stream of events.
+
+    tokens     its tokenizer, for what concerns ids: Continue and branches on the very tokens, the end of a reply. None for an engine that
+               takes messages and gives text: its prompts have no ids, and a reply goes on from its text
+    tokenizer  the same as transformers knows it, for X-ray alone
+    """
 
     card: Card
     capabilities: Capabilities
-    tokenizer: "PreTrainedTokenizerBase"
+    tokens: ChatTokenizer | None
+    tokenizer: "PreTrainedTokenizerBase | None"
+
+    def render(self, messages: Sequence[Message], *, max_tokens: int, prefix: str = "") -> Prompt:
+        """What the model is given to reply to the last message; `prefix` is the given beginning of that reply.
+
+        Whole oldest turns are left out where the context is short. Raises ChatError with both numbers where the last one does not fit.
+        """
+        ...
+
+    def budget(self, messages: Sequence[Message], *, max_tokens: int) -> Budget:
+        """What such a prompt would use of the context, quickly: asked at each key press."""
+        ...
 
     def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """Yield Prefilled once, then Tokens, then Finish.

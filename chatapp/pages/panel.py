@@ -61,7 +61,7 @@ def status(resident: Resident) -> dict[str, Any]:
     if resident.state != "ready":
         return shown
     engine = resident.engine
-    pieces = [[engine.tokenizer.decode([token]), token] for token in engine.tokenizer.encode(HEADLINE, add_special_tokens=False)]
+    pieces = [list(piece) for piece in engine.tokens.pieces(HEADLINE)] if engine.tokens else []
     card = engine.card
     named = {"model": card.model, "short": card.model.split("/")[-1], "facts": view.card_facts(card), "why": card.dtype_reason}
     return {**shown, **named, "context": f"{card.context:,} tokens", "headline": pieces, "limits": limits(engine.capabilities)}

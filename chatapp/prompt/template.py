@@ -164,7 +164,7 @@ class _Draft:
         made, kept = self.encoded[drop], self.kept(drop)
         spans = layout.spans(made.text, made.frame, made.slots, kept, control_tokens(self.tokenizer))
         dropped = sum(len(turn) for turn in self.turns[:drop])
-        return Prompt((*made.ids, *prefill_ids), made.text, spans, kept, dropped, made.guarded, self.date)
+        return Prompt((*made.ids, *prefill_ids), made.text, spans, kept, dropped, made.guarded, self.date, len(prefill_ids))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from chatapp.engines.batched.paged import (
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.memory import Forecast, free_bytes, weight_bytes
 from chatapp.engines.text import TextStream, end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token, new_id
@@ -100,6 +101,8 @@ class BatchedEngine:
         self._batch = self._start()
         self._untouched = keep_config_still(self.model)
         self.capabilities = self._capabilities(wanted)
+        self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
+        self.render, self.budget = self.tokens.render, self.tokens.budget
         self.card = replace(card, context=self.capabilities.context, memory=self._memory(free))
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:

@@ -26,6 +26,7 @@ from chatapp.engines.direct.lookup import Lookup
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
 from chatapp.engines.sampling import STEPS, logprob, processors, random_source, sample
 from chatapp.engines.text import TextStream, end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
@@ -68,6 +69,8 @@ class DirectEngine:
         # A wrong guess is cut off the cache again. In 16 bits the rounding of several rows together decided between near ties: other ids.
         self._draft = settings.draft if not reason and next(self.model.parameters()).dtype == torch.float32 else 0
         self.capabilities = Capabilities(context, STEPS, off={"prefix_reuse": reason} if reason else {})
+        self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
+        self.render, self.budget = self.tokens.render, self.tokens.budget
         self._caches = KVCaches(lambda: new_cache(self.model.config), number=0 if reason else settings.kv_caches, nbytes=settings.kv_bytes)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:

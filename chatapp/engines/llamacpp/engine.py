@@ -17,6 +17,7 @@ from chatapp.engines.llamacpp.marked_copy import streamable
 from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
+from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
 from chatapp.sampling import Sampling
@@ -93,6 +94,8 @@ class LlamaCppEngine:
         self._ends = end_ids(tokenizer)
         memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
+        self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
+        self.render, self.budget = self.tokens.render, self.tokens.budget
         self._copy = streamable(file, settings.data_dir, progress)
         try:
             progress(f"Starting llama.cpp with {gguf.name}", None)
