@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.build import ReplyPrefix
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Capabilities, Card
@@ -63,7 +64,7 @@ async def test_it_answers_and_no_branch_begins_at_one_of_its_tokens(chat: Chat, 
     assert (cut.reply, cut.finish_reason, cut.prompt_ids) == ("Far", "length", ())
     assert engine.rendered[-1] == ([Message("user", "Where are you?")], "")
     with pytest.raises(ChatError, match="gives text, not token ids"):
-        await chat.branch(ME, cut.id, 0, 5)
+        await actions.branch(chat, ME, cut.id, 0, 5)
 
 
 async def test_its_tokens_fit_no_engine_that_counts_ids(chat: Chat, scripted: Scripted) -> None:
