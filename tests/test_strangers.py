@@ -11,11 +11,12 @@ from gradio_client import Client
 
 from chatapp.pages import api_endpoint, reader
 from chatapp.server.security import new_cookie
+from tests.calls import call_data
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until
 
 CALL = "/gradio_api/call/chat"
-HELLO = {"data": ["Hi", "", 1, 1, 0, 2000, 0, 1, None, "", ""]}
+HELLO = {"data": call_data("Hi", max_tokens=2000)}
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def elsewhere(stranger: Visitor, target: Target) -> list[Try]:
             tries.append(Try(f"X-ray {view}", lambda view=view, asked=asked: stranger.look(view=view, **asked), nothing))
     tries.append(Try("X-ray load", lambda: stranger.ask("xray-load", turn=target.turn), nothing))
     for id in (target.conversation, target.turn):
-        tries.append(Try("/chat", lambda id=id: stranger.chat("hi", "", 0, 1, 1, 4, 0, 1, None, "", id), nothing))
+        tries.append(Try("/chat", lambda id=id: stranger.chat("hi", max_tokens=4, conversation_id=id), nothing))
         for name in ("user", "conversation", "conversation_id", "model"):
             body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2, name: id}
             tries.append(Try(f"/v1 {name}", lambda body=body: stranger.api(body), nothing))

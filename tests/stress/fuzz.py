@@ -123,7 +123,7 @@ async def alive(person: Visitor, what: str) -> Row:
     row = Row(what)
     sent = await person.act("send", text="Still there?", settings={"max_tokens": 4})
     row.check(sent.ok and sent.shown[-1]["line"]["reason"] in ("end", "length"), f"the page sends nothing any more: {sent.answer.words}")
-    row.check("event: complete" in (await person.chat("Hi", "", 0, 1, 1, 4, 0, 1, None, "", "")).lines, "/chat does not answer")
+    row.check("event: complete" in (await person.chat("Hi", max_tokens=4)).lines, "/chat does not answer")
     answer = await person.api({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2})
     row.check(answer.status == 200, f"/v1 answers {answer.status}")
     await fuzz_imports.all_exported(person, row)

@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from random import Random
 from typing import Any
 
+from tests.calls import call_data
 from tests.stress.part import Plan
 from tests.stress.report import Row
 from tests.stress.visitor import CUT, Answer, Visitor, filled
@@ -23,7 +24,7 @@ async def events(person: Visitor, random: Random, plan: Plan) -> Row:
     numbers = await events_of(person)
     for _ in range(plan.share(EVENTS, 12)):
         session, number = secrets.token_hex(8), random.choice(numbers)
-        body = {"data": ["Hi", "", 0, 1, 1, 2, 0, 1, None, "", ""], "event_data": None, "fn_index": number, "trigger_id": number}
+        body = {"data": call_data("Hi", max_tokens=2), "event_data": None, "fn_index": number, "trigger_id": number}
         changed, what = mutated(random, body)
         if isinstance(changed, dict):
             changed["session_hash"] = session

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
+from tests.calls import call_data
 from tests.stress.foreign import quiet
 from tests.stress.part import Plan
 from tests.stress.report import Row
@@ -51,7 +52,7 @@ async def flooded(what: str, greedy: Visitor, ask: Ask, other: Visitor) -> Row:
 
 async def call(greedy: Visitor, n: int, row: Row) -> bool:
     """/chat; nobody ever reads the answer."""
-    data = [f"{n} {ENDLESS}", "", 0, 1, 1, 2000, 0, 1, None, "", ""]
+    data = call_data(f"{n} {ENDLESS}", temperature=0, max_tokens=2000)
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             return (await greedy.client.post("/gradio_api/call/chat", json={"data": data})).status_code == 200

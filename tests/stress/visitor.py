@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from tests.calls import call_data
 from tests.stress.site import KEY
 
 SECONDS = 60.0
@@ -189,9 +190,9 @@ class Visitor:
                     pass
         return answer
 
-    async def chat(self, *data: Any, seconds: float = SECONDS) -> Answer:
+    async def chat(self, message: str, seconds: float = SECONDS, **given: Any) -> Answer:
         """/chat, as gradio_client calls it; ended when its last event came."""
-        called = await self.client.post("/gradio_api/call/chat", json={"data": data})
+        called = await self.client.post("/gradio_api/call/chat", json={"data": call_data(message, **given)})
         answer = Answer(called.status_code, [called.text])
         if called.status_code == 200:
             told = await self.read(self.client.stream("GET", f"/gradio_api/call/chat/{called.json()['event_id']}"), seconds)
