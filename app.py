@@ -29,6 +29,7 @@ def main(settings: Settings) -> None:
     from chatapp.pages.misread import handlers
     from chatapp.pages.routes import middleware, routes
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
+    from chatapp.resident.improve import improve
     from chatapp.resident.slot import Resident
     from chatapp.server import auth
     from chatapp.store import Store
@@ -37,7 +38,7 @@ def main(settings: Settings) -> None:
     store, resident = Store.open(settings), Resident(settings)
     resident.start()
     chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
-    loop = Loop(partial(keep_house, chat.stores, Clock()))
+    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.replies.queue.busy))
     demo = build(chat, resident, settings)
     _, url, public_url = demo.launch(
         server_name=settings.host,

@@ -273,7 +273,7 @@
           "p",
           { class: all ? "x-good" : r.differs === null ? "" : "x-note" },
           r.differs !== null
-            ? `Token ${r.differs + 1} of ${r.of} differs: it was ${r.expected}, now ${r.got === null ? "the reply ends" : r.got}.`
+            ? `Token ${r.differs + 1} of ${r.of} differs: it was ${r.expected}, now ${r.got === null ? "the reply ends" : r.got}. ${r.why}`
             : all
               ? `All ${r.of} tokens are the same.`
               : `${r.tokens} of ${r.of} tokens agree so far`,

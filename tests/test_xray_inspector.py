@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,15 @@ async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
     inspector = Inspector(resident)
     found = await inspected(inspector, scripted.card.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
+    inspector.close()
+
+
+async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(tiny_llama: Path, scripted: Scripted) -> None:
+    scripted.card = replace(scripted.card, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
+    resident = Resident.of(scripted)
+    resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
+    inspector = Inspector(resident)
+    assert (await inspected(inspector, scripted.card.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
     inspector.close()
 
 

@@ -51,6 +51,7 @@ class Card:
     advice      what would make it faster on this machine, in words
     vocabulary  entries of the model's embedding table: it can read the ids below this number, and no other
     versions    of the packages that make the reply, by name
+    shipped     number format of the file, where the weights that are served were made from it in another one
     """
 
     model: str
@@ -65,6 +66,7 @@ class Card:
     advice: str = ""
     vocabulary: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    shipped: str = ""
 
     @property
     def id(self) -> ModelId:

@@ -23,19 +23,20 @@ SAVING_SECONDS = 30.0
 
 
 class Loop:
-    """Remembers the event loop of the server, which runs in a thread of its own; `beside` goes on there beside the requests."""
+    """Remembers the event loop of the server, which runs in a thread of its own; what is `beside` goes on there beside the requests."""
 
     running: asyncio.AbstractEventLoop
 
-    def __init__(self, beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, *beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.beside = beside
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:
         self.running = asyncio.get_running_loop()
-        task = self.running.create_task(self.beside(), name="beside the requests")
+        tasks = [self.running.create_task(begin(), name="beside the requests") for begin in self.beside]
         yield
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 def save_chats(chat: Chat, loop: Loop, seconds: float = SAVING_SECONDS) -> bool:

@@ -96,6 +96,11 @@ class Admission:
     def running(self) -> int:
         return len(self._running)
 
+    @property
+    def busy(self) -> bool:
+        """Does anybody wait or run?"""
+        return bool(self._waiting or self._running)
+
     def close(self) -> None:
         """Stop looking out for the engine."""
         if self._watch is not None:

@@ -23,7 +23,12 @@ State = Literal["loading", "ready", "failed", "switching"]
 
 WAITING, READY, FAILED = Step("Waiting to load"), Step("Ready", 1.0), Step("Failed")
 
+NO_ROOM = "There is no memory for a second copy beside the first: the next start serves it."
+
 log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether somebody is still being answered."""
 
 
 def find_source(settings: Settings) -> "Source":
@@ -124,6 +129,26 @@ class Resident:
         await asyncio.shield(asyncio.wrap_future(self._settled))
         if error := switching.exception():
             raise ChatError(f"{wanted.model} could not be loaded: {in_words(error)}", status=getattr(error, "status", 500))
+
+    async def renew(self, engine: Engine, busy: Callable[[], bool]) -> None:
+        """Open the model once more and put it in the place of `engine` at a moment when nobody is being answered.
+
+        Nothing changes where `engine` is no longer the one. Raises ChatError where it cannot be opened, or would have less room.
+        """
+        source = self._find(self.settings)
+        if not fits_beside(source, engine.card.device):
+            raise ChatError(NO_ROOM)
+        opening = self._worker.submit(lambda: self._open(source, self.settings, lambda words, share: None))
+        new = await asyncio.shield(asyncio.wrap_future(opening))
+        try:
+            if new.capabilities.context < engine.capabilities.context:
+                raise ChatError(NO_ROOM)
+            while busy() and self._engine is engine:  # noqa: ASYNC110  what it waits for has no event
+                await asyncio.sleep(LOOK_EVERY)
+            if self.state == "ready" and self._engine is engine:
+                self._engine, new = new, engine
+        finally:
+            await asyncio.to_thread(new.close)
 
     def close(self) -> None:
         """Stop every reply and free the model; a model still being loaded is freed when it comes."""

@@ -99,7 +99,7 @@ class InspectedModels:
                 self.more = None  # freed before the next one comes
             loaded = read_weights(name, engine, settings, told)
             id, model, tokenizer = loaded.facts.id, module.twin(loaded.model), loaded.tokenizer
-            note = "recomputed in float32"
+            note = "recomputed in float32" + (f" from the shipped {engine.card.shipped} weights" if engine and engine.card.shipped else "")
         made = InspectedModel(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
         if engine is None:
             self.more = made

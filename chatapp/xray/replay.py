@@ -19,7 +19,10 @@ LOOK_EVERY = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """A replay so far: `tokens` generated of `of`; `differs` is the index of the first token that is another one, None while all agree."""
+    """A replay so far: `tokens` generated of `of`; `differs` is the index of the first token that is another one, None while all agree.
+
+    `why` says so where other numbers than the engine's work explain a difference.
+    """
 
     tokens: int
     of: int
@@ -27,6 +30,7 @@ class Progress:
     expected: int | None = None
     got: int | None = None
     text: str = ""
+    why: str = ""
 
 
 def card(turn: Turn) -> dict[str, Any]:
@@ -85,6 +89,13 @@ async def in_line(queue: Admission, ticket: Ticket) -> AsyncIterator[Step]:
         yield Step("The model writes the reply again")
 
 
+def other_format(turn: Turn, engine: Engine) -> str:
+    """What a difference may come from before the engine is to blame, in words; empty where the weights have the recorded format."""
+    if turn.dtype in ("", engine.card.dtype):
+        return ""
+    return f"It was written with weights in {turn.dtype}, and they are {engine.card.dtype} now: that alone can choose another token."
+
+
 async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
     """Generate again from the recorded prompt ids and compare id by id; ends at the first difference or after the last token."""
     refuse(turn, engine)
@@ -97,9 +108,9 @@ async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
             expected = turn.reply_ids[seen]
             text += event.text
             if event.id != expected:
-                yield Progress(seen, of, seen, expected, event.id, text)
+                yield Progress(seen, of, seen, expected, event.id, text, other_format(turn, engine))
                 return
             seen += 1
             yield Progress(seen, of, text=text)
     if seen < of:
-        yield Progress(seen, of, seen, turn.reply_ids[seen], None, text)
+        yield Progress(seen, of, seen, turn.reply_ids[seen], None, text, other_format(turn, engine))

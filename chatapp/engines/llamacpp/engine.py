@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence, Set
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.gguf_file import GgufFile, parts, read_gguf
+from chatapp.engines.llamacpp.better_kind import WHY
 from chatapp.engines.llamacpp.client import Gone, events
-from chatapp.engines.llamacpp.marked_copy import streamable
+from chatapp.engines.llamacpp.marked_copy import remaking, streamable
 from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
@@ -21,7 +22,6 @@ from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
 from chatapp.sampling import Sampling
-from chatapp.tasks import Cancelled
 from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
@@ -81,41 +81,49 @@ class Room:
 
 
 class LlamaCppEngine:
-    """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot."""
+    """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot.
+
+    A number format `better` than the file's own (better_kind.py) is served where a copy in it was made; improvement() makes it.
+    """
 
     def __init__(
-        self, gguf: Path, tokenizer: "PreTrainedTokenizerBase", facts: "Facts", settings: "Settings", progress: "Progress"
+        self,
+        gguf: Path,
+        tokenizer: "PreTrainedTokenizerBase",
+        facts: "Facts",
+        settings: "Settings",
+        progress: "Progress",
+        better: str = "",
     ) -> None:
         file = read_gguf(gguf)
         _check_vocabulary(file, tokenizer)
+        self._file, self._better, self._data_dir = file, better, settings.data_dir
         free = free_bytes("cpu")
-        room = divide(file, settings.people, settings.context, free)
+        divide(file, settings.people, settings.context, free)  # refuses before anything is copied
         self.tokenizer = tokenizer
         self._ends = end_ids(tokenizer)
-        memory = Forecast(weight_bytes(file), file.cache_bytes, settings.people, room.context, free)
+        with ExitStack() as undo:
+            self._copy = streamable(file, settings.data_dir, progress, better)
+            undo.callback(self._copy.close)
+            served = replace(file, path=self._copy.path)
+            room = divide(served, settings.people, settings.context, free)
+            progress(f"Starting llama.cpp with {gguf.name}", None)
+            self.server = NativeServer(server_options(self._copy.path, room, settings), gguf.name)
+            undo.callback(self.server.close)
+            self.server.address()
+            undo.pop_all()
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        self._copy = streamable(file, settings.data_dir, progress)
-        try:
-            progress(f"Starting llama.cpp with {gguf.name}", None)
-        except Cancelled:
-            self._copy.close()
-            raise
-        self.server = NativeServer(_options(self._copy.path, room, settings), gguf.name)
-        try:
-            self.server.address()
-        except ChatError:
-            self.close()
-            raise
-        facts, faster = replace(facts, context=room.context), advice(self.server.units, cpu_flags())
+        memory = Forecast(weight_bytes(served), file.cache_bytes, settings.people, room.context, free)
         self.card = Card(
             engine="llamacpp",
-            **asdict(facts),
+            **asdict(_as_served(facts, self._copy.kind, room.context)),
             memory=str(memory),
-            advice=faster,
+            advice=advice(self.server.units, cpu_flags()),
             vocabulary=len(file.tokens),
             versions=native_version() | versions("transformers", "tokenizers"),
+            shipped=facts.dtype if self._copy.kind else "",
         )
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
@@ -130,6 +138,10 @@ class LlamaCppEngine:
                     yield event
                 if reply.finished:
                     return
+
+    def improvement(self) -> Iterator[float] | None:
+        """Makes the copy in the better format, as remaking() does; None where that is served, or there is none."""
+        return None if self._copy.kind == self._better else remaking(self._file, self._data_dir, self._better)
 
     def close(self) -> None:
         """End the child process and free the model. Running replies fail at once."""
@@ -217,12 +229,19 @@ def advice(units: str, flags: Set[str]) -> str:
     return AMX_ADVICE if "amx_int8" in flags and "AMX_INT8 = 1" not in units else ""
 
 
+def _as_served(facts: "Facts", kind: str, context: int) -> "Facts":
+    """`kind`: the number format of a remade copy, '' for the file's own."""
+    format = {"dtype": f"{kind}, made from the shipped {facts.dtype}", "dtype_reason": WHY} if kind else {}
+    return replace(facts, context=context, **format)
+
+
 def weight_bytes(file: GgufFile) -> int:
     """Of all parts of the file, which are mapped as they are; code for AMX (`make native`) copies most of them in another order."""
     return sum(part.stat().st_size for part in parts(file.path))
 
 
-def _options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:
+def server_options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:
+    """What the child process is told, see child.py."""
     return {
         "model": str(model),
         "slots": settings.people,

@@ -1,4 +1,4 @@
-"""The copy of a GGUF file that llama.cpp's server can stream every token id from: one for each content, in data_dir/llamacpp.
+"""The copy of a GGUF file that llama.cpp's server can stream every id from: one for each content and number format, in data_dir/llamacpp.
 
 The server (tools/server, `process_token`) holds a token back while the text so far ends inside a character, and never sends the id of a
 token that it held back: of the three ids that spell 😀 only the last arrives. A token of the type CONTROL has no text, so nothing is held
@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from chatapp.engines.gguf_file import CONTROL, GgufFile, partial_tokens, parts
+from chatapp.engines.llamacpp.requantize import plan, requantized
 from chatapp.errors import ChatError
+from chatapp.models.hub import no_progress
 from chatapp.models.identity import file_fingerprint
 
 if TYPE_CHECKING:
@@ -39,16 +41,18 @@ FORM = "1"
 FICLONE = 0x40049409
 """Linux: let a file share the blocks of another until one of them is written (Btrfs, XFS, bcachefs)."""
 
+LOCK = "lock"
 CHUNK = 2**23
 SPARE = 2**26
 """Bytes: copied at a time; left free on the disk."""
 
 
 class GgufCopy:
-    """A file for llama.cpp. Nobody removes it before close()."""
+    """A file for llama.cpp. Nobody removes it before close(). `kind` is the number format that its weights were given, '' for their own."""
 
-    def __init__(self, path: Path, lock: int | None = None) -> None:
+    def __init__(self, path: Path, lock: int | None = None, kind: str = "") -> None:
         self.path = path
+        self.kind = kind
         self._lock = lock
 
     def close(self) -> None:
@@ -57,15 +61,18 @@ class GgufCopy:
             self._lock = None
 
 
-def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress") -> GgufCopy:
+def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress", better: str = "") -> GgufCopy:
     """From which every id can be streamed: the file itself where all tokens are whole characters, else its copy, made once.
 
-    Split models keep their other parts by link. Raises ChatError with both sizes when the disk is too full.
+    A copy whose weights have the number format `better` is taken where remaking() has made one. Split models keep their other parts by
+    link. Raises ChatError with both sizes when the disk is too full.
     """
-    if not partial_tokens(gguf):
-        return GgufCopy(gguf.path)
     home = data_dir / "llamacpp"
-    folder = home / content(gguf)
+    remade = better and (home / _folder(gguf, better) / _name(gguf.path, gguf.path)).exists()
+    if not remade and not partial_tokens(gguf):
+        return GgufCopy(gguf.path)
+    kind = better if remade else ""
+    folder = home / _folder(gguf, kind)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _alone(home, progress):
@@ -73,9 +80,62 @@ def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress") -> GgufCopy
             if not _whole(folder, gguf):
                 _make(folder, gguf, progress)
             _write_sources(folder, {*_sources(folder), str(gguf.path.absolute())})
-            return GgufCopy(folder / _name(gguf.path, gguf.path), _locked(folder, shared=True))
+            return GgufCopy(folder / _name(gguf.path, gguf.path), _locked(folder, shared=True), kind)
     except OSError as error:
         raise ChatError(f"{gguf.path.name} could not be copied to {home}: {error}. Choose another folder with --data-dir.") from error
+
+
+def remaking(gguf: GgufFile, data_dir: Path, kind: str) -> Iterator[float]:
+    """Make the copy of a file (of one part) whose weights have another number format; yields the share done, goes on when asked to.
+
+    Other apps may start meanwhile; where one of them makes the same, this yields nothing. What was begun is removed when this fails or is
+    closed, and by a later start when this process was killed. Raises ChatError.
+    """
+    home = data_dir / "llamacpp"
+    folder = home / _folder(gguf, kind)
+    scratch = folder.with_name(f"{folder.name}.tmp")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _at_work(home, scratch) as free:
+            if free and not folder.exists():
+                yield from _remade(gguf, kind, scratch)
+                with _alone(home, no_progress):
+                    scratch.rename(folder)
+    except OSError as error:
+        raise ChatError(f"{gguf.path.name} could not be written as {kind} to {home}: {error}.") from error
+
+
+def _remade(gguf: GgufFile, kind: str, scratch: Path) -> Iterator[float]:
+    target = scratch / _name(gguf.path, gguf.path)
+    _check_room(plan(gguf, kind).size, gguf.path.name, target)
+    yield from requantized(gguf, target, kind)
+    with target.open("r+b") as new:
+        _mark(new, gguf)
+    _write_sources(scratch, {str(gguf.path.absolute())})
+
+
+@contextmanager
+def _at_work(home: Path, scratch: Path) -> Iterator[bool]:
+    """An empty folder that no other app removes, and that is gone afterwards; False where another app is at work in it."""
+    with _alone(home, no_progress):
+        scratch.mkdir(exist_ok=True)
+        lock = _locked(scratch, shared=False)
+        free = lock is not None or fcntl is None
+        for left in [path for path in scratch.iterdir() if path.name != LOCK] if free else ():
+            left.unlink()
+    if not free:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _folder(gguf: GgufFile, kind: str) -> str:
+    return content(gguf) + (f"-{kind}" if kind else "")
 
 
 def content(gguf: GgufFile) -> str:
@@ -121,11 +181,15 @@ def _copy(gguf: GgufFile, target: Path, progress: "Progress") -> None:
             while chunk := old.read(CHUNK):
                 new.write(chunk)
                 progress(what, old.tell() / size)
-        for token in partial_tokens(gguf):
-            new.seek(gguf.types_at + 4 * token)
-            new.write(struct.pack("<i", CONTROL))
-        new.flush()
-        os.fsync(new.fileno())  # before the rename: a power cut leaves no empty blocks under a whole file's name
+        _mark(new, gguf)
+
+
+def _mark(new: BinaryIO, gguf: GgufFile) -> None:
+    for token in partial_tokens(gguf):
+        new.seek(gguf.types_at + 4 * token)
+        new.write(struct.pack("<i", CONTROL))
+    new.flush()
+    os.fsync(new.fileno())  # before the rename: a power cut leaves no empty blocks under a whole file's name
 
 
 def _cloned(old: BinaryIO, new: BinaryIO) -> bool:
@@ -179,7 +243,7 @@ def _locked(folder: Path, *, shared: bool) -> int | None:
     """An open file that holds the lock of a folder, or None where others hold it in the other way. Some network disks have no locks."""
     if fcntl is None:
         return None
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:

@@ -1,0 +1,195 @@
+"""Weights that serve quicker are made beside the replies and put in place between two of them; what fails leaves all as it was."""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatapp.engines.base import Capabilities, Card
+from chatapp.errors import ChatError
+from chatapp.models.sources import Source
+from chatapp.resident.improve import TITLE, improve
+from chatapp.resident.slot import Resident
+from chatapp.sampling import Sampling
+from chatapp.settings import Settings
+from chatapp.tasks import Step
+from chatapp.turn import Token
+
+
+class Improvable:
+    """An engine of version `made`, whose better one takes three steps to make."""
+
+    def __init__(self, shop: "Shop") -> None:
+        self.shop, self.made, self.closed = shop, shop.made, False
+        self.card = Card("model", "", 0, "none", "cpu", "Q8_0" if shop.made else "Q4_1", "a test", 10)
+        self.capabilities = Capabilities(shop.context, ())
+        self.tokenizer = None
+
+    def improvement(self):
+        return None if self.made else self.shop.work()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Shop:
+    """Opens engines and makes the better one; `fail` ends that with a ChatError, `busy` says that replies are being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.folder.joinpath("model.gguf").write_bytes(b"small")
+        self.made = self.fail = self.busy = False
+        self.context = 10
+        self.steps = 0
+        self.opened: list[Improvable] = []
+
+    def find(self, settings: Settings) -> Source:
+        return Source("model", "embedded", gguf=self.folder / "model.gguf")
+
+    def open(self, source: Source, settings: Settings, progress) -> Improvable:
+        self.opened.append(Improvable(self))
+        return self.opened[-1]
+
+    def work(self):
+        for share in (0.25, 0.5, 1.0):
+            if self.fail and share > 0.25:
+                raise ChatError("The disk is full.")
+            self.steps += 1
+            yield share
+        self.made = True
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+async def resident(shop: Shop):
+    resident = Resident(Settings(), find=shop.find, open=shop.open)
+    resident.start()
+    await resident.wait_ready()
+    yield resident
+    resident.close()
+
+
+async def until(true) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+async def test_the_better_one_takes_the_place_of_the_first(resident: Resident, shop: Shop) -> None:
+    await improve(resident, lambda: shop.busy)
+    first, second = shop.opened
+    assert resident.engine is second and resident.card.dtype == "Q8_0" and first.closed and not second.closed
+    assert (resident.state, [(task.title, task.state) for task in resident.tasks.of("me")][0]) == ("ready", (TITLE, "done"))
+
+
+async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(resident: Resident, shop: Shop) -> None:
+    shop.busy = True
+    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    await until(lambda: shop.steps)
+    await asyncio.sleep(0.3)
+    task = resident.tasks.of("me")[0]
+    assert shop.steps == 1 and resident.state == "ready" and task.step == Step("Waiting until nobody is being answered", 0.25)
+    shop.busy = False
+    await improving
+    assert resident.card.dtype == "Q8_0"
+
+
+async def test_a_person_may_cancel_it(resident: Resident, shop: Shop) -> None:
+    shop.busy = True
+    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    await until(lambda: shop.steps)
+    resident.tasks.cancel("me", resident.tasks.of("me")[0].id, local=True)
+    await improving
+    assert resident.engine is shop.opened[0] and resident.tasks.of("me")[0].state == "cancelled" and not shop.made
+
+
+async def test_nobody_is_interrupted_by_the_change(resident: Resident, shop: Shop) -> None:
+    improving = asyncio.create_task(improve(resident, lambda: len(shop.opened) == 2 and not shop.busy))
+    await until(lambda: len(shop.opened) == 2)
+    await asyncio.sleep(0.3)
+    assert resident.engine is shop.opened[0] and not shop.opened[0].closed
+    shop.busy = True
+    await improving
+    assert resident.engine is shop.opened[1]
+
+
+async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(resident: Resident, shop: Shop, caplog) -> None:
+    shop.fail = True
+    with caplog.at_level(logging.WARNING):
+        await improve(resident, lambda: False)
+    assert resident.engine is shop.opened[0] and not shop.opened[0].closed and resident.tasks.of("me")[0].error == "The disk is full."
+    assert [record.getMessage() for record in caplog.records] == [
+        "The model goes on with the weights as they were shipped: The disk is full."
+    ]
+
+
+async def test_where_the_new_one_has_less_room_the_first_stays(resident: Resident, shop: Shop, caplog) -> None:
+    shop.context = 5
+    await improve(resident, lambda: False)
+    assert resident.engine is shop.opened[0] and shop.opened[1].closed and "the next start serves it" in caplog.text
+
+
+async def test_a_switch_meanwhile_wins(resident: Resident, shop: Shop) -> None:
+    shop.busy = True
+    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    await until(lambda: shop.steps)
+    await resident.switch("another")
+    chosen = resident.engine
+    shop.busy = False
+    await improving
+    assert resident.engine is chosen and not chosen.closed and shop.opened[-1].closed
+
+
+async def test_leaving_ends_the_work(resident: Resident, shop: Shop) -> None:
+    shop.busy = True
+    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    await until(lambda: shop.steps)
+    improving.cancel()
+    await asyncio.wait([improving])
+    shop.busy = False
+    await asyncio.sleep(0.3)
+    assert shop.steps == 1 and not shop.made
+
+
+async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_format(smol_gguf: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    settings = Settings(data_dir=tmp_path, engine="llamacpp", context=512, people=2, threads=2)
+    resident = Resident(settings)
+    resident.start()
+    first = await resident.wait_ready()
+    assert (first.card.dtype, first.card.shipped) == ("Q4_1", "")
+    await improve(resident, lambda: False)
+    card = resident.card
+    said = {"dtype": "Q8_0, made from the shipped Q4_1", "shipped": "Q4_1", "dtype_reason": card.dtype_reason, "memory": card.memory}
+    assert card == replace(first.card, **said) and "reads prompts faster" in card.dtype_reason
+    assert first.card.memory.startswith("98.4 MB weights") and card.memory.startswith("0.1 GB weights")
+    await check_replies(resident.engine)
+    resident.close()
+    again = Resident(settings)
+    again.start()
+    assert (await again.wait_ready()).card.dtype == card.dtype and copies(tmp_path) == 1
+    again.close()
+
+
+def copies(folder: Path) -> int:
+    return len([*folder.glob("llamacpp/*/model.gguf")])
+
+
+async def check_replies(engine) -> None:
+    parrot = "🦜"
+    say = [{"role": "user", "content": f"Repeat exactly: {parrot * 8}"}]
+    chat = [*say, {"role": "assistant", "content": parrot * 8}, *say]
+    prompt = engine.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
+    emoji = engine.tokenizer.encode(parrot, add_special_tokens=False)
+    events = [event async for event in engine.generate(prompt, Sampling(temperature=0.0, max_tokens=30))]
+    tokens = [event for event in events if isinstance(event, Token)]
+    assert [token.id for token in tokens][: 3 * len(emoji)] == 3 * emoji and len(tokens) == 30
+    assert "".join(token.text for token in tokens).startswith(3 * parrot)
