@@ -40,6 +40,12 @@ def test_the_better_of_the_two_serves_is_compared() -> None:
     assert ratios(Plan(Settings(), 1, 8, 8, (8,), True), results)["eight_vs_serve"] == pytest.approx([4.0])
 
 
+def test_a_new_prompt_is_compared_with_the_serve_that_reads_it_sooner_in_seconds() -> None:
+    results = Results(turns={"engine": [(0.1, 0.11)]})
+    results.shared = {"engine": [(1.0, 0.1), (1.2, 0.1)], "serve": [(2.0, 2.0), (2.0, 2.0)], "serve_batching": [(0.5, 0.1), (0.8, 0.1)]}
+    assert ratios(Plan(Settings(), 2, 8, 8, (8,), True), results)["new_prompt_vs_serve"] == pytest.approx([2.0, 1.5])
+
+
 class Sleeper:
     """A way that says at once what it was asked."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from chatapp.bench import matrix, report
 from chatapp.bench.matrix import Plan, Stage
 from chatapp.bench.measure import Way
-from chatapp.engines import open_engine
+from chatapp.engines import improvement, open_engine
 from chatapp.engines.base import Engine
 from chatapp.engines.cores import usable_cores
 from chatapp.errors import ChatError
@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
     parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
+    parser.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
     parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
@@ -60,6 +61,10 @@ def main(argv: list[str] | None = None) -> int:
         settings = settings.model_copy(update={"people": getattr(arguments, "people", PEOPLE), "context": settings.context or CONTEXT})
         refuse_tokens(arguments.tokens, settings.context)
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
+        if arguments.formats:
+            from chatapp.bench import formats
+
+            return formats.main(settings, arguments.repeats, *tokens)
         plan = Plan(settings, arguments.repeats, *tokens, tuple(arguments.crowds), arguments.peers)
         asyncio.run(engines(plan))
         return 0
@@ -90,7 +95,7 @@ async def engines(plan: Plan) -> None:
     settings, threads = plan.settings, plan.settings.threads or usable_cores()
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
     folder = folder_of(source, settings)
-    engine = open_engine(source, settings, lambda words, share: None)
+    engine = improved(source, settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.close)
         ways = await matrix.open_ways(plan, engine, source, folder, threads, stack)
@@ -98,16 +103,27 @@ async def engines(plan: Plan) -> None:
         stack.callback(stage.close)
         results = await matrix.measure(plan, stage)
     found = report.ratios(plan, results)
-    print(report.table(plan, engine.card, results, ceilings(engine, source, stage.ways), threads))
+    print(report.table(plan, engine.card, results, ceilings(engine, stage.ways), threads))
     print("\nRatios, each the median of the runs (lowest-highest)\n" + report.ratio_lines(found))
     print(json.dumps(report.summary(plan, engine.card, results, found)))
 
 
-def ceilings(engine: Engine, source: Source, ways: dict[str, Way]) -> dict[str, float]:
+def improved(source: Source, settings: Settings) -> Engine:
+    """The engine as it is from a second start on."""
+    engine = open_engine(source, settings, lambda words, share: None)
+    if (steps := improvement(engine)) is None:
+        return engine
+    for _ in steps:
+        pass
+    engine.close()
+    return open_engine(source, settings, lambda words, share: None)
+
+
+def ceilings(engine: Engine, ways: dict[str, Way]) -> dict[str, float]:
     """Tokens per second that reading all weights once for each token would allow."""
     naive = ways["naive"]
     quantized = engine.card.engine == "llamacpp"
-    ours = naive.bandwidth / (source.gguf.stat().st_size if quantized else naive.weight_bytes)
+    ours = naive.bandwidth / (Path(engine.server.options["model"]).stat().st_size if quantized else naive.weight_bytes)
     return {"engine": ours, "naive": naive.bandwidth / naive.weight_bytes} | ({"llamacpp": ours} if quantized else {})
 
 

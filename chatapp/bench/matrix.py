@@ -119,11 +119,11 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
     add(door)
     if plan.peers:
         if engine.card.engine == "llamacpp":
-            add(stack.enter_context(peers.bare_llama(engine, source.gguf)))
+            add(stack.enter_context(peers.bare_llama(engine)))
             guessing = open_engine(source, plan.settings.model_copy(update={"people": 1}), lambda words, share: None)
             stack.callback(guessing.close)
             add(doors.EngineWay(guessing, "guessing"))
-            if (native := stack.enter_context(peers.native_llama(engine, source.gguf))) is not None:
+            if (native := stack.enter_context(peers.native_llama(engine))) is not None:
                 add(native)
         # A quarter more room than llama.cpp's slots: the scheduler holds prompts back when its pages are nearly full.
         for room in (0, plan.settings.people * engine.card.context * 5 // 4):
@@ -163,19 +163,19 @@ async def _crowds(plan: Plan, stage: Stage, people: int, results: Results) -> No
 
 
 async def _first_tokens(plan: Plan, stage: Stage, repeat: int, results: Results) -> None:
-    """Turn 1 and turn 10 of a conversation, the first and the second person with one system prompt."""
+    """Turn 1 and turn 10 of a conversation, which takes the slow a minute, the first and the second person with one system prompt."""
     for name in stage.in_turn(repeat):
-        if name in ONE_MESSAGE or (repeat and name in SLOW):
+        if name in ONE_MESSAGE:
             continue
         try:
             async with stage.alone(name) as way:
-                turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
                 shared = await shared_system_prompt(way, Sampling(temperature=0.0, max_tokens=4), repeat)
+                results.shared.setdefault(name, []).append(shared)
+                if repeat == 0 or name not in SLOW:
+                    turns = await conversation(way, TURNS, Sampling(temperature=0.0, max_tokens=min(TURN_TOKENS, plan.tokens)), repeat)
+                    results.turns.setdefault(name, []).append((turns[0].first, turns[-1].first))
         except ChatError as error:
             print(error, file=sys.stderr, flush=True)
-            continue
-        results.turns.setdefault(name, []).append((turns[0].first, turns[-1].first))
-        results.shared.setdefault(name, []).append(shared)
 
 
 async def _copies(stage: Stage, repeat: int, results: Results) -> None:

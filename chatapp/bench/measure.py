@@ -130,10 +130,14 @@ async def conversation(way: Way, turns: int, sampling: Sampling, number: int) ->
 
 async def shared_system_prompt(way: Way, sampling: Sampling, number: int) -> tuple[float, float]:
     """Seconds to the first token with RULES never seen before, and for the next person who has the same RULES."""
-    rules = Message("system", f"You work for company {number}. {RULES}")
-    first = await way.reply([rules, Message("user", QUESTIONS[0])], sampling)
-    second = await way.reply([rules, Message("user", QUESTIONS[1])], sampling)
+    first = await way.reply([rules(number), Message("user", QUESTIONS[0])], sampling)
+    second = await way.reply([rules(number), Message("user", QUESTIONS[1])], sampling)
     return first.first, second.first
+
+
+def rules(number: int) -> Message:
+    """A system prompt that no cache has seen before."""
+    return Message("system", f"You work for company {number}. {RULES}")
 
 
 def cpu_seconds(way: Way) -> float:

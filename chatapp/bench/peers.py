@@ -29,21 +29,22 @@ PAGE = 32
 class LlamaWay:
     """llama.cpp's /completion, asked with ids by the quickest client we have, and with nothing else of ours but the samplers' order.
 
-    So it draws the same tokens as the engine, and as many.
+    So it draws the same tokens as the engine, and as many. `more` goes into each request.
     """
 
-    def __init__(self, name: str, address: Address, tree: Tree, tokenizer, context: int) -> None:
-        self.name, self.trees = name, (tree,)
-        self._address, self._tokenizer, self._context = address, tokenizer, context
+    def __init__(self, name: str, address: Address, tree: Tree, tokenizer, context: int, **more: bool) -> None:
+        self.name, self.trees, self.context = name, (tree,), context
+        self._address, self._tokenizer, self._more = address, tokenizer, more
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
         started, first, tokens, text = time.perf_counter(), 0.0, 0, []
-        prompt = render(messages, self._tokenizer, context=self._context, max_tokens=sampling.max_tokens)
+        prompt = render(messages, self._tokenizer, context=self.context, max_tokens=sampling.max_tokens)
         names = ("temperature", "top_k", "top_p", "min_p", "seed")
         body = {name: getattr(sampling, name) for name in names} | {
             "prompt": list(prompt.ids),
             "n_predict": sampling.max_tokens,
             "samplers": list(SAMPLERS.values()),
+            **self._more,
         }
         async for answer in events(self._address, "/completion", body | {"stream": True, "cache_prompt": True, "return_tokens": True}):
             if answer["stop"]:
@@ -55,9 +56,9 @@ class LlamaWay:
 
 
 @contextmanager
-def bare_llama(engine, gguf: Path) -> Iterator[LlamaWay]:
-    """The engine's own binary with its own threads, slots and context, on the original file and without speculation."""
-    native = NativeServer({**engine.server.options, "model": str(gguf), "draft": 0}, gguf.name)
+def bare_llama(engine) -> Iterator[LlamaWay]:
+    """The engine's own binary with its own file, threads, slots and context, without speculation."""
+    native = NativeServer({**engine.server.options, "draft": 0}, "llama.cpp")
     try:
         address = native.address()
         yield LlamaWay("llamacpp", address, Tree(native.pid), engine.tokenizer, engine.capabilities.context)
@@ -66,7 +67,7 @@ def bare_llama(engine, gguf: Path) -> Iterator[LlamaWay]:
 
 
 @contextmanager
-def native_llama(engine, gguf: Path) -> Iterator[LlamaWay | None]:
+def native_llama(engine) -> Iterator[LlamaWay | None]:
     """A `llama-server` that somebody built on this machine, with the same numbers; None where there is none."""
     if (program := shutil.which("llama-server")) is None:
         yield None
@@ -74,7 +75,7 @@ def native_llama(engine, gguf: Path) -> Iterator[LlamaWay | None]:
     options, port = engine.server.options, free_port()
     numbers = {"-t": options["threads"], "-np": options["slots"], "-c": options["slots"] * options["context"], "-b": options["batch"]}
     flags = [str(word) for pair in numbers.items() for word in pair]
-    command = [program, "-m", str(gguf), "--host", "127.0.0.1", "--port", str(port), "--no-webui", *flags]
+    command = [program, "-m", options["model"], "--host", "127.0.0.1", "--port", str(port), "--no-webui", *flags]
     with server(command, {}, f"http://127.0.0.1:{port}/health") as process:
         yield LlamaWay("llamacpp_native", Address("127.0.0.1", port, ""), Tree(process.pid), engine.tokenizer, options["context"])
 

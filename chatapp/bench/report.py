@@ -29,6 +29,9 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
         found["eight_vs_llamacpp"] = pairs(many["engine"], many["llamacpp"])
     if serves := [many[name] for name in ("serve", "serve_batching") if name in many]:
         found["eight_vs_serve"] = pairs(many["engine"], max(serves, key=median))
+    new = {name: [first for first, _ in both] for name, both in results.shared.items()}
+    if serves := [new[name] for name in ("serve", "serve_batching") if name in new]:
+        found["new_prompt_vs_serve"] = pairs(new["engine"], min(serves, key=median))  # seconds: less is better
     found["turn10_ttft_vs_turn1"] = [last / first for first, last in results.turns["engine"]]
     for way in ("ui", "api", "gradio_client"):
         if way in single:
