@@ -38,7 +38,7 @@ def main(settings: Settings) -> None:
     store, resident = Store.open(settings), Resident(settings)
     resident.start()
     chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
-    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.replies.queue.busy))
+    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.queue.busy))
     demo = build(chat, resident, settings)
     _, url, public_url = demo.launch(
         server_name=settings.host,

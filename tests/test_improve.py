@@ -87,7 +87,7 @@ async def test_the_better_one_takes_the_place_of_the_first(resident: Resident, s
     await improve(resident, lambda: shop.busy)
     first, second = shop.opened
     assert resident.engine is second and resident.card.dtype == "Q8_0" and first.closed and not second.closed
-    assert (resident.state, [(task.title, task.state) for task in resident.tasks.of("me")][0]) == ("ready", (TITLE, "done"))
+    assert (resident.state, next((task.title, task.state) for task in resident.tasks.of("me"))) == ("ready", (TITLE, "done"))
 
 
 async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(resident: Resident, shop: Shop) -> None:
