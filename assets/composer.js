@@ -147,6 +147,11 @@
   document.addEventListener("input", (event) => {
     if (event.target.id === "message") typed();
   });
+  app.shortcut("Message", "Enter", "Send");
+  app.shortcut("Message", "Shift+Enter", "New line");
+  app.shortcut("Message", "ArrowUp", "In the empty box: edit your last message");
+  app.shortcut("Message", "Escape", "Stop the reply, or leave what you were editing");
+
   app.commands = {
     ...app.commands,
     send: submit,

@@ -1,4 +1,4 @@
-/* What every page has: the sidebar that folds, menus, light and dark, and the keys. */
+/* What every page has: the sidebar that folds, menus, light and dark. */
 (() => {
   const app = window.chatapp;
 
@@ -102,32 +102,6 @@
   document.addEventListener("click", (event) => {
     command(event);
     beside(event);
-  });
-
-  /* Keys: one list, from which they work and are shown. Without `run` it says what the page's own handler does. */
-  app.shortcuts = [];
-  app.shortcut = (group, keys, words, run = null) => app.shortcuts.push({ group, keys, words, run });
-  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
-
-  function pressed(keys, event) {
-    const parts = keys.split("+");
-    const key = parts.pop();
-    const control = event.ctrlKey || event.metaKey;
-    if (key.toLowerCase() !== event.key.toLowerCase() || control !== parts.includes("Ctrl")) return false;
-    return control ? event.shiftKey === parts.includes("Shift") : key === "Escape" || !typing(event.target);
-  }
-
-  document.addEventListener("keydown", (event) => {
-    const found = app.shortcuts.find(({ keys, run }) => run && pressed(keys, event));
-    if (!found || app.$("dialog[open]")) return;
-    if (found.keys !== "Escape") event.preventDefault();
-    found.run(event);
-  });
-
-  app.shortcut("Everywhere", "Escape", "Close a menu, or a side that lies over the page", () => {
-    if (app.$("#menu") && !app.$("#menu").hidden) return;
-    if (app.phone() && !app.folded("left")) app.fold("left", true);
-    else if (innerWidth < app.narrow.right && !app.folded("right")) app.fold("right", true, false);
   });
 
   app.ready(() => {

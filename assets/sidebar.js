@@ -258,4 +258,7 @@
     app.fold("left", false);
     app.$("#search").focus();
   });
+  app.shortcut("Conversations", "ArrowUp ArrowDown", "Walk the list");
+  app.shortcut("Conversations", "F2", "Rename the conversation in focus");
+  app.shortcut("Conversations", "Delete", "Delete it; Undo brings it back");
 })();

@@ -6,6 +6,9 @@
   let opener = null;
   const asking = {};
 
+  app.shortcut("X-ray", "ArrowLeft ArrowRight", "On the tabs: the view beside; on a token: the one beside");
+  app.shortcut("X-ray", "Escape", "Close X-ray");
+
   xray.begin = () => {
     const query = new URL(location).searchParams,
       turn = query.get(xray.whole() ? "turn" : "xray");

@@ -4,7 +4,7 @@ import inspect
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from chatapp.pages import protocol
+from chatapp.pages import protocol, shell_protocol
 from chatapp.xray import registry
 
 FILE = Path(__file__).parent / "protocol.md"
@@ -31,7 +31,8 @@ def questions() -> str:
 
 def kinds() -> list[type]:
     """The messages in the order of the file."""
-    return [kind for kind in vars(protocol).values() if is_dataclass(kind) and kind.__module__ == protocol.__name__]
+    rooms = (protocol, shell_protocol)
+    return [kind for room in rooms for kind in vars(room).values() if is_dataclass(kind) and kind.__module__ == room.__name__]
 
 
 def section(kind: type) -> str:

@@ -1,12 +1,61 @@
-"""About the app: what runs here, in which versions, and under which licence."""
+"""About the app: what runs here, in which versions, under which licence, and how programs reach it."""
+
+import platform
+from dataclasses import asdict
 
 from chatapp import __version__
 from chatapp.pages.assets import NAME
 from chatapp.pages.shell import Page
+from chatapp.pages.shell_protocol import About, AboutAsk
+from chatapp.resident.slot import Resident
+from chatapp.server.door import Asked, Door
+from chatapp.settings import Settings
+from chatapp.versions import RUNTIME, installed, read
 
-BODY = f"""
-<section class="card">
-  <p>{NAME} {__version__} talks to models on this machine and shows, exactly, what the model saw and did.</p>
+BODY = """
+<section aria-labelledby="about-app">
+  <p class="lead">Chat with a model, and see exactly what it saw and did: every prompt, every token, every probability.</p>
+  <h2 id="about-app">What runs here</h2>
+  <dl id="facts"></dl>
+  <details><summary>Libraries</summary><dl id="libraries"></dl></details>
+</section>
+<section aria-labelledby="about-api">
+  <h2 id="about-api">For programs</h2>
+  <div id="api" aria-live="polite"></div>
 </section>"""
 
-PAGE = Page("About", "about", "info", BODY)
+PAGE = Page("About", "about", "info", BODY, styles=("about.css",), scripts=("about.js",))
+
+
+def add(door: Door, resident: Resident, settings: Settings) -> None:
+    """Hang the page on the door."""
+
+    async def about(owner: str, asked: Asked) -> Asked:
+        AboutAsk.read(asked)
+        libraries = sorted(installed(requirement.name for requirement in read(RUNTIME)).items())
+        model = resident.card.model if resident.state == "ready" else ""
+        return asdict(About(facts(resident), libraries, bool(settings.api_key.get_secret_value()), model))
+
+    door.actions["about"] = about
+
+
+def facts(resident: Resident) -> list[tuple[str, str]]:
+    """What a report of a fault should name."""
+    return [
+        (NAME, f"{__version__}, MIT licence"),
+        *model_facts(resident),
+        ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+    ]
+
+
+def model_facts(resident: Resident) -> list[tuple[str, str]]:
+    """The model and its engine, or what is going on instead."""
+    if resident.state != "ready":
+        return [("Model", resident.error or f"{resident.step.words} …")]
+    card = resident.card
+    made = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    return [
+        ("Model", card.model + (f" · {card.revision}" if card.revision else "")),
+        ("Engine", f"{card.engine} on {card.device}, {card.dtype}" + (f" ({made})" if made else "")),
+        ("Context", f"{card.context:,} tokens"),
+    ]

@@ -19,7 +19,7 @@ NAME = "Chat"
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
     "shell.css": ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css"),
-    "shell.js": ("core.js", "shell.js"),
+    "shell.js": ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js"),
     "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css"),
     "chat.js": (
         "viewed.js",

@@ -4,7 +4,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import actions, assets, login_page, shell, watch, xray_page
+from chatapp.pages import about_page, actions, assets, login_page, shell, shell_actions, watch, xray_page
 from chatapp.pages.misread import Told
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
@@ -19,6 +19,8 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     door = Door()
     actions.add(door, chat)
     watch.add(door, chat, resident)
+    shell_actions.add(door, resident.tasks, settings)
+    about_page.add(door, resident, settings)
     xray_page.add(door, chat, resident)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]

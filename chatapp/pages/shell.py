@@ -53,7 +53,11 @@ def sidebar(pages: Sequence[Page], here: str, own: str = "", foot: str = "") -> 
 </div>
 {navigation(pages, here)}
 {own or '<span class="spring"></span>'}
-<div class="side-foot">{foot}<span class="spring"></span>{button("theme", "Light or dark", "theme")}</div>"""
+<div class="side-foot">
+  <button type="button" class="quiet" id="account" data-do="account" aria-haspopup="menu" hidden>{icons()["user"]}<span></span></button>
+  {foot}<span class="spring"></span>
+  {button("keys", "Keyboard shortcuts (?)", "keyboard")}{button("theme", "Light or dark", "theme")}
+</div>"""
 
 
 def header(title: str, own: str = "") -> str:
@@ -62,6 +66,7 @@ def header(title: str, own: str = "") -> str:
 <header>
   {button("fold-left", "Show the sidebar", "panel-left", extra='id="show-left"')}
   <h1 id="title">{title}</h1>
+  <button type="button" id="tasks-open" data-do="tasks" aria-haspopup="dialog" hidden><i></i><span></span></button>
   {own}
 </header>"""
 
@@ -71,7 +76,9 @@ def overlays() -> str:
     return """
 <div id="toasts" role="status" aria-live="polite"></div>
 <dialog id="question" aria-labelledby="question-text"><p id="question-text"></p><div class="answers"></div></dialog>
-<div id="menu" role="menu" hidden></div>"""
+<div id="menu" role="menu" hidden></div>
+<div id="tasks" role="dialog" aria-label="Tasks" tabindex="-1" hidden></div>
+<dialog id="keys" aria-labelledby="keys-title"></dialog>"""
 
 
 def document(page: Page, pages: Sequence[Page]) -> str:

@@ -20,6 +20,7 @@ from chatapp.resident.slot import Resident
 from chatapp.server import auth
 from chatapp.settings import Settings
 from chatapp.store import Store
+from chatapp.tasks import Tasks
 from tests.conftest import Scripted
 
 FLAGS = (
@@ -47,6 +48,7 @@ class Site:
     engine: Scripted
     chat: Chat
     store: Store
+    tasks: Tasks
 
     def say(self, *words: str, delay: float = 0.0) -> None:
         """What the engine answers from now on, one token for each word."""
@@ -83,7 +85,7 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
         },
         **launch_options(settings),
     )
-    yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store)
+    yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, resident.tasks)
     demo.close()
     store.close()
 

@@ -107,6 +107,17 @@ def test_the_login_page_threatens_nobody_and_is_one_for_password_managers_phones
         page.context.close()
 
 
+def test_the_account_menu_names_the_login_and_logs_out(browser: Browser, closed: Site) -> None:
+    page = entered(browser, closed, "ann", "lamp")
+    page.get_by_role("button", name="Account: ann").click()
+    expect(page.get_by_role("menuitem").first).to_have_text("Logged in as ann")
+    page.get_by_role("menuitem", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    page.goto(closed.url + "/about")
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    page.context.close()
+
+
 def test_too_many_wrong_passwords_are_said_as_they_are_also_to_the_right_one(browser: Browser, closed: Site) -> None:
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE)

@@ -1,11 +1,12 @@
 """The shell in Chromium: from page to page, light and dark kept, on a phone, by keyboard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from chatapp.pages.site import PAGES
+from chatapp.tasks import EVERYBODY, Task
 from tests.browser.conftest import Site
 from tests.browser.test_page_guards import serious
 
@@ -57,3 +58,64 @@ def test_a_phone_reaches_the_navigation_and_nothing_is_wider_than_the_screen(pat
     expect(page.locator("#pages")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#pages")).to_be_hidden()
+
+
+@pytest.fixture
+def task(site: Site) -> Iterator[Task]:
+    """Something long that everybody sees."""
+    task = site.tasks.begin(EVERYBODY, "convert", "Convert big.gguf", again=lambda: None)
+    task.tell("Converting big.gguf, once", 0.43)
+    yield task
+    task.end("done")
+    site.tasks.dismiss("", task.id, local=True)
+
+
+@pytest.mark.parametrize("path", ["", *PLAIN])
+def test_the_tray_shows_what_runs_on_every_page_and_cancels_it(path: str, context: BrowserContext, site: Site, task: Task) -> None:
+    page = opened(context, site, path)
+    page.locator("#tasks-open").click()
+    tray = page.get_by_role("dialog", name="Tasks")
+    expect(tray).to_contain_text("Converting big.gguf, once 43 %")
+    assert serious(page) == []
+    tray.get_by_role("button", name="Cancel").click()
+    expect(tray).to_contain_text("Cancelling")
+    assert task.cancelling
+    task.end("failed", error="The disk is full.")
+    expect(tray.get_by_role("button", name="Try again")).to_be_visible()
+    expect(tray).to_contain_text("The disk is full.")
+    page.keyboard.press("Escape")
+    expect(tray).to_be_hidden()
+    expect(page.locator("#tasks-open")).to_be_focused()
+    expect(page.locator("#tasks-open")).to_contain_text("failed")
+
+
+def test_the_tray_is_not_there_when_nothing_runs(page: Page) -> None:
+    page.wait_for_timeout(500)
+    expect(page.locator("#tasks-open")).to_be_hidden()
+    expect(page.locator("#account")).to_be_hidden()
+
+
+def test_a_question_mark_lists_the_keys_and_is_a_letter_where_one_types(page: Page) -> None:
+    page.locator("#message").press("?")
+    expect(page.locator("#message")).to_have_value("?")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.locator("#title").click()
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    shown = page.locator("#keys dd").all_inner_texts()
+    assert shown == page.evaluate("chatapp.shortcuts.map(({words}) => words)") and "New chat" in shown
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.get_by_role("button", name="Keyboard shortcuts (?)").click()
+    expect(page.locator("#keys")).to_be_visible()
+
+
+def test_about_gives_this_very_address_to_programs(context: BrowserContext, site: Site) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = opened(context, site, "about")
+    expect(page.locator("#facts")).to_contain_text("scripted")
+    expect(page.locator("#api")).to_contain_text("is off. Start the app with CHATAPP_API_KEY")
+    page.get_by_role("button", name="Copy gradio_client for Python").click()
+    expect(page.locator(".toast")).to_contain_text("was copied")
+    assert f'Client("{site.url}/")' in page.evaluate("navigator.clipboard.readText()")

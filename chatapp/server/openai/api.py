@@ -38,6 +38,9 @@ TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_erro
 CODES = {401: "invalid_api_key", 413: "context_length_exceeded", 429: "queue_full", 500: "generation_failed", 503: "model_not_ready"}
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
+KNOWN = "GET /v1/models, POST /v1/chat/completions"
+OFF = "The API is off. Start the app with CHATAPP_API_KEY=<a key of yours> to turn it on."
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -50,7 +53,8 @@ def routes(chat: "Chat", resident: "Resident", settings: Settings) -> list[Route
         Route("/v1/chat/completions", api.completions, methods=["POST"]),
         Route("/v1/{rest:path}", api.nothing_here, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
-    return [Route(r.path, guarded(r.endpoint, api), methods=list(r.methods or ()), include_in_schema=False) for r in found]
+    front = Route("/v1", api.front, methods=["GET"], include_in_schema=False)
+    return [front, *(Route(r.path, guarded(r.endpoint, api), methods=list(r.methods or ()), include_in_schema=False) for r in found)]
 
 
 def guarded(handler: Handler, api: "Api") -> Handler:
@@ -108,11 +112,16 @@ class Api:
     def check_key(self, request: Request) -> None:
         """Raises ChatError: 404 while the API is off, 401 for a wrong or missing key."""
         if self.key_hash is None:
-            raise ChatError("The API is off. Start the app with CHATAPP_API_KEY=<a key of yours> to turn it on.", status=404)
+            raise ChatError(OFF, status=404)
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         right = hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self.key_hash)
         if scheme.lower() != "bearer" or not right:
             raise ChatError("The API key is missing or wrong. Send it as Authorization: Bearer <key>.", status=401)
+
+    async def front(self, request: Request) -> Response:
+        """What a person reads who opens the base URL; it needs no key."""
+        how = OFF if self.key_hash is None else f"Here are {KNOWN}; send your key as Authorization: Bearer <key>."
+        return JSONResponse({"message": f"This is the base URL of an OpenAI-compatible API. {how}"})
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self.described()]})
@@ -122,8 +131,7 @@ class Api:
         return JSONResponse(self.described())
 
     async def nothing_here(self, request: Request) -> Response:
-        known = "GET /v1/models, POST /v1/chat/completions"
-        raise ChatError(f"There is no {request.method} {request.url.path} here. There are: {known}.", status=404)
+        raise ChatError(f"There is no {request.method} {request.url.path} here. There are: {KNOWN}.", status=404)
 
     async def completions(self, request: Request) -> Response:
         ask = read(await body_of(request))
