@@ -1,4 +1,4 @@
-"""Start the chat app: settings → engine → store → UI → launch."""
+"""Start the chat app: settings → model → store → chat → pages → launch."""
 
 import os
 
@@ -26,8 +26,7 @@ def main(settings: Settings) -> None:
     from chatapp.chat.housekeeping import Clock, keep_house
     from chatapp.chat.service import Chat
     from chatapp.pages.blocks import build, launch_options
-    from chatapp.pages.misread import handlers
-    from chatapp.pages.routes import middleware, routes
+    from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
     from chatapp.resident.improve import improve
     from chatapp.resident.slot import Resident
@@ -46,12 +45,7 @@ def main(settings: Settings) -> None:
         share=settings.share,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={
-            "routes": routes(chat, resident, settings),
-            "middleware": middleware(settings),
-            "exception_handlers": handlers(),
-            "lifespan": loop.lifespan,
-        },
+        app_kwargs={**app_options(chat, resident, settings), "lifespan": loop.lifespan},
         **launch_options(settings),
     )
     announce(public_url or url, settings, store, resident)

@@ -100,3 +100,24 @@ def test_nothing_catches_every_exception() -> None:
             if isinstance(node, ast.ExceptHandler) and (node.type is None or getattr(node.type, "id", "") == "Exception"):
                 broad.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert broad == []
+
+
+MOST = {"lines of a file": 300, "lines of a function": 40, "methods of a class": 15}
+
+
+def sizes(path: Path) -> list[tuple[str, str, int]]:
+    """(what of MOST, name, how many) of a file and all that it defines."""
+    text = path.read_text()
+    found = [("lines of a file", "", len(text.splitlines()))]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(("lines of a function", node.name, node.end_lineno - node.lineno + 1))
+        if isinstance(node, ast.ClassDef):
+            methods = [part for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
+            found.append(("methods of a class", node.name, len(methods)))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_is_too_large_to_be_read_at_a_glance(path: Path) -> None:
+    assert [(what, name, count) for what, name, count in sizes(path) if count > MOST[what]] == []

@@ -28,10 +28,9 @@ from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
-from chatapp.pages.routes import routes
+from chatapp.pages.routes import app_options
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
-from chatapp.server import security
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Prefilled, Token
@@ -185,7 +184,7 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
         store = Store.open(alone)
         chat = Chat(resident, store)
         page = build(chat, resident, alone)
-        given = {"routes": routes(chat, resident, alone), "middleware": security.middleware(alone)}
+        given = app_options(chat, resident, alone)
         page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options(alone))
         yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"
         page.close(verbose=False)

@@ -1,11 +1,13 @@
 """Everything the app answers beside Gradio's own pages and events."""
 
+from typing import Any
+
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.pages import about_page, actions, assets, login_page, shell, shell_actions, watch, xray_page
-from chatapp.pages.misread import Told
+from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
 from chatapp.server import files, security
@@ -14,8 +16,13 @@ from chatapp.server.door import Door
 from chatapp.settings import Settings
 
 
+def app_options(chat: Chat, resident: Resident, settings: Settings) -> dict[str, Any]:
+    """For launch(app_kwargs=…)."""
+    return {"routes": routes(chat, resident, settings), "middleware": middleware(settings), "exception_handlers": handlers()}
+
+
 def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
-    """For launch(app_kwargs={"routes": …})."""
+    """What is answered, and by whom."""
     door = Door()
     actions.add(door, chat)
     watch.add(door, chat, resident)
@@ -27,5 +34,5 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """For launch(app_kwargs={"middleware": …}): what is around everything, then the login page, then what mends Gradio's streams."""
+    """What is around everything, then the login page, then what mends Gradio's streams."""
     return [*security.middleware(settings), *login_page.middleware(settings), Middleware(Told)]

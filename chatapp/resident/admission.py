@@ -167,12 +167,9 @@ class Admission:
         try:
             await self._ready()
         except ChatError as error:
-            self._refuse_all(error)
+            refused, self._waiting = self._waiting, []
+            for ticket in refused:
+                ticket.admitted.set_exception(ChatError(str(error), status=error.status))
         finally:
             self._watch = None
         self._pump()
-
-    def _refuse_all(self, error: ChatError) -> None:
-        refused, self._waiting = self._waiting, []
-        for ticket in refused:
-            ticket.admitted.set_exception(ChatError(str(error), status=error.status))

@@ -14,8 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.pages.blocks import build, launch_options
-from chatapp.pages.misread import handlers
-from chatapp.pages.routes import middleware, routes
+from chatapp.pages.routes import app_options
 from chatapp.resident.slot import Resident
 from chatapp.server import auth
 from chatapp.settings import Settings
@@ -78,11 +77,7 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
         server_port=settings.port,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={
-            "routes": routes(chat, resident, settings),
-            "middleware": middleware(settings),
-            "exception_handlers": handlers(),
-        },
+        app_kwargs=app_options(chat, resident, settings),
         **launch_options(settings),
     )
     yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, resident.tasks)
