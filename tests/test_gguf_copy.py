@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.engines.gguf_file import CONTROL, read_gguf
 from chatapp.engines.llamacpp.marked_copy import GgufCopy, streamable
 from chatapp.errors import ChatError
+from chatapp.models.gguf import CONTROL, read_gguf
 
 ROOT = Path(__file__).parent.parent
 TOKENS, TYPES = [b"<unk>", b"<0xE4>", b"hello"], [2, 6, 1]
@@ -20,7 +20,7 @@ HELD = """
 import sys, time
 from pathlib import Path
 from chatapp.engines.llamacpp.marked_copy import streamable
-from chatapp.engines.gguf_file import read_gguf
+from chatapp.models.gguf import read_gguf
 copy = streamable(read_gguf(Path(sys.argv[1])), Path(sys.argv[2]), lambda what, share: None)
 print(copy.path, flush=True)
 sys.stdin.read()

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatapp.engines.gguf_file import GgufFile
 from chatapp.errors import ChatError
 from chatapp.models import weights
-from chatapp.models.gguf_header import read_header
+from chatapp.models.gguf import GgufFile, read_gguf
 from chatapp.models.loading import load
 from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
@@ -170,12 +169,12 @@ GGUFS = {
 def test_a_gguf_that_no_model_has_is_refused_by_file_and_reason(tmp_path: Path, name: str) -> None:
     values, says = GGUFS[name]
     with pytest.raises(ChatError, match=f"^bad.gguf is damaged: its GGUF header cannot be read .*{says}"):
-        read_header(gguf(tmp_path / "bad.gguf", **values))
+        read_gguf(gguf(tmp_path / "bad.gguf", **values))
 
 
 def test_a_gguf_without_tensors_is_left_to_llamacpp_to_refuse(tmp_path: Path) -> None:
     """The first part of a split file may hold none."""
-    assert read_header(gguf(tmp_path / "none.gguf")).kind == "unknown"
+    assert read_gguf(gguf(tmp_path / "none.gguf")).kind == "unknown"
 
 
 def test_more_blocks_than_tensors_are_refused(tmp_path: Path) -> None:
@@ -183,7 +182,7 @@ def test_more_blocks_than_tensors_are_refused(tmp_path: Path) -> None:
     tensor = a_text("output") + u32(1) + struct.pack("<QIQ", 1, 0, 0)
     path.write_bytes(path.read_bytes()[:8] + struct.pack("<Q", 1) + path.read_bytes()[16:-64] + tensor + bytes(64))
     with pytest.raises(ChatError, match="block_count is 1,000,000, and there are 1 tensors"):
-        read_header(path)
+        read_gguf(path)
 
 
 @pytest.mark.parametrize("size", [2**63 + 100, 2**64 - 1])
@@ -191,7 +190,7 @@ def test_more_blocks_than_tensors_are_refused(tmp_path: Path) -> None:
 def test_an_array_of_more_bytes_than_an_integer_holds_is_refused(tmp_path: Path, size: int, element: int) -> None:
     counts = struct.pack("<QQ", 2, size) if element == 8 else struct.pack("<Q", size)
     with pytest.raises(ChatError, match=f"a value of {size:,} bytes goes beyond its end"):
-        read_header(gguf(tmp_path / "bad.gguf", b=(9, u32(element) + counts), c=(4, u32(1))))
+        read_gguf(gguf(tmp_path / "bad.gguf", b=(9, u32(element) + counts), c=(4, u32(1))))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -208,7 +207,7 @@ def test_a_gguf_with_any_byte_changed_is_read_or_refused_in_words(tmp_path: Path
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        read_header(path)
+        read_gguf(path)
     except ChatError as error:
         assert "odd.gguf" in str(error)
 

@@ -16,11 +16,11 @@ import pytest
 pytest.importorskip("xllamacpp")
 
 from chatapp.engines import open_engine
-from chatapp.engines.gguf_file import GgufFile, partial_tokens, read_gguf
 from chatapp.engines.llamacpp import client
 from chatapp.engines.llamacpp.engine import GUESSING_PEOPLE, LlamaCppEngine, _body, advice, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
+from chatapp.models.gguf import GgufFile, partial_tokens, read_gguf
 from chatapp.models.loading import local_gguf
 from chatapp.models.sources import resolve
 from chatapp.sampling import Sampling
@@ -371,12 +371,15 @@ def alive(pid: int) -> bool:
 
 
 def test_a_damaged_file_is_said_in_words(folder, engine):
-    damaged = folder / "cut.gguf"
+    cut, strange = folder / "cut.gguf", folder / "strange.gguf"
     whole = local_gguf(resolve("smollm2", data_dir=folder))[0]
-    damaged.write_bytes(whole.read_bytes()[:3_000_000])
+    cut.write_bytes(whole.read_bytes()[:3_000_000])
+    strange.write_bytes(whole.read_bytes().replace(b"llama", b"lxama"))
     facts = gguf_facts(whole, "smollm2", "")
-    with pytest.raises(ChatError, match=r"could not load cut\.gguf"):
-        LlamaCppEngine(damaged, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
+    with pytest.raises(ChatError, match=r"cut\.gguf was cut short: it has 3,000,000 bytes of "):
+        LlamaCppEngine(cut, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
+    with pytest.raises(ChatError, match=r"could not load strange\.gguf"):
+        LlamaCppEngine(strange, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
 
 
 def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):

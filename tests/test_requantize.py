@@ -16,17 +16,17 @@ from gguf import GGMLQuantizationType as Kind
 from gguf import GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 
-from chatapp.engines.gguf_file import CONTROL, read_gguf
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
-from chatapp.engines.llamacpp.requantize import TensorEntry, plan, requantized
+from chatapp.engines.llamacpp.requantize import plan, requantized
 from chatapp.errors import ChatError
+from chatapp.models.gguf import CONTROL, Tensor, read_gguf
 
 ROOT = Path(__file__).parent.parent
 MAKER = """
 import sys
 from pathlib import Path
 from chatapp.engines.llamacpp.marked_copy import remaking
-from chatapp.engines.gguf_file import read_gguf
+from chatapp.models.gguf import read_gguf
 for share in remaking(read_gguf(Path(sys.argv[1])), Path(sys.argv[2]), "Q8_0"):
     print(share, flush=True)
     sys.stdin.readline()
@@ -175,8 +175,9 @@ def test_a_second_app_starts_meanwhile_and_does_not_make_it_too(source: Path, tm
 def test_a_disk_too_full_is_told_with_both_sizes_before_anything_is_written(source: Path, tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     head = read_gguf(source).header_bytes
-    giant = TensorEntry(b"blk.0.a.weight", (32, free // 20), Kind.Q4_1)
+    giant = Tensor(b"blk.0.a.weight", (32, free // 20), Kind.Q4_1)
     source.write_bytes(b"GGUF" + struct.pack("<IQ", 3, 1) + source.read_bytes()[16:head] + giant.packed())
+    os.truncate(source, head + giant.nbytes + 1000)  # sparse: it takes no room itself
     with pytest.raises(ChatError, match=r"m\.gguf needs [\d,]+ MB in .*llamacpp for a copy, and [\d,]+ MB are free"):
         exhaust(remaking(read_gguf(source), tmp_path / "data", "Q8_0"))
     assert folders(tmp_path) == []

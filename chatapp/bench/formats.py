@@ -19,14 +19,13 @@ from chatapp.bench.matrix import Stage
 from chatapp.bench.measure import QUESTIONS, crowd, median, rules
 from chatapp.bench.peers import LlamaWay
 from chatapp.bench.processes import Tree
-from chatapp.engines.gguf_file import GgufFile, read_gguf
 from chatapp.engines.llamacpp.engine import Room, native_version, server_options
 from chatapp.engines.llamacpp.requantize import requantized
 from chatapp.engines.llamacpp.server import NativeServer
 from chatapp.errors import ChatError
 from chatapp.models.convert import convert_gguf
 from chatapp.models.cpu import cpu_name
-from chatapp.models.gguf_header import read_header
+from chatapp.models.gguf import GgufFile, read_gguf
 from chatapp.models.loading import load_tokenizer, local_gguf
 from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
@@ -71,7 +70,7 @@ def main(settings: "Settings", repeats: int, tokens: int, crowd_tokens: int) -> 
     tokenizer = load_tokenizer(source, settings)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        files = {file_kind(file): file.path, **written(file, folder)}
+        files = {file.kind: file.path, **written(file, folder)}
         found = {kind: Format(kind, path.stat().st_size / 1e6) for kind, path in files.items()}
         compare(found, convert_gguf(file.path, settings.data_dir, lambda words, share: None), tokenizer)
         stage = Stage([started(kind, path, tokenizer, settings, stack) for kind, path in files.items()])
@@ -83,13 +82,9 @@ def main(settings: "Settings", repeats: int, tokens: int, crowd_tokens: int) -> 
     return 0
 
 
-def file_kind(file: GgufFile) -> str:
-    return read_header(file.path).kind
-
-
 def written(file: GgufFile, folder: Path) -> dict[str, Path]:
     """The file in every other format."""
-    paths = {kind: folder / f"{kind}.gguf" for kind in KINDS if kind != file_kind(file)}
+    paths = {kind: folder / f"{kind}.gguf" for kind in KINDS if kind != file.kind}
     for kind, path in paths.items():
         for _ in requantized(file, path, kind):
             pass

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models.failures import Reading
-from chatapp.models.gguf_header import Header, read_header
+from chatapp.models.gguf import GgufFile, read_gguf
 from chatapp.models.memory import gigabytes
 from chatapp.tasks import Progress
 
@@ -38,7 +38,7 @@ def convert_gguf(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     home = data_dir / "models" / key(gguf)
     if (home / "model.safetensors").is_file():
         return home
-    header = read_header(gguf)
+    header = read_gguf(gguf)
     with _new_folder(home, 2 * header.parameters) as folder:
         progress(f"Converting {gguf.name}: tokenizer", 0.0)
         _build_tokenizer(gguf, header).save_pretrained(folder)
@@ -54,7 +54,7 @@ def convert_tokenizer(gguf: Path, data_dir: Path, progress: Progress) -> Path:
         if (folder / "tokenizer.json").is_file():
             return folder
     progress(f"Reading the tokenizer of {gguf.name}", None)
-    header = read_header(gguf)
+    header = read_gguf(gguf)
     with _new_folder(home, 0) as folder:
         _build_tokenizer(gguf, header).save_pretrained(folder)
     return home
@@ -71,7 +71,7 @@ def key(gguf: Path) -> str:
     return f"{gguf.stem}-{digest.hexdigest()[:12]}"
 
 
-def _build_tokenizer(gguf: Path, header: Header) -> "PreTrainedTokenizerBase":
+def _build_tokenizer(gguf: Path, header: GgufFile) -> "PreTrainedTokenizerBase":
     from tokenizers import pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatapp.models.gguf_header import read_header
+from chatapp.models.gguf import read_gguf
 from chatapp.models.identity import ModelId
 
 if TYPE_CHECKING:
@@ -42,6 +42,6 @@ def context_of(config: "PretrainedConfig") -> int:
 
 def gguf_facts(gguf: Path, name: str, revision: str) -> Facts:
     """Facts of a GGUF file that llama.cpp runs as it is, on the CPU. Raises ChatError for a damaged file."""
-    header = read_header(gguf)
-    context = header.values.get(f"{header.values.get('general.architecture')}.context_length") or UNKNOWN_CONTEXT
-    return Facts(name, revision, header.parameters, int(context), "cpu", header.kind, "the number format of the GGUF file")
+    file = read_gguf(gguf)
+    context = file.of_arch("context_length") or UNKNOWN_CONTEXT
+    return Facts(name, revision, file.parameters, context, "cpu", file.kind, "the number format of the GGUF file")

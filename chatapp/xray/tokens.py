@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import regex  # \X, which re lacks; comes with transformers
 
 from chatapp.errors import ChatError
+from chatapp.models.gguf import byte_alphabet
 from chatapp.turn import Span, Turn
 
 if TYPE_CHECKING:
@@ -36,14 +36,6 @@ class Piece:
     end: int
     partial: bool
     special: bool
-
-
-@cache
-def byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the 256 bytes, character → byte (openai/gpt-2 encoder.py, bytes_to_unicode)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [b for b in range(256) if b not in printable]
-    return {chr(b): b for b in printable} | {chr(256 + n): b for n, b in enumerate(others)}
 
 
 def token_bytes(tokenizer: "PreTrainedTokenizerBase", token_id: int) -> bytes:

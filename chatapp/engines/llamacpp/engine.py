@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.gguf_file import GgufFile, parts, read_gguf
 from chatapp.engines.llamacpp.better_kind import WHY
 from chatapp.engines.llamacpp.client import Gone, events
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
@@ -21,6 +20,7 @@ from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
+from chatapp.models.gguf import GgufFile, parts, read_gguf
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
 

@@ -21,9 +21,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from chatapp.engines.gguf_file import CONTROL, GgufFile, partial_tokens, parts
 from chatapp.engines.llamacpp.requantize import plan, requantized
 from chatapp.errors import ChatError
+from chatapp.models.gguf import CONTROL, GgufFile, partial_tokens, parts
 from chatapp.models.hub import no_progress
 from chatapp.models.identity import file_fingerprint
 

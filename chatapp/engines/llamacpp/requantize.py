@@ -16,45 +16,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from chatapp.engines.gguf_file import GgufFile, read_gguf
 from chatapp.errors import ChatError
+from chatapp.models.gguf import GgufFile, Tensor, read_gguf
 
 ROOT = Path(__file__).parents[3]
 GO_ON = b"\n"
 
 
 @dataclass(frozen=True)
-class TensorEntry:
-    """An entry of a tensor table. `shape` begins with the length of a row; `kind` is GGML's number of the format; `offset` in the data."""
-
-    name: bytes
-    shape: tuple[int, ...]
-    kind: int
-    offset: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(self.kind)]
-        return math.prod(self.shape) // block * size
-
-    def packed(self) -> bytes:
-        """As it stands in a file."""
-        sizes = struct.pack(f"<I{len(self.shape)}Q", len(self.shape), *self.shape)
-        return struct.pack("<Q", len(self.name)) + self.name + sizes + struct.pack("<IQ", self.kind, self.offset)
-
-
-@dataclass(frozen=True)
 class Requantization:
-    """What is to be done: `old` and `new` entries stand side by side; where their kinds are the same, the bytes are."""
+    """What is to be done: the file's tensors and `new` stand side by side; where their kinds are the same, the bytes are."""
 
     gguf: GgufFile
     kind: str
-    old: tuple[TensorEntry, ...]
-    new: tuple[TensorEntry, ...]
-    old_start: int
-    alignment: int
+    new: tuple[Tensor, ...]
 
     @property
     def head(self) -> bytes:
@@ -62,27 +37,21 @@ class Requantization:
         with self.gguf.path.open("rb") as file:
             values = _named(file.read(self.gguf.header_bytes), self.kind)
         table = values + b"".join(entry.packed() for entry in self.new)
-        return table.ljust(_aligned(len(table), self.alignment), b"\0")
+        return table.ljust(_aligned(len(table), self.gguf.alignment), b"\0")
 
     @property
     def size(self) -> int:
         """Bytes of the file to come."""
-        return len(self.head) + self.new[-1].offset + _aligned(self.new[-1].nbytes, self.alignment)
+        return len(self.head) + self.new[-1].offset + _aligned(self.new[-1].nbytes, self.gguf.alignment)
 
 
 def plan(gguf: GgufFile, kind: str) -> Requantization:
     """`kind` is a name of GGML's, such as Q8_0."""
     from gguf import GGMLQuantizationType
 
-    with gguf.path.open("rb") as file:
-        old, end = _table(file, gguf.header_bytes)
-    alignment = gguf.values.get("general.alignment", 32)
-    weights: dict[int, int] = {}
-    for entry in old:
-        weights[entry.kind] = weights.get(entry.kind, 0) + math.prod(entry.shape)
-    common, number = max(weights, key=weights.__getitem__), GGMLQuantizationType[kind].value
-    changed = [replace(entry, kind=number if entry.kind == common else entry.kind) for entry in old]
-    return Requantization(gguf, kind, old, tuple(_placed(changed, alignment)), _aligned(end, alignment), alignment)
+    common, number = GGMLQuantizationType[gguf.kind].value, GGMLQuantizationType[kind].value
+    changed = [replace(tensor, kind=number if tensor.kind == common else tensor.kind) for tensor in gguf.tensors]
+    return Requantization(gguf, kind, tuple(_placed(changed, gguf.alignment)))
 
 
 def requantized(gguf: GgufFile, target: Path, kind: str) -> Iterator[float]:
@@ -112,16 +81,16 @@ def write(todo: Requantization, target: Path) -> Iterator[float]:
     with todo.gguf.path.open("rb") as old, target.open("xb") as new:
         new.write(todo.head)
         done = 0
-        for before, after in zip(todo.old, todo.new, strict=True):
-            data = _converted(old, todo.old_start, before, after)
-            new.write(data.ljust(_aligned(len(data), todo.alignment), b"\0"))
+        for before, after in zip(todo.gguf.tensors, todo.new, strict=True):
+            data = _converted(old, todo.gguf.data_start, before, after)
+            new.write(data.ljust(_aligned(len(data), todo.gguf.alignment), b"\0"))
             done += len(data)
             yield done / total
         new.flush()
         os.fsync(new.fileno())
 
 
-def _converted(file: BinaryIO, start: int, before: TensorEntry, after: TensorEntry) -> bytes:
+def _converted(file: BinaryIO, start: int, before: Tensor, after: Tensor) -> bytes:
     import numpy as np
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize, quantize
@@ -135,23 +104,7 @@ def _converted(file: BinaryIO, start: int, before: TensorEntry, after: TensorEnt
     return quantize(weights, GGMLQuantizationType(after.kind)).tobytes()
 
 
-def _table(file: BinaryIO, at: int) -> tuple[tuple[TensorEntry, ...], int]:
-    """The tensor table, which begins at `at`, and where it ends."""
-    file.seek(8)
-    (count,) = struct.unpack("<Q", file.read(8))
-    file.seek(at)
-    return tuple(_entry(file) for _ in range(count)), file.tell()
-
-
-def _entry(file: BinaryIO) -> TensorEntry:
-    (length,) = struct.unpack("<Q", file.read(8))
-    name = file.read(length)
-    (dimensions,) = struct.unpack("<I", file.read(4))
-    shape = struct.unpack(f"<{dimensions}Q", file.read(8 * dimensions))
-    return TensorEntry(name, shape, *struct.unpack("<IQ", file.read(12)))
-
-
-def _placed(entries: list[TensorEntry], alignment: int) -> Iterator[TensorEntry]:
+def _placed(entries: list[Tensor], alignment: int) -> Iterator[Tensor]:
     offset = 0
     for entry in entries:
         yield replace(entry, offset=offset)
