@@ -22,6 +22,7 @@ CLOSING_SECONDS = 1.0
 
 def main(settings: Settings) -> None:
     """Serve until a signal comes. What is being written then is saved as interrupted."""
+    print(f"Starting with {settings.model} … the address of the page follows.", flush=True)
     # Seconds of imports: here, so that a wrong flag is refused before them.
     from chatapp.chat.housekeeping import Clock, keep_house
     from chatapp.chat.service import Chat

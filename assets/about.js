@@ -17,7 +17,8 @@
   const curl = (base, model) => `curl ${base}/chat/completions \\
   -H "Authorization: Bearer $CHATAPP_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{"model": "${model}", "messages": [{"role": "user", "content": "Hello"}]}'`;
+  -d '{"model": "${model}",
+       "messages": [{"role": "user", "content": "Hello"}]}'`;
 
   const python = (base, model) => `import os
 from openai import OpenAI

@@ -74,7 +74,7 @@
     const [now] = running();
     const [bad] = failed();
     button.hidden = !now && !bad && app.$("#tasks").hidden;
-    button.className = now ? "running" : "ended";
+    button.className = now ? "running" : bad?.state || "done";
     const more = running().length > 1 ? ` and ${running().length - 1} more` : "";
     const text = now ? `${now.title}${more} ${percent(now)}`.trim() : bad && `${bad.title}: ${bad.state}`;
     app.$("span", button).textContent = text || "Tasks";

@@ -1,5 +1,6 @@
 """Start-up: nothing heavy is imported before it is needed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,14 @@ def test_more_threads_than_cores_are_advised_against() -> None:
 
     assert crowded(0, 2) == crowded(2, 2) == ""
     assert "--threads is 99, and 2 cores can be used" in crowded(99, 2)
+
+
+def test_the_console_says_that_the_app_starts_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "app.py", "--port", "0", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as app:
+        assert app.stdout is not None and app.stderr is not None
+        assert app.stdout.readline() == "Starting with smollm2 … the address of the page follows.\n"
+        app.kill()
+        imported = app.stderr.read()
+    assert "chatapp.settings" in imported
+    assert not re.search(r"\b(gradio|torch|transformers|sqlalchemy)$", imported, re.M)
