@@ -1,265 +1,196 @@
-/* X-ray's attention: thumbnails of every head, the chosen one as a matrix and as lines; a second model beside it; bertviz in a frame. */
+/* X-ray's view Attention: every head small, the chosen one large; a second model beside it; bertviz in a frame. */
 (() => {
-  const app = window.chatapp,
-    xray = app.xray,
-    el = app.el;
-  const STEP = 19,
-    WIDTH = 300,
-    LEFT = 116,
-    RIGHT = 184;
-  const triangle = (n) => (n * (n + 1)) / 2;
+  const app = window.chatapp;
+  const { xray, el } = { xray: app.xray, el: app.el };
   const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const weight = (head, row, column) => head[triangle(row) + column] / 255;
-  const chosen = {};
+  const ALL = "all heads";
+  const kept = { withoutFirst: false, kind: ALL, chosen: {}, row: {} };
 
-  function matrix(canvas, head, n, scale) {
-    canvas.width = n * scale;
-    canvas.height = n * scale;
-    const pen = canvas.getContext("2d");
-    pen.fillStyle = xray.colour("--moss");
-    for (let row = 0; row < n; row++)
-      for (let column = 0; column <= row; column++) {
-        const value = weight(head, row, column);
-        if (value < 0.004) continue;
-        pen.globalAlpha = Math.sqrt(value);
-        pen.fillRect(column * scale, row * scale, scale, scale);
-      }
-    return canvas;
+  const kindOf = (data, [layer, head]) => data.kinds[layer][head];
+  const headOf = (data, [layer, head]) => {
+    const n = data.tokens.length;
+    const size = xray.heads.triangle(n);
+    data.decoded ||= Object.fromEntries(Object.entries(data.layers).map(([name, bytes]) => [name, bytesOf(bytes)]));
+    return new xray.heads.Head(data.decoded[layer].subarray(head * size, (head + 1) * size), n, kept.withoutFirst && data.first === 0);
+  };
+  const all = (data) => Object.keys(data.layers).flatMap((layer) => Array.from({ length: data.heads }, (_, head) => [Number(layer), head]));
+
+  /* The first head shown is one that looks back at one of the earlier tokens, not the one that only rests on the first. */
+  const telling = (data) => all(data).reduce((best, one) => (kindOf(data, one).earlier > kindOf(data, best).earlier ? one : best));
+  const valid = (data, one) => one && data.kinds[one[0]] && one[1] < data.heads;
+
+  const SAID = {
+    "first token": "Most of it goes to the first token, the {attention sink}: this head found nothing to look for here.",
+    "previous token": "Mostly each token looks at the one before it: such heads carry the order of the words.",
+    itself: "Mostly each token looks at itself: little is taken over from others.",
+    "earlier tokens": "It looks back at single earlier tokens: the most telling kind.",
+    "spread out": "It spreads its weight over many tokens.",
+  };
+
+  function describe(head, row, name) {
+    const top = head.top(row, 3).filter(([value]) => value > 0.004);
+    const said = top.map(([value, column]) => `${name(column)} ${xray.percent(value)}`).join(", ");
+    return said ? `${name(row)} looks at ${said}` : `${name(row)} looks at nothing but the first token`;
   }
 
-  /* Tokens twice, a line from each to those it looked at; one token alone while it is pointed at or chosen by arrow keys. */
-  function lines(tokens, head, tell) {
-    const n = tokens.length,
-      canvas = el("canvas", {
-        class: "x-links",
-        width: WIDTH * 2,
-        height: n * STEP * 2,
-        tabindex: 0,
-        role: "img",
-        "aria-label": "Lines from each token to the tokens it looked at. Arrow keys choose a token.",
-      });
-    canvas.style.cssText = `width:${WIDTH}px;height:${n * STEP}px`;
-    const pen = canvas.getContext("2d");
-    let hovered = null;
-    const middle = (i) => i * STEP + STEP / 2;
-    const links = () => {
-      pen.strokeStyle = xray.colour("--moss");
-      for (let row = hovered ?? 0; row <= (hovered ?? n - 1); row++)
-        for (let column = 0; column <= row; column++) {
-          const value = weight(head, row, column);
-          if (value < 0.02) continue;
-          pen.globalAlpha = hovered === null ? value * 0.6 : Math.sqrt(value);
-          pen.lineWidth = hovered === null ? 1 : 1 + 3 * value;
-          pen.beginPath();
-          pen.moveTo(LEFT + 6, middle(row));
-          pen.lineTo(RIGHT - 6, middle(column));
-          pen.stroke();
-        }
-    };
-    const draw = () => {
-      pen.setTransform(2, 0, 0, 2, 0, 0);
-      pen.clearRect(0, 0, WIDTH, n * STEP);
-      links();
-      pen.font = "12px ui-monospace, SFMono-Regular, Menlo, monospace";
-      pen.textBaseline = "middle";
-      pen.fillStyle = xray.colour("--ink");
-      tokens.forEach((token, i) => {
-        const text = xray.visible(token).slice(0, 14),
-          looked = hovered === null ? 1 : hovered >= i ? weight(head, hovered, i) : 0;
-        pen.globalAlpha = hovered === null || hovered === i ? 1 : 0.4;
-        pen.textAlign = "right";
-        pen.fillText(text, LEFT, middle(i));
-        pen.globalAlpha = 0.35 + 0.65 * Math.sqrt(looked);
-        pen.textAlign = "left";
-        pen.fillText(text, RIGHT, middle(i));
-      });
-      pen.globalAlpha = 1;
-      if (hovered !== null) tell(hovered);
-    };
-    const point = (row) => {
-      if (row !== hovered) {
-        hovered = row;
-        draw();
-      }
-    };
-    canvas.addEventListener("mousemove", (event) => point(Math.min(n - 1, Math.max(0, Math.floor(event.offsetY / STEP)))));
-    canvas.addEventListener("mouseleave", () => point(null));
-    canvas.addEventListener("keydown", (event) => {
-      const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (!move) return;
-      event.preventDefault();
-      point(Math.min(n - 1, Math.max(0, (hovered ?? -1) + move)));
-    });
-    draw();
-    return canvas;
-  }
-
-  function bigger(data, place, [layer, head]) {
-    const size = triangle(data.tokens.length),
-      n = data.tokens.length,
-      all = data.decoded[layer],
-      weights = all.subarray(head * size, (head + 1) * size);
-    const square = matrix(
-      el("canvas", {
-        class: "x-matrix",
-        role: "img",
-        "aria-label": `Attention matrix of layer ${layer}, head ${head}: rows look at columns`,
-      }),
-      weights,
-      n,
-      Math.max(1, Math.floor(480 / n)),
-    );
-    const told = el("p", { class: "x-told", "aria-live": "polite" }, "Point at a token or a cell: a row looks at columns.");
+  function large(data, place, side) {
+    const one = kept.chosen[side];
+    const head = headOf(data, one);
     const name = (i) => `“${xray.visible(data.tokens[i])}”`;
-    const most = (row) => {
-      const top = Array.from({ length: row + 1 }, (_, i) => [weight(weights, row, i), i])
-        .sort((a, b) => b[0] - a[0])
-        .slice(0, 3);
-      told.textContent = `${name(row)} looks at ${top.map(([value, i]) => `${name(i)} ${xray.percent(value)}`).join(", ")}`;
+    const told = el("p", { class: "x-told", "aria-live": "polite" });
+    const choose = (row) => {
+      kept.row[side] = row;
+      told.textContent = describe(head, row, name);
+      text.show(head, row);
+      lines?.show(row);
     };
-    square.addEventListener("mousemove", (event) => {
-      const row = Math.floor((event.offsetY / square.clientHeight) * n),
-        column = Math.floor((event.offsetX / square.clientWidth) * n);
-      if (column <= row && row < n)
-        told.textContent = `${name(row)} looks at ${name(column)}: ${xray.percent(weight(weights, row, column))}`;
-    });
+    const cell = (row, column) => {
+      told.textContent = `${name(row)} looks at ${name(column)}: ${xray.percent(head.weight(row, column))}`;
+    };
+    const lines = xray.heads.lines(data.tokens, head, choose);
+    const text = xray.heads.text(data.tokens, choose);
+    const label = `Attention matrix of layer ${one[0]}, head ${one[1]}: rows look at columns`;
+    const few = `Lines are drawn for at most ${xray.heads.most} tokens: set “from token” and “to” above.`;
+    const drawn = lines
+      ? el("div", { class: "x-scroll x-lines", tabindex: 0, role: "region", "aria-label": "Lines" }, lines)
+      : xray.told(few);
+    const kind = kindOf(data, one);
     xray.fill(
       place,
-      el("h3", {}, `Layer ${layer}, head ${head}`),
+      el("h3", {}, `Layer ${one[0]}, head ${one[1]}`),
+      el("p", { class: "x-fact" }, el("b", {}, kind.kind), ". ", ...xray.say(SAID[kind.kind])),
       told,
-      el("div", { class: "x-pair" }, square, el("div", { class: "x-scroll x-lines" }, lines(data.tokens, weights, most))),
+      text,
+      el("div", { class: "x-pair" }, xray.heads.matrix(head, label, cell), drawn),
     );
+    choose(Math.min(kept.row[side] ?? Math.max(0, data.tokens.length - 2), data.tokens.length - 1));
   }
 
-  /* One model: the chosen head above, all heads of the recorded layers below. */
-  function panel(given, side) {
-    const layers = Object.keys(given.layers).map(Number),
-      n = given.tokens.length,
-      size = triangle(n);
-    const data = { ...given, decoded: Object.fromEntries(layers.map((layer) => [layer, bytesOf(given.layers[layer])])) };
-    if (!chosen[side] || !layers.includes(chosen[side][0]) || chosen[side][1] >= data.heads) chosen[side] = [layers[layers.length - 1], 0];
-    const place = el("div", { class: "x-head" }),
-      box = el("section", { class: "x-column" });
-    const thumb = (layer, head) => {
-      const button = el(
-        "button",
-        { type: "button", class: "x-thumb", "aria-label": `Layer ${layer}, head ${head}`, title: `Layer ${layer}, head ${head}` },
-        matrix(el("canvas", { "aria-hidden": "true" }), data.decoded[layer].subarray(head * size, (head + 1) * size), n, 1),
-      );
-      const here = chosen[side][0] === layer && chosen[side][1] === head;
-      button.classList.toggle("on", here);
-      button.setAttribute("aria-pressed", String(here));
-      button.addEventListener("click", () => {
-        chosen[side] = [layer, head];
-        box.querySelectorAll(".x-thumb").forEach((b) => {
-          b.classList.toggle("on", b === button);
-          b.setAttribute("aria-pressed", String(b === button));
-        });
-        bigger(data, place, chosen[side]);
-      });
-      return button;
+  function thumb(data, one, side, take) {
+    const [layer, head] = one;
+    const { kind } = kindOf(data, one);
+    const here = kept.chosen[side].join() === one.join();
+    const label = `Layer ${layer}, head ${head}`;
+    const look = {
+      class: here ? "x-thumb on" : "x-thumb",
+      "aria-pressed": String(here),
+      "aria-label": `${label}: ${kind}`,
+      title: `${label}: ${kind}`,
     };
-    box.append(
-      el(
-        "p",
-        { class: "x-facts" },
-        el("b", {}, data.name),
-        xray.fact(`of ${data.of_layers} layers`, layers.length),
-        xray.fact("heads", data.heads),
-        xray.fact("tokens", n),
-        xray.note(data.note),
-        data.cut ? xray.note(data.cut) : null,
-        el("span", { class: "x-fact" }, data.cost),
-      ),
-      place,
-      el("h3", {}, "All heads"),
-      el(
-        "div",
-        { class: "x-scroll x-thumbs", tabindex: 0, role: "region", "aria-label": "Every head" },
-        ...layers
-          .toReversed()
-          .map((layer) =>
-            el(
-              "div",
-              { class: "x-layer" },
-              el("span", {}, `L${layer}`),
-              ...Array.from({ length: data.heads }, (_, head) => thumb(layer, head)),
-            ),
-          ),
-      ),
-    );
-    bigger(data, place, chosen[side]);
+    const button = el("button", { type: "button", ...look }, xray.heads.small(headOf(data, one)));
+    button.hidden = kept.kind !== ALL && kept.kind !== kind;
+    button.addEventListener("click", () => take(one, button));
+    return button;
+  }
+
+  function thumbs(data, side, place) {
+    const box = el("div", { class: "x-scroll x-thumbs", tabindex: 0, role: "region", "aria-label": "Every head" });
+    const take = (one, button) => {
+      kept.chosen[side] = one;
+      box.querySelectorAll(".x-thumb").forEach((other) => {
+        other.classList.toggle("on", other === button);
+        other.setAttribute("aria-pressed", String(other === button));
+      });
+      large(data, place, side);
+    };
+    const layers = Object.keys(data.layers).map(Number).toReversed();
+    const heads = (layer) => Array.from({ length: data.heads }, (_, head) => thumb(data, [layer, head], side, take));
+    box.append(...layers.map((layer) => el("div", { class: "x-layer" }, el("span", {}, `L${layer}`), ...heads(layer))));
     return box;
   }
 
+  /* Which heads are shown small, and whether the first token counts. */
+  function switches(data, redraw) {
+    const kinds = Object.values(data.kinds).flat();
+    const count = (kind) => kinds.filter((one) => one.kind === kind).length;
+    const option = (kind) => el("option", { value: kind, selected: kind === kept.kind }, kind === ALL ? ALL : `${kind} (${count(kind)})`);
+    const select = el("select", { "aria-label": "Show heads that look at" }, ...[ALL, ...Object.keys(SAID)].map(option));
+    const box = el("input", { type: "checkbox", checked: kept.withoutFirst });
+    select.addEventListener("change", () => {
+      kept.kind = select.value;
+      redraw();
+    });
+    box.addEventListener("change", () => {
+      kept.withoutFirst = box.checked;
+      redraw();
+    });
+    const without = el("label", { class: "x-switch" }, box, " without the first token");
+    const field = el("label", { class: "x-field" }, el("span", {}, "show heads that look at"), select);
+    return el("div", { class: "x-form" }, field, data.first === 0 ? without : null, xray.told("Why? {attention sink}"));
+  }
+
+  /* One model: the chosen head above, all heads of the recorded layers below. */
+  function panel(data, side) {
+    if (!valid(data, kept.chosen[side])) kept.chosen[side] = telling(data);
+    const place = el("div", { class: "x-head" });
+    const box = el("section", { class: "x-column" });
+    const facts = [
+      el("b", {}, data.name),
+      xray.fact(`of ${data.of_layers} {layers|layer}`, Object.keys(data.layers).length),
+      xray.fact("{heads|head}", data.heads),
+      xray.fact("tokens", data.tokens.length),
+      xray.note(data.note),
+      xray.note(data.cut),
+    ];
+    const redraw = () => {
+      const below = [el("h3", {}, "All heads"), thumbs(data, side, place)];
+      xray.fill(box, el("p", { class: "x-facts" }, ...facts.filter(Boolean)), switches(data, redraw), place, ...below);
+      large(data, place, side);
+    };
+    redraw();
+    return box;
+  }
+
+  const counted = (text, whole) => {
+    if (text === "all") return whole;
+    const run = (part) => {
+      const [low, high] = part.split("-").map(Number);
+      return Math.max(0, (high ?? low) - low + 1 || 0);
+    };
+    return text.split(",").reduce((sum, part) => sum + run(part), 0);
+  };
+
   function form(data) {
+    const other = data.other?.name || xray.asked.attention?.other || "";
     const fields = {
       layers: xray.field("layers", data.asked, { placeholder: "0-3,7 or all" }),
       first: xray.field("from token", data.first, { inputmode: "numeric" }),
       last: xray.field("to", data.last, { inputmode: "numeric" }),
-      other: xray.field("compare with", data.other?.name || xray.asked.attention?.other || "", {
-        placeholder: "another loaded model",
-        class: "wide",
-      }),
+      other: xray.field("compare with", other, { placeholder: "another loaded model", class: "wide" }),
     };
     const value = (name) => fields[name].querySelector("input").value.trim();
-    const params = () => ({
-      layers: value("layers"),
-      first: Number(value("first")) || 0,
-      last: Number(value("last")) || 0,
-      other: value("other"),
-    });
+    const asked = () => ({ layers: value("layers"), first: Number(value("first")) || 0, last: Number(value("last")) || 0 });
     const price = el("output", { class: "x-fact" });
-    const count = (text) =>
-      text === "all"
-        ? data.of_layers
-        : text.split(",").reduce((sum, part) => {
-            const [low, high] = part.split("-").map(Number);
-            return sum + Math.max(0, (high ?? low) - low + 1 || 0);
-          }, 0);
     const tell = () => {
-      const { layers, last } = params(),
-        cells = (last || data.last) ** 2 * data.heads * count(layers);
+      const cells = (asked().last || data.last) ** 2 * data.heads * counted(value("layers"), data.of_layers);
       price.textContent = `costs ${(cells / 1e6).toFixed(1)} of at most 40 million weights, about ${xray.bytes(cells * 2)}`;
     };
-    const look = () => {
-      const { other, ...rest } = params();
-      xray.again(other ? { ...rest, other } : rest);
-    };
+    const look = () => xray.again(value("other") ? { ...asked(), other: value("other") } : asked());
     const row = el("div", { class: "x-form" }, ...Object.values(fields), xray.button("Look", look), price);
     row.addEventListener("input", tell);
-    row.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && event.target.matches("input")) look();
-    });
+    row.addEventListener("keydown", (event) => event.key === "Enter" && event.target.matches("input") && look());
     tell();
-    const frame = (kind) => () => {
-      const { other, ...rest } = params(),
-        few = count(rest.layers) > 6 ? { ...rest, layers: "" } : rest;
-      xray.ask("tutorial", { kind, ...few });
-    };
-    return [
-      row,
-      el(
-        "details",
-        { class: "x-bertviz" },
-        el("summary", {}, "The tutorial's bertviz views (at most 64 tokens, 6 layers)"),
-        el("div", { class: "x-form" }, xray.button("Head view", frame("head")), xray.button("Model view", frame("model"))),
-        el("div", { id: "x-frame" }),
-      ),
-    ];
+    return [row, bertviz(asked)];
+  }
+
+  function bertviz(asked) {
+    const show = (kind) => () => xray.ask("tutorial", { kind, ...asked() });
+    const buttons = [xray.button("Head view", show("head")), xray.button("Model view", show("model"))];
+    const title = el("summary", {}, "The tutorial's bertviz views (the last 64 tokens, 6 layers)");
+    const row = el("div", { class: "x-form" }, ...buttons, xray.place("tutorial"));
+    return el("details", { class: "x-bertviz" }, title, row, el("div", { id: "x-frame" }));
   }
 
   xray.views.attention = {
     draw(data, body) {
-      const [row, bertviz] = form(data);
-      xray.fill(body, row, el("div", { class: "x-columns" }, panel(data, "own"), data.other ? panel(data.other, "other") : ""), bertviz);
+      const [row, frame] = form(data);
+      xray.fill(body, row, el("div", { class: "x-columns" }, panel(data, "own"), data.other ? panel(data.other, "other") : ""), frame);
     },
-    also(view, data) {
-      if (view === "tutorial" && data.page)
-        xray.fill(
-          app.$("#x-frame"),
-          el("iframe", { sandbox: "allow-scripts", srcdoc: data.page, title: `bertviz ${data.kind} view`, class: "x-iframe" }),
-        );
+    also(view, data, done) {
+      if (view !== "tutorial" || !done) return;
+      const look = { sandbox: "allow-scripts", srcdoc: data.page, title: `bertviz ${data.kind} view`, class: "x-iframe" };
+      xray.fill(app.$("#x-frame"), el("iframe", look));
+      xray.here("tutorial", data.words);
     },
   };
 })();

@@ -1,7 +1,8 @@
 /* X-ray: the drawer beside the chat and the page /xray. One question goes to the server for each view; everything drawn comes from its answer. */
 (() => {
   const app = window.chatapp;
-  const xray = (app.xray = { views: {}, turn: null, view: "prompt", data: {}, params: {} });
+  const xray = { views: {}, turn: null, view: "prompt", data: {}, asked: {} };
+  app.xray = xray;
   const TABS = app.xrayTabs;
   let opener = null;
   const asking = {};
@@ -20,13 +21,13 @@
       }, 0);
   };
 
-  xray.el = app.el;
   xray.root = () => app.$("#xray-root");
   xray.whole = () => !!app.$("#xray.whole");
   /* An answer comes in lines. Leaving the view, or asking the same again, ends the reading and with it the work. */
   const read = async (door, view, question) => {
     asking[view]?.abort();
-    const { signal } = (asking[view] = new AbortController());
+    asking[view] = new AbortController();
+    const { signal } = asking[view];
     let soFar = {};
     const heard = (line) => {
       soFar = { ...soFar, ...line, words: line.words };
@@ -37,7 +38,7 @@
       await app.lines(door, { turn: xray.turn, ...question }, heard, signal);
     } catch (error) {
       const words = error.lost ? "The connection to the server was lost. Choose the view again to ask once more." : error.message;
-      queueMicrotask(() => signal.aborted || failed({ error: words, offer: soFar.offer, anyway: soFar.anyway }));
+      queueMicrotask(() => signal.aborted || failed({ view, error: words, offer: soFar.offer, anyway: soFar.anyway }));
     }
   };
   xray.ask = (view, asked = {}) => {
@@ -70,7 +71,9 @@
     (opener?.isConnected && opener !== document.body ? opener : app.$("#message"))?.focus();
   };
 
-  const leave = () => Object.values(asking).forEach((one) => one.abort());
+  function leave() {
+    for (const one of Object.values(asking)) one.abort();
+  }
 
   xray.show = (wanted) => {
     const view = TABS.some((tab) => tab.name === wanted) ? wanted : "prompt";
@@ -83,7 +86,7 @@
       tab.tabIndex = here ? 0 : -1;
       if (here) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
-    app.$("#xray-about").textContent = TABS.find((tab) => tab.name === view).about;
+    app.$("#xray-about").replaceChildren(...xray.say(TABS.find((tab) => tab.name === view).about));
     app.$("#xray-body").replaceChildren();
     app.$("#xray-body").setAttribute("aria-labelledby", `xray-tab-${view}`);
     xray.root().parentElement.scrollTop = 0;
@@ -103,8 +106,8 @@
   }
 
   function receive(value) {
-    if (value.words) status(value.words, value.share);
-    if (value.done) status("");
+    if (value.words) status(value.words, value.share, value.view);
+    if (value.done) status("", undefined, value.view);
     if (!value.data) return;
     unsure(value.data);
     if (value.view === xray.view) {
@@ -121,13 +124,21 @@
     xray.show(xray.view);
   };
 
-  function failed(value) {
+  /* What is said beside the button that asked a further question; in the status line where the view has no place for it. */
+  const placeOf = (question) => app.$(`#xray-body .x-here[data-question="${question}"]`);
+  xray.here = (question, ...nodes) => placeOf(question)?.replaceChildren(...nodes);
+
+  function failed({ view, error, offer, anyway }) {
     status("");
-    const box = app.el("div", { class: "x-why", role: "alert" }, app.el("p", {}, value.error));
-    if (value.offer) box.append(xray.loader(value.offer));
-    if (value.anyway) box.append(xray.insist());
+    const box = app.el("div", { class: "x-why", role: "alert" }, app.el("p", {}, error));
+    if (offer) box.append(xray.loader(offer));
+    if (anyway) box.append(xray.insist());
+    if (placeOf(view)) {
+      xray.here(view, box);
+      return;
+    }
     const body = app.$("#xray-body");
-    body.querySelector(".x-why")?.remove();
+    body.querySelector(":scope > .x-why")?.remove();
     body.prepend(box);
   }
 
@@ -143,192 +154,70 @@
     line.replaceChildren(data?.unsure || "");
     line.hidden = !data?.unsure;
   }
-  xray.asked = {};
 
-  function status(words, share) {
+  function status(words, share, question) {
     const line = app.$("#xray-status");
     if (!line) return;
-    line.replaceChildren(words || "");
+    const bar = words && share !== undefined ? app.el("progress", { max: 1, value: share, "aria-label": words }) : "";
+    if (placeOf(question)) {
+      xray.here(question, words || "", bar);
+      return;
+    }
+    line.replaceChildren(words || "", bar);
     line.hidden = !words;
-    if (words && share !== undefined) line.append(app.el("progress", { max: 1, value: share, "aria-label": words }));
   }
   xray.status = status;
 
-  function frame() {
-    const root = xray.root();
-    if (root.firstChild) return;
-    const tabs = TABS.map(({ name: view, label }) =>
-      app.el(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          "data-view": view,
-          id: `xray-tab-${view}`,
-          "aria-controls": "xray-body",
-          on: { click: () => xray.show(view) },
-        },
-        label,
-      ),
-    );
-    const list = app.el("div", { role: "tablist", "aria-label": "Views", class: "x-tabs" }, ...tabs);
+  function tabs() {
+    const tab = ({ name, label, group }, n) => {
+      const apart = n > 0 && TABS[n - 1].group !== group ? "apart" : null;
+      const look = { role: "tab", "data-view": name, id: `xray-tab-${name}`, "aria-controls": "xray-body", class: apart };
+      return app.el("button", { type: "button", ...look, on: { click: () => xray.show(name) } }, label);
+    };
+    const made = TABS.map(tab);
+    const list = app.el("div", { role: "tablist", "aria-label": "Views", class: "x-tabs" }, ...made);
     list.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
-      const next = tabs[(tabs.findIndex((t) => t.dataset.view === xray.view) + step + tabs.length) % tabs.length];
+      const next = made[(made.findIndex((one) => one.dataset.view === xray.view) + step + made.length) % made.length];
       xray.show(next.dataset.view);
       next.focus();
     });
-    const act = (label, icon, run) => app.button(label, icon, run);
-    const heading = xray.whole() ? app.el("h1", {}, "X-ray") : app.el("h2", {}, "X-ray");
+    return list;
+  }
+
+  function top() {
+    const apart = () => window.open(`./xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener");
+    const drawer = () => [app.button("Open on its own page", "open", apart), app.button("Close X-ray (Esc)", "close", xray.close)];
+    return app.el(
+      "div",
+      { class: "x-top" },
+      xray.whole() ? app.el("a", { class: "x-back", href: "./" }, "Chat") : null,
+      app.el(xray.whole() ? "h1" : "h2", {}, "X-ray"),
+      app.el("span", { class: "spring" }),
+      app.el("a", { class: "x-back", href: "./glossary", target: "_blank", rel: "noopener" }, "Glossary"),
+      app.button("Copy this view as JSON", "copy", xray.copy),
+      app.button("Save this view as PNG", "image", xray.png),
+      ...(xray.whole() ? [] : drawer()),
+    );
+  }
+
+  function frame() {
+    const root = xray.root();
+    if (root.firstChild) return;
     root.append(
-      app.el(
-        "div",
-        { class: "x-top" },
-        xray.whole() ? app.el("a", { class: "x-back", href: "/" }, "Chat") : null,
-        heading,
-        app.el("span", { class: "spring" }),
-        act("Copy this view as JSON", "copy", copy),
-        act("Save this view as PNG", "image", png),
-        xray.whole()
-          ? null
-          : act("Open on its own page", "open", () => window.open(`/xray?turn=${xray.turn}&view=${xray.view}`, "_blank", "noopener")),
-        xray.whole() ? null : act("Close X-ray (Esc)", "close", xray.close),
-      ),
-      list,
+      top(),
+      tabs(),
       app.el("p", { id: "xray-about" }),
       app.el("p", { id: "xray-unsure", class: "x-note", hidden: true }),
       app.el("div", { id: "xray-status", role: "status", hidden: true }),
       app.el("div", { id: "xray-body", role: "tabpanel", tabindex: 0 }),
     );
     root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !xray.whole()) {
-        event.stopPropagation();
-        xray.close();
-      }
+      if (event.key !== "Escape" || xray.whole()) return;
+      event.stopPropagation();
+      xray.close();
     });
   }
-
-  const name = (kind) => `xray-${xray.view}-${xray.turn?.slice(0, 8)}.${kind}`;
-  const said = (words) => {
-    status(words);
-    setTimeout(() => status(""), 1500);
-  };
-  /* A page that is not served over https or from this machine has no clipboard: there the JSON is saved. */
-  async function copy() {
-    const text = JSON.stringify(xray.data[xray.view] ?? null, null, 1);
-    try {
-      await navigator.clipboard.writeText(text);
-      said("Copied as JSON");
-    } catch {
-      const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-      app.el("a", { download: name("json"), href: url }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10000);
-      said("Saved as JSON");
-    }
-  }
-
-  /* The view as a picture: through an SVG that carries its styles along, canvases as images. */
-  async function png() {
-    const canvas = await drawn(app.$("#xray-body"));
-    app.el("a", { download: name("png"), href: canvas.toDataURL("image/png") }).click();
-    said("Saved as PNG");
-  }
-  /* XML has no control characters and no half surrogates; a model may write both. */
-  const spelled = (xml) => xml.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|&#x?[0-9a-f]+;/gi, "\ufffd");
-  async function drawn(body) {
-    const width = body.clientWidth,
-      height = Math.min(body.scrollHeight + 24, 8000);
-    const style = getComputedStyle(document.body);
-    const names = [
-      "--paper",
-      "--sheet",
-      "--shade",
-      "--hover",
-      "--rule",
-      "--ink",
-      "--soft",
-      "--faint",
-      "--moss",
-      "--moss-soft",
-      "--amber",
-      "--amber-soft",
-      "--red",
-      "--red-soft",
-      "--hot",
-      "--blue",
-    ];
-    const colours = names.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";");
-    const rules = [...document.styleSheets]
-      .flatMap((sheet) => {
-        try {
-          return [...sheet.cssRules];
-        } catch {
-          return [];
-        }
-      })
-      .map((rule) => rule.cssText)
-      .filter((text) => text.includes(".x-"))
-      .join("\n");
-    const copy = body.cloneNode(true);
-    const canvases = [...body.querySelectorAll("canvas")];
-    copy.querySelectorAll("canvas").forEach((node, n) => {
-      const box = canvases[n].getBoundingClientRect();
-      node.replaceWith(app.el("img", { src: canvases[n].toDataURL(), style: `width:${box.width}px;height:${box.height}px` }));
-    });
-    copy.querySelectorAll("iframe").forEach((node) => node.remove());
-    if (!app.$("#xray-unsure").hidden) copy.prepend(app.$("#xray-unsure").cloneNode(true));
-    const html = `<div xmlns="http://www.w3.org/1999/xhtml" class="x-png" style="${colours};width:${width}px;padding:12px;background:${style.getPropertyValue("--paper")};color:${style.getPropertyValue("--ink")};font:14px system-ui,sans-serif"><style>${rules.replaceAll("<", "&lt;")}</style>${spelled(new XMLSerializer().serializeToString(copy))}</div>`;
-    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width + 24}" height="${height}"><foreignObject width="100%" height="100%">${html}</foreignObject></svg>`;
-    const picture = new Image();
-    picture.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
-    await picture.decode();
-    const canvas = app.el("canvas", { width: (width + 24) * 2, height: height * 2 });
-    const pen = canvas.getContext("2d");
-    pen.scale(2, 2);
-    pen.drawImage(picture, 0, 0);
-    return canvas;
-  }
-  /* Shared drawing */
-  xray.percent = (p) =>
-    p >= 0.1 ? `${(100 * p).toFixed(1)} %` : p >= 0.001 ? `${(100 * p).toFixed(2)} %` : p > 0 ? `${(100 * p).toExponential(1)} %` : "0 %";
-  xray.visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "·") || "∅";
-  xray.fact = (name, value) => app.el("span", { class: "x-fact" }, app.el("b", {}, String(value)), ` ${name}`);
-  xray.number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
-  xray.bytes = (n) =>
-    n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(2)} GiB` : n >= 2 ** 20 ? `${(n / 2 ** 20).toFixed(1)} MiB` : `${(n / 1024).toFixed(1)} KiB`;
-  xray.colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-  xray.bars = (entries, click, own) =>
-    app.el(
-      "ol",
-      { class: "x-bars" },
-      ...entries.map(([id, p, text]) => {
-        const bar = app.el(
-          "span",
-          { class: id === own ? "x-bar own" : "x-bar" },
-          app.el("i", { style: `width:${Math.max(0.5, 100 * p)}%` }),
-          app.el("span", { class: "x-word" }, xray.visible(text)),
-          app.el("span", { class: "x-p" }, xray.percent(p)),
-        );
-        return app.el(
-          "li",
-          {},
-          click
-            ? app.el("button", { type: "button", title: `Token ${id}: go on from it`, on: { click: () => click(id, text) } }, bar)
-            : bar,
-        );
-      }),
-    );
-  /* replaceChildren writes null as a word. */
-  xray.fill = (place, ...nodes) => place.replaceChildren(...nodes.filter((node) => node !== null && node !== undefined && node !== ""));
-  xray.note = (text) => (text ? app.el("span", { class: "x-badge" }, text) : null);
-  xray.button = (label, run, extra = {}) => app.el("button", { type: "button", class: "x-do", on: { click: run }, ...extra }, label);
-  xray.field = (label, value, extra = {}) =>
-    app.el(
-      "label",
-      { class: "x-field" },
-      app.el("span", {}, label),
-      app.el("input", { type: "text", value, "aria-label": label, autocomplete: "off", spellcheck: "false", ...extra }),
-    );
 })();

@@ -80,6 +80,34 @@ def test_the_triangle_is_one_byte_a_weight() -> None:
     assert list(attention.lower_triangle(weights)) == [255, 64, 191]
 
 
+def looking(column) -> torch.Tensor:
+    """One head of 12 tokens in which each looks at the token that `column` names, as far as there is one."""
+    weights = torch.zeros(1, 12, 12)
+    for row in range(12):
+        weights[0, row, min(row, max(0, column(row)))] = 1
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("first token", lambda row: 0),
+        ("previous token", lambda row: row - 1),
+        ("itself", lambda row: row),
+        ("earlier tokens", lambda row: 1),
+    ],
+)
+def test_a_head_is_named_after_what_it_looks_at(kind: str, column) -> None:
+    (told,) = attention.head_kinds(looking(column))
+    assert told["kind"] == kind and told["share"] == pytest.approx(1)
+
+
+def test_a_head_that_looks_everywhere_or_has_nothing_to_look_at_is_spread_out() -> None:
+    even = torch.tril(torch.ones(2, 30, 30)) / torch.arange(1, 31)[:, None]
+    assert [told["kind"] for told in attention.head_kinds(even)] == ["spread out"] * 2
+    assert attention.head_kinds(torch.ones(1, 2, 2))[0]["kind"] == "spread out"
+
+
 def test_what_is_special_about_reading_attention_is_said(served) -> None:
     said = module.remarks(module.twin(served))
     assert said == (["scores soft-capped at 50: attention computed as eager does"] if served.config.model_type == "gemma2" else [])

@@ -14,7 +14,8 @@ from chatapp.pages.xray_page import XrayActions
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
-from chatapp.store import Store
+from chatapp.store import Conversation, Store
+from chatapp.turn import Turn
 from chatapp.xray import registry
 from chatapp.xray.query import Values
 from chatapp.xray.service import XrayService
@@ -174,16 +175,14 @@ LIMITS = {
     "short text": ("perplexity", {"text": "a"}, r"1 tokens; at least 2"),
     "no text": ("pasted", {"text": ""}, r"0 tokens; at least 2"),
     "long text": ("tokenizer", {"text": "x" * 100_001}, r"100001 characters; at most 100000"),
-    "bertviz": ("tutorial", {"kind": "head", "layers": "all"}, r"at most 64 tokens and 6 layers"),
     "knob": ("draw", {"position": 0, "sampling": {"temperature": 9}}, r"from 0 to 2"),
 }
 
 
 @pytest.mark.parametrize(("view", "loose", "words"), LIMITS.values(), ids=LIMITS)
 async def test_limits_are_refused_with_numbers(service: XrayService, chat: Chat, view: str, loose: dict, words: str) -> None:
-    text = "Where is Paris? " * 40 if view == "tutorial" else "Where?"
     with pytest.raises(ChatError, match=words):
-        await seen(service, view, await told(chat, text), **loose)
+        await seen(service, view, await told(chat, "Where?"), **loose)
 
 
 async def test_two_models_stand_side_by_side(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
@@ -214,6 +213,26 @@ async def test_bertviz_draws_without_a_network(service: XrayService, chat: Chat)
     for kind in ("head", "model"):
         html = (await seen(service, "tutorial", turn, kind=kind, layers="1", last=10))["page"]
         assert "<script src" not in html and len(html) < 1_000_000 and "jQuery" in html
+
+
+async def test_bertviz_takes_the_last_tokens_of_a_long_reply_and_says_so(service: XrayService, chat: Chat) -> None:
+    pytest.importorskip("bertviz")
+    turn = await told(chat, "Where is Paris? " * 20)
+    view = await seen(service, "tutorial", turn, kind="head", layers="all")
+    assert view["layers"] == [0, 1]
+    assert view["words"].startswith(f"The last 64 of {len(turn.prompt_ids) + len(turn.reply_ids)} tokens and layers 0-1 are shown")
+
+
+async def test_nothing_is_made_up_for_a_reply_that_came_with_an_import(service: XrayService, chat: Chat) -> None:
+    old = Turn(ME, "imported", "Hi", id="imported", reply_text="Hello", finish_reason="end", model="gpt-4")
+    chat.store.conversations.add(ME, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
+    for view in QUESTIONS:
+        if view in ("card", "measure", "replay"):
+            continue
+        with pytest.raises(ChatError, match="came with an import") as refused:
+            await seen(service, view, old, **QUESTIONS[view])
+        assert not hasattr(refused.value, "offer"), view
+    assert (await seen(service, "card", old))["card"]["engine"] == ""
 
 
 async def test_each_step_of_a_draw_says_what_it_did(service: XrayService, chat: Chat) -> None:

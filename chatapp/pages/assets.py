@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chatapp.sampling import SAMPLING_PARAMS
-from chatapp.xray import registry
+from chatapp.xray import registry, terms
 
 NAME = "Chat"
 """What the app is called, on every page."""
@@ -34,7 +34,7 @@ BUNDLES = {
         "transfer.js",
         "panel.js",
     ),
-    "xray.css": ("xray.css",),
+    "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
@@ -74,7 +74,9 @@ def files() -> dict[str, tuple[str, bytes]]:
         if name == "shell.js":
             text = f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n{text}"
         if name == "xray.js":
-            text = f"window.chatapp.xrayTabs = {json.dumps(registry.tabs())};\n{text}"
+            text = (
+                f"window.chatapp.xrayTabs = {json.dumps(registry.tabs())};\nwindow.chatapp.terms = {json.dumps(terms.glossary())};\n{text}"
+            )
         content = text.encode()
         stem, _, suffix = name.partition(".")
         made[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content)

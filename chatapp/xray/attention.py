@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -65,6 +66,35 @@ def attention(model: PreTrainedModel, ids: Sequence[int], layers: Sequence[int])
 
 def uses_eager(model: PreTrainedModel) -> bool:
     return model.config._attn_implementation == "eager"
+
+
+KINDS = ("earlier tokens", "previous token", "itself", "first token", "spread out")
+"""What a head looks at, told by measure. A head of the first kind says most about a text."""
+
+PREDOMINANT = 0.4
+"""Mean weight from which on a head is named after what it looks at."""
+
+
+def head_kinds(weights: torch.Tensor) -> list[dict[str, Any]]:
+    """For every head of (heads, n, n): its mean weight on the first token, the previous one and itself, and on one other earlier token.
+
+    `kind` names the largest of them. Rows of the first three tokens are left out: they have nothing else to look at.
+    """
+    measured = weights.float()[:, 3:]
+    if not measured.shape[1]:
+        return [{"kind": KINDS[-1], "share": 0.0, "earlier": 0.0} for _ in weights]
+    rows = torch.arange(measured.shape[1])
+    itself, previous = measured[:, rows, rows + 3], measured[:, rows, rows + 2]
+    others = measured.clone()
+    others[:, :, 0] = others[:, rows, rows + 3] = others[:, rows, rows + 2] = 0
+    means = torch.stack([others.amax(-1).mean(1), previous.mean(1), itself.mean(1), measured[:, :, 0].mean(1)])
+    return [_named(column) for column in means.T.tolist()]
+
+
+def _named(means: list[float]) -> dict[str, Any]:
+    largest = max(means)
+    kind = KINDS[means.index(largest)] if largest >= PREDOMINANT else KINDS[-1]
+    return {"kind": kind, "share": round(largest, 3), "earlier": round(means[0], 3)}
 
 
 def lower_triangle(weights: torch.Tensor) -> bytes:

@@ -19,15 +19,10 @@ DECIMALS = 3
 FROM_A_CDN = re.compile(r'<script src="https://cdnjs[^>]*></script>')
 
 
-def refuse(tokens: int, layers: int) -> None:
-    """Raises ChatError with the numbers where a page would be too large, or where bertviz is not installed."""
+def refuse_missing() -> None:
+    """Raises ChatError where bertviz is not installed."""
     if importlib.util.find_spec("bertviz") is None:
         raise ChatError("bertviz is not installed here. It is optional: python -m pip install bertviz, then restart the app.")
-    if tokens > MAX_TOKENS or layers > MAX_LAYERS:
-        raise ChatError(
-            f"{tokens} tokens and {layers} layers were asked for; bertviz is shown for at most {MAX_TOKENS} tokens and {MAX_LAYERS} "
-            "layers. Choose fewer above."
-        )
 
 
 def page(kind: str, weights: Mapping[int, "torch.Tensor"], tokens: Sequence[str]) -> str:

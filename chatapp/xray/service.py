@@ -15,6 +15,16 @@ from chatapp.xray.inspector import Inspector
 from chatapp.xray.query import Values, XrayQuery
 from chatapp.xray.steps import Answers
 
+IMPORTED = (
+    "This reply was not written here: it came with an import, which tells its words but neither its tokens nor what wrote them. "
+    "Reproduce shows what is known of it; send a message here, and X-ray shows everything about its reply."
+)
+
+
+def imported(turn: Turn) -> bool:
+    """Nothing is known of how it was made."""
+    return not (turn.engine or turn.prompt_ids or turn.reply_ids)
+
 
 class XrayService:
     """Looks at recorded turns, each for its owner only."""
@@ -32,6 +42,8 @@ class XrayService:
         """
         view, answer = registry.question(name)
         query = XrayQuery(owner, await self.turn(owner, turn_id, temporary), Values(asked), self.chat, self.inspector)
+        if imported(query.turn) and not view.keeps_record:
+            raise ChatError(IMPORTED)
         if anyway and not query.turn.revision and not (view.keeps_record and name == view.name):
             query = self.insisted(query)
         unsure = {"unsure": query.unsure} if query.unsure else {}

@@ -199,7 +199,7 @@ def test_pasted_text_is_cut_read_and_searched(drawer: Page) -> None:
     drawer.get_by_label("Text to look at").fill("The capital of France is Paris.")
     drawer.get_by_role("button", name="Cut into tokens").click()
     expect(drawer.locator(".x-column .x-facts").first).to_contain_text("31 characters")
-    drawer.get_by_role("button", name="Perplexity").click()
+    drawer.get_by_role("button", name="Perplexity", exact=True).click()
     expect(drawer.locator("#x-read")).to_contain_text("bits per byte")
     drawer.get_by_role("button", name="Probabilities", exact=True).click()
     drawer.locator("#x-read .heat").nth(2).click()
@@ -211,7 +211,7 @@ def test_pasted_text_is_cut_read_and_searched(drawer: Page) -> None:
 
 def test_a_replay_says_that_all_tokens_are_the_same(drawer: Page) -> None:
     show(drawer, "card")
-    drawer.get_by_role("button", name="Replay").click()
+    drawer.get_by_role("button", name="Replay", exact=True).click()
     expect(drawer.locator("#x-replay .x-good")).to_have_text("All 12 tokens are the same.")
     drawer.get_by_role("button", name="Compare the engine's record").click()
     expect(drawer.locator("#x-measure")).to_contain_text("12 tokens compared")

@@ -40,9 +40,10 @@ async def attention(inspector: Inspector, turn: Turn, layers: str = "", first: i
 
 
 async def tutorial(inspector: Inspector, turn: Turn, kind: str, layers: str, first: int = 0, last: int = 0) -> Answers:
-    """bertviz's 'head' or 'model' view of the same attention, as an HTML page for a sandboxed frame."""
+    """bertviz's 'head' or 'model' view as an HTML page for a sandboxed frame: of the last tokens and layers that it takes."""
     from chatapp.xray import bertviz_page
 
+    bertviz_page.refuse_missing()
     ids = cut_to(turn, first, last)
     inspected: Result[InspectedModel] = Result()
     async for step in inspected.of(inspector.inspected(turn)):
@@ -51,13 +52,16 @@ async def tutorial(inspector: Inspector, turn: Turn, kind: str, layers: str, fir
 
     model, tokenizer = inspected.value.model, inspected.value.tokenizer
     count = model.config.get_text_config().num_hidden_layers
-    chosen = attentions.layer_numbers(layers, count) or list(range(count))[-bertviz_page.MAX_LAYERS :]
-    bertviz_page.refuse(len(ids) - first, len(chosen))
+    chosen = (attentions.layer_numbers(layers, count) or list(range(count)))[-bertviz_page.MAX_LAYERS :]
+    asked, first = len(ids) - first, max(first, len(ids) - bertviz_page.MAX_TOKENS)
     yield Step("Building bertviz's view")
     weights = await inspector.run(attentions.attention, model, ids, chosen)
     cut = {n: w[:, first:, first:] for n, w in weights.items()}
     texts = [tokenizer.decode([i]) for i in ids[first:]]
-    yield {"kind": kind, "page": await inspector.run(bertviz_page.page, kind, cut, texts), "layers": chosen}
+    shown = f"{len(texts)} tokens" if len(texts) == asked else f"The last {len(texts)} of {asked} tokens"
+    limits = f"bertviz takes at most {bertviz_page.MAX_TOKENS} tokens and {bertviz_page.MAX_LAYERS} layers"
+    words = f"{shown} and layers {attentions.compact(chosen)} are shown: {limits}."
+    yield {"kind": kind, "page": await inspector.run(bertviz_page.page, kind, cut, texts), "layers": chosen, "words": words}
 
 
 def cut_to(turn: Turn, first: int, last: int) -> list[int]:
@@ -91,6 +95,7 @@ def _attention(inspected: InspectedModel, ids: Sequence[int], layers: list[int],
     return {
         "name": inspected.name,
         "layers": {str(n): base64.b64encode(attentions.lower_triangle(w[:, first:, first:])).decode() for n, w in weights.items()},
+        "kinds": {str(n): attentions.head_kinds(w) for n, w in weights.items()},
         "asked": attentions.compact(layers),
         "heads": config.num_attention_heads,
         "of_layers": config.num_hidden_layers,
@@ -121,8 +126,8 @@ VIEW = View(
     label="Attention",
     group="inside the model",
     place=1,
-    about="Where each token looked, for every layer and head. "
-    "Strong attention means that information could flow, not that it was decisive.",
+    about="How much each token took over from the tokens before it, in every {layer} and {head}: choose a head below, then a token. "
+    "Strong {attention} means that information could flow, not that it was decisive.",
     questions={
         "attention": lambda query: attention(query.inspector, query.turn, *tokens_asked(query.asked), query.asked.model("other")),
         "tutorial": lambda query: tutorial(query.inspector, query.turn, query.asked.text("kind"), *tokens_asked(query.asked)),

@@ -64,7 +64,7 @@ VIEW = View(
     label="Reproduce",
     group="again",
     place=1,
-    about="Everything that made this reply. Replay runs it again and marks the first token that differs.",
+    about="Everything that made this reply, as it was recorded. A {replay} runs it again and marks the first token that differs.",
     questions={
         "card": lambda query: card(query.turn, query.engine),
         "measure": lambda query: measure(query.inspector, query.turn),

@@ -38,8 +38,8 @@ VIEW = View(
     label="Layers",
     group="inside the model",
     place=2,
-    about="What each layer would have said if it were the last one (logit lens). "
-    "Early layers do not speak this language: their guesses are rough.",
+    about="What each {layer} would have said if it were the last one ({logit lens}): one column a token, read from below upwards. "
+    "Early layers do not speak this language, so their guesses are rough.",
     questions={
         "layers": lambda query: layers(query.inspector, query.turn, query.asked.number("first"), query.asked.number("count", 16)),
     },

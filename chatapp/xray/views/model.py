@@ -1,5 +1,6 @@
 """The view Architecture: what the model that wrote the reply is made of."""
 
+from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.turn import Turn
 from chatapp.xray import vocabulary
@@ -9,8 +10,8 @@ from chatapp.xray.registry import View
 from chatapp.xray.steps import Answers, Result
 
 
-async def architecture(inspector: Inspector, turn: Turn) -> Answers:
-    """Module tree and numbers."""
+async def architecture(inspector: Inspector, turn: Turn, engine: Engine | None = None) -> Answers:
+    """Module tree and numbers; `served` says in which form the chat runs the same model."""
     inspected: Result[InspectedModel] = Result()
     async for step in inspected.of(inspector.inspected(turn)):
         yield step
@@ -21,7 +22,15 @@ async def architecture(inspector: Inspector, turn: Turn) -> Answers:
         "summary": await inspector.run(architectures.summary, inspected.value.model),
         "tree": await inspector.run(architectures.tree, inspected.value.model),
         "note": inspected.value.note,
+        "served": served(engine, inspected.value),
     }
+
+
+def served(engine: Engine | None, inspected: InspectedModel) -> dict[str, str] | None:
+    """None where another model is resident."""
+    if engine is None or engine.card.id != inspected.id:
+        return None
+    return {"engine": engine.card.engine, "dtype": engine.card.dtype, "memory": engine.card.memory}
 
 
 async def neighbours(inspector: Inspector, turn: Turn, token_id: int) -> Answers:
@@ -43,9 +52,9 @@ VIEW = View(
     label="Architecture",
     group="inside the model",
     place=3,
-    about="What the model is made of: its blocks, shapes, parameters and memory. It is the same for every reply.",
+    about="What the model is made of: its blocks, shapes, {parameters} and memory. It is the same for every reply.",
     questions={
-        "model": lambda query: architecture(query.inspector, query.turn),
+        "model": lambda query: architecture(query.inspector, query.turn, query.engine),
         "neighbours": lambda query: neighbours(query.inspector, query.turn, query.asked.number("token")),
     },
     computes=("architecture",),

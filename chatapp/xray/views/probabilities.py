@@ -77,8 +77,8 @@ VIEW = View(
     label="Probabilities",
     group="the reply",
     place=2,
-    about="How likely each token of the reply was to the model, read again in one pass over the recorded ids. "
-    "It shows the choice, not the reason for it.",
+    about="How likely each {token} of the reply was to the model: the hotter, the more it was surprised. "
+    "Choose one to see how it was drawn and what else could have come; the reason for the choice is not shown.",
     questions={
         "probabilities": lambda query: probabilities(query.inspector, query.turn),
         "draw": lambda query: draw(query.inspector, query.turn, query.asked.number("position"), asked_settings(query)),

@@ -25,7 +25,7 @@ VIEW = View(
     label="Prompt",
     group="the reply",
     place=1,
-    about="The exact text and token ids the model received for this reply, coloured by who said it. "
-    "It does not show what the model made of them.",
+    about="The exact text the model received for this reply, in {token}s coloured by who said them: choose one for its {token id}. "
+    "Grey is what the {chat template} added; what the model made of it all is not shown here.",
     questions={"prompt": lambda query: prompt(query.inspector, query.turn)},
 )

@@ -97,7 +97,8 @@ VIEW = View(
     label="Tokenizer",
     group="any text",
     place=1,
-    about="Any text through a tokenizer: how it is cut, and what the vocabulary holds. Nothing here runs the model, except perplexity.",
+    about="Any text through a {tokenizer}: type some below and see how it is cut, and what the {vocabulary} holds. "
+    "Only {perplexity} and probabilities run the model.",
     questions={
         "tokenizer": lambda query: tokenizer(*of_text(query), query.asked.model("other")),
         "search": lambda query: search(query.inspector, made_by(query.turn), query.asked.text("query")),
