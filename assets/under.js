@@ -16,8 +16,22 @@
   /* Words after the model's reasoning: what somebody wants who copies an answer. */
   const answer = (text) => text.replace(/^[\s\S]*<\/think>\s*/, "");
 
+  /* Back into its conversation, also when another one is shown by then. */
+  const restoring = (turn, conversation, temporary) => () => {
+    if (app.view.conversation && app.view.conversation !== conversation) app.open(conversation, temporary);
+    return app.act("restore", { turn, conversation, temporary });
+  };
+
   function remove(row, last) {
-    const gone = (keep) => () => app.act("remove", { turn: row.id, keep_children: keep });
+    const gone = (keep) => async () => {
+      const undo = restoring(row.id, app.view.conversation, !!app.temporary);
+      if (!(await app.act("remove", { turn: row.id, keep_children: keep }))) return;
+      app.toast(keep || last ? "The exchange was deleted." : "The exchange and what followed were deleted.", {
+        action: "Undo",
+        ms: 8000,
+        click: undo,
+      });
+    };
     const whole = [{ text: "Delete", danger: true, run: gone(false) }];
     const some = [
       { text: "Only this exchange", danger: true, run: gone(true) },

@@ -155,7 +155,7 @@ def test_a_title_alone_is_found_and_marked(store: Store) -> None:
 def test_the_middle_of_a_word_and_a_phrase_are_marked_where_they_stand(store: Store) -> None:
     asked(store, "The zebra is of the savanna. Of zebras there are three kinds.")
     for query, words in {"ebra": {"ebra"}, '"of the"': {"of the"}, '"zebra is" kin': {"zebra is", "kin"}}.items():
-        (found,) = store.conversations(ME, query)
+        (found,) = store.conversations.listed(ME, query)
         assert {found.snippet[a:b] for a, b in found.snippet_ranges} == words, query
 
 
@@ -163,7 +163,7 @@ def test_a_phrase_is_found_in_a_title_and_never_in_the_mark_of_its_owner(store: 
     from chatapp.store.search import owner_token
 
     asked(store, "question")
-    store.rename(ME, "c1", "On the origin of species")
+    store.conversations.rename(ME, "c1", "On the origin of species")
     assert ids(store, '"the origin"') == ["c1"]
     assert ids(store, '"origin the"') == []
     assert ids(store, owner_token(ME)[3:9]) == []

@@ -8,6 +8,7 @@ from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.sampling import Sampling
 from chatapp.store import Store
+from chatapp.store.removal import put_back
 from chatapp.turn import Turn
 
 
@@ -41,13 +42,21 @@ async def branch(chat: Chat, owner: str, turn_id: str, position: int, token_id: 
 
 
 async def remove(chat: Chat, owner: str, turn_id: str, *, keep_children: bool) -> None:
-    """Erase one turn; what follows it moves up to its parent, or is stopped and erased too. Raises NotFound."""
+    """Erase one turn; what follows it moves up to its parent, or is stopped and erased too. `restore` undoes it. Raises NotFound."""
     store, running = await chat.stores.look(lambda store: store.running.below(owner, turn_id))
     for id in running:
         if id == turn_id or not keep_children:
             with suppress(NotFound):  # erased by somebody else meanwhile
                 await chat.stop(owner, id)
-    await asyncio.to_thread(store.delete_turn, owner, turn_id, keep_children=keep_children)
+    gone = await asyncio.to_thread(store.delete_turn, owner, turn_id, keep_children=keep_children)
+    chat.removals.keep(owner, store, gone)
+
+
+async def restore(chat: Chat, owner: str, turn_id: str) -> Turn:
+    """Put back what `remove` took out a moment ago. Raises ChatError where that cannot be."""
+    store, gone = chat.removals.find(owner, turn_id)
+    await asyncio.to_thread(put_back, store.database, owner, gone)
+    return gone.top
 
 
 async def _beside(

@@ -9,6 +9,7 @@ from chatapp.chat import watching
 from chatapp.chat.build import clean
 from chatapp.chat.context import Meter
 from chatapp.chat.job import Job
+from chatapp.chat.removals import Removals
 from chatapp.chat.replies import CURRENT_LEAF, Replies
 from chatapp.chat.stores import Stores
 from chatapp.sampling import Sampling
@@ -32,6 +33,7 @@ class Chat:
         self.resident = resident
         self.store = store
         self.stores = Stores(store)
+        self.removals = Removals()
         self.replies = Replies(resident, self.path, max_waiting, max_waiting_each)
         self.jobs, self.queue = self.replies.jobs, self.replies.queue
         self.meter = Meter(resident, self.path)

@@ -31,6 +31,7 @@ class ChatActions:
             "stop": self.stop,
             "version": self.version,
             "remove": self.remove,
+            "restore": self.restore,
         }
 
     async def do(self, owner: str, asked: Asked) -> Asked:
@@ -74,6 +75,9 @@ class ChatActions:
 
     async def remove(self, owner: str, ask: ChatAction) -> None:
         await actions.remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
+
+    async def restore(self, owner: str, ask: ChatAction) -> Turn:
+        return await actions.restore(self.chat, owner, ask.turn)
 
     async def measure(self, owner: str, asked: Asked) -> Asked:
         """The context meter. Empty while it cannot be said; Send then says why."""
@@ -122,6 +126,7 @@ class ListActions:
         """Everything of this visitor, temporary chats too."""
         await self.chat.stop_all(owner)
         await self.chat.stores.erase(owner)
+        self.chat.removals.forget(owner)
         self.chat.meter.forget(owner)
 
 

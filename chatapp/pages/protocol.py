@@ -49,12 +49,12 @@ def _fits(value: Any, wanted: Any) -> bool:
 class ChatAction(Request):
     """POST /ui/chat: do something in a conversation. Answered by `Done`.
 
-    do            send | regenerate | edit | continue | branch | stop | version | remove
+    do            send | regenerate | edit | continue | branch | stop | version | remove | restore
     conversation  where; null begins a new one
     leaf          the last turn the page shows: a message goes on from it
     turn          the turn that is meant
     text          what was typed (send, edit)
-    keep_children remove: only this exchange, what follows moves up
+    keep_children remove: only this exchange, what follows moves up; restore with the same turn undoes it for ten minutes
     temporary     the conversation is kept nowhere (send without one: begin such a one)
     position, token  branch: the reply's first `position` tokens, then `token`
     system, settings  system prompt, and the sampling settings by name (sampling.SAMPLING_PARAMS, seed, stop)

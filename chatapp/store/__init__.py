@@ -16,6 +16,7 @@ from chatapp.store.errors import StoreError
 from chatapp.store.listing import Summary
 from chatapp.store.outline import Outline
 from chatapp.store.record import Conversation
+from chatapp.store.removal import Removed
 from chatapp.store.runner import Runner
 from chatapp.store.running import Running
 from chatapp.store.schema import conversations
@@ -129,7 +130,7 @@ class Store:
             leaf = newest_leaf(tree, subtree(tree, turn_id))
             connection.execute(conversations.update().where(conversations.c.id == place.conversation_id).values(leaf=leaf))
 
-    def delete_turn(self, owner: str, turn_id: str, *, keep_children: bool) -> None:
-        """Erase one turn. What follows it moves up to its parent, or is erased too."""
+    def delete_turn(self, owner: str, turn_id: str, *, keep_children: bool) -> Removed:
+        """Erase one turn. What follows it moves up to its parent, or is erased too. removal.put_back undoes it."""
         with self.database.write() as connection:
-            erase.turn(connection, owner, turn_id, keep_children)
+            return erase.turn(connection, owner, turn_id, keep_children)

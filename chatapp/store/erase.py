@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from chatapp.store import search
 from chatapp.store.database import Database
+from chatapp.store.removal import Removed, removed
 from chatapp.store.schema import conversations, drafts, turns
 from chatapp.store.tree import leaf_after, subtree
 from chatapp.store.write import head, place, tree
@@ -35,18 +36,21 @@ WORTH_VACUUM = 0.25
 """Share of free pages above which the file is rewritten smaller."""
 
 
-def turn(connection: sa.Connection, owner: str, turn_id: str, keep_children: bool) -> None:
-    """One turn, or it and all below it; the leaf stays where it is or moves to the newest turn nearby."""
+def turn(connection: sa.Connection, owner: str, turn_id: str, keep_children: bool) -> Removed:
+    """One turn, or it and all below it; the leaf stays where it is or moves to the newest turn nearby. Returns what was erased."""
     at = place(connection, owner, turn_id)
     old = head(connection, owner, at.conversation_id, lock=True).leaf
     nodes = tree(connection, at.conversation_id)
     gone = [turn_id] if keep_children else subtree(nodes, turn_id)
+    moved = [node.id for node in nodes.values() if keep_children and node.parent_id == turn_id]
+    before = removed(connection, nodes, gone, moved, old)
     if keep_children:
         connection.execute(turns.update().where(turns.c.parent_id == turn_id).values(parent_id=at.parent_id))
     _erase_turns(connection, [nodes[id].seq for id in gone])
     left = tree(connection, at.conversation_id)
     leaf = leaf_after(left, old, at.parent_id)
     connection.execute(conversations.update().where(conversations.c.id == at.conversation_id).values(leaf=leaf))
+    return before
 
 
 def _erase_turns(connection: sa.Connection, seqs: list[int]) -> None:

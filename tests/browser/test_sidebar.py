@@ -170,6 +170,23 @@ def test_deleting_an_exchange_asks_about_what_follows(page: Page) -> None:
     expect(page.locator("#welcome")).to_be_visible()
 
 
+def test_deleting_an_exchange_can_be_undone(page: Page) -> None:
+    for text in ("one", "two", "three"):
+        send(page, text)
+        settled(page)
+    asked = page.locator("#bot .user-row .user.message")
+    page.locator("#bot .bot-row").nth(1).get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Only this exchange").click()
+    expect(asked).to_have_text(["one", "three"])
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(asked).to_have_text(["one", "two", "three"])
+    page.locator("#bot .bot-row").nth(0).get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="This and all that follows").click()
+    expect(page.locator("#welcome")).to_be_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(asked).to_have_text(["one", "two", "three"])
+
+
 def test_an_export_comes_back_by_import(two: Page, tmp_path: Path) -> None:
     two.get_by_role("button", name="Export or delete this conversation").click()
     with two.expect_download() as waiting:
