@@ -16,10 +16,12 @@ from gguf import GGMLQuantizationType as Kind
 from gguf import GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 
+from chatapp.engines.llamacpp.better_kind import better_kind
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
 from chatapp.engines.llamacpp.requantize import plan, requantized
 from chatapp.errors import ChatError
 from chatapp.models.gguf import CONTROL, Tensor, read_gguf
+from chatapp.models.sources import Source
 
 ROOT = Path(__file__).parent.parent
 MAKER = """
@@ -54,6 +56,20 @@ def source(tmp_path: Path) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "amx", "better"),
+    [
+        ("embedded", "Q4_1", False, "Q8_0"),
+        ("embedded", "Q4_1", True, ""),
+        ("embedded", "Q8_0", False, ""),
+        ("gguf", "Q4_1", False, ""),
+        ("repo_gguf", "Q4_1", False, ""),
+    ],
+)
+def test_only_the_embedded_model_is_remade_and_only_where_it_gains(kind, format: str, amx: bool, better: str) -> None:
+    assert better_kind(Source("m", kind), format, amx=amx) == better
 
 
 def exhaust(steps) -> list[float]:

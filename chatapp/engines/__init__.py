@@ -98,11 +98,11 @@ def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "E
 
 def _llamacpp(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.llamacpp.better_kind import better_kind
-    from chatapp.engines.llamacpp.engine import LlamaCppEngine
+    from chatapp.engines.llamacpp.engine import LlamaCppEngine, uses_amx
     from chatapp.models.facts import gguf_facts
     from chatapp.models.loading import load_tokenizer, local_gguf
 
     gguf, revision = local_gguf(source, progress)
     tokenizer = load_tokenizer(source, settings, progress)
     facts = gguf_facts(gguf, source.name, revision)
-    return LlamaCppEngine(gguf, tokenizer, facts, settings, progress, better_kind(source, facts.dtype))
+    return LlamaCppEngine(gguf, tokenizer, facts, settings, progress, better_kind(source, facts.dtype, amx=uses_amx()))
