@@ -1,5 +1,6 @@
 """How quick the store is when it is full: fills a database of its own, then times what the page does. The last line is JSON."""
 
+import asyncio
 import json
 import random
 import tempfile
@@ -7,11 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from statistics import median, quantiles
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from chatapp.bench.send import sends
+from chatapp.models.sources import resolve
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store, erase
 from chatapp.turn import Span, Timings, Turn, new_id
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 OWNER = "bench"
 WORDS, REPLY_WORDS, CONTEXT = 20_000, 80, 512
@@ -23,12 +29,25 @@ LONG_REPLY = 4000
 def main(settings: Settings) -> int:
     """`python -m chatapp.bench --store`: PostgreSQL when --database-url names an empty database, else SQLite in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        result = run(settings.database_url.get_secret_value() or f"sqlite:///{folder}/chat.db")
+        result = run(settings.database_url.get_secret_value() or f"sqlite:///{folder}/chat.db", tokenizer_of(settings))
     show(result)
     return 0
 
 
-def run(url: str, conversations: int = 10_000, turns: int = 20, *, repeats: int = 20) -> dict[str, Any]:
+def tokenizer_of(settings: Settings) -> "PreTrainedTokenizerBase":
+    """The model's: a send renders a prompt."""
+    from transformers import AutoTokenizer
+
+    from chatapp.bench.__main__ import folder_of
+
+    return AutoTokenizer.from_pretrained(
+        folder_of(resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir), settings)
+    )
+
+
+def run(
+    url: str, tokenizer: "PreTrainedTokenizerBase", conversations: int = 10_000, turns: int = 20, *, repeats: int = 20
+) -> dict[str, Any]:
     """Fill and measure. Times in milliseconds; searches count every call of every query."""
     store = Store(url)
     writer, started = Writer(random.Random(7)), time.perf_counter()
@@ -42,6 +61,7 @@ def run(url: str, conversations: int = 10_000, turns: int = 20, *, repeats: int 
         "open": timed(lambda n: store.outline(OWNER, ids[n]), repeats),
         "search": [ms for query in writer.queries() for ms in timed(lambda n, q=query: store.conversations.listed(OWNER, q), repeats)],
         **reply(store, writer, ids),
+        **asyncio.run(sends(store, tokenizer, repeats)),
     }
     worst = {
         query: percentiles(timed(lambda n, q=query: store.conversations.listed(OWNER, q), repeats))["p95"] for query in writer.queries()

@@ -1,0 +1,37 @@
+"""What a send reads of the store: the path once, and no prompt of an earlier turn."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from chatapp.bench import store as bench
+from chatapp.chat.service import Chat
+from chatapp.resident.slot import Resident
+from chatapp.store import Store
+from tests.chats import ME, ended, until
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_send_reads_the_path_once_and_no_stored_prompt(scripted, tmp_path: Path, waits: bool) -> None:
+    store = Store(f"sqlite:///{tmp_path}/chat.db")
+    chat = Chat(Resident.of(scripted), store)
+    first = await ended(chat, await chat.send(ME, "One"))
+    if waits:
+        scripted.delay = 0.1
+        await chat.send(ME, "Two", conversation_id=first.conversation_id)
+    read: list[str] = []
+    sa.event.listen(store.database.engine, "before_cursor_execute", lambda c, cursor, statement, *more: read.append(statement))
+    turn = await chat.send(ME, "Three", conversation_id=first.conversation_id)
+    await until(lambda: len(scripted.fed) == 2 + waits)
+    asked = [statement for statement in read if statement.startswith("SELECT")]
+    assert turn.prompt_ids == scripted.fed[-1]
+    assert len([statement for statement in asked if "AS prompt_tokens" in statement]) == 1, "the path"
+    assert [statement for statement in asked if "prompts.prompt_text" in statement] == []
+    await chat.shutdown()
+    store.close()
+
+
+def test_the_benchmark_of_the_store_has_a_row_for_a_send(scripted, tmp_path: Path) -> None:
+    result = bench.run(f"sqlite:///{tmp_path}/chat.db", scripted.tokenizer, conversations=4, turns=2, repeats=2)
+    assert set(result["ms"]["send"]) == {"p50", "p95"} and result["ms"]["prompt"]["p50"] > 0
