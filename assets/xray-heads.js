@@ -122,6 +122,11 @@
     return canvas;
   }
 
+  function follow(box, cell) {
+    const hidden = cell.offsetTop < box.scrollTop || cell.offsetTop + cell.offsetHeight > box.scrollTop + box.clientHeight;
+    if (hidden) box.scrollTop = cell.offsetTop - box.clientHeight / 2;
+  }
+
   /* Prompt and reply; the chosen token's row is the heat of the others. */
   function text(tokens, choose) {
     const box = el("div", {
@@ -137,9 +142,7 @@
     });
     box.append(...cells.flat());
     box.show = (head, row) => {
-      const at = cells[row][0];
-      const hidden = at.offsetTop < box.scrollTop || at.offsetTop + at.offsetHeight > box.scrollTop + box.clientHeight;
-      if (hidden) box.scrollTop = at.offsetTop - box.clientHeight / 2;
+      requestAnimationFrame(() => follow(box, cells[row][0])); // it may not stand in the page yet
       cells.forEach(([cell], column) => {
         cell.style.setProperty("--heat", Math.sqrt(head.weight(row, column)).toFixed(3));
         cell.classList.toggle("chosen", column === row);
