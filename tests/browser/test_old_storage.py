@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import PATIENCE, Site, launched, send, settled
+from tests.browser.test_logins import give
 from tests.fixtures.engine import REPLY, engine
 from tests.fixtures.names import OLD, VISITOR_COOKIE
 
@@ -68,9 +69,7 @@ def test_a_login_finds_its_own_drafts(context: BrowserContext, tmp_path: Path) -
         page.set_default_timeout(PATIENCE)
         page.goto(site.url)
         page.evaluate("(kept) => Object.assign(localStorage, kept)", KEPT["login"]["local"])
-        page.get_by_label("username").fill("ann")
-        page.get_by_label("password").fill("lamp")
-        page.get_by_role("button", name="Login").click()
+        give(page, "ann", "lamp")
         expect(page.locator("body:not(.starting) #message")).to_have_value("An unsent message")
         expect(page.locator("#system textarea")).to_have_value("An unsent system prompt")
         page.locator("#conversations .open", has_text="Of a login").click()
