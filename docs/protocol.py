@@ -1,4 +1,4 @@
-"""Write docs/protocol.md from chatapp/ui/protocol.py: python -m docs.protocol. A test fails when they differ."""
+"""Write docs/protocol.md from pages/protocol.py and shell_protocol.py: python -m docs.protocol. A test fails when they differ."""
 
 import inspect
 from dataclasses import fields, is_dataclass
@@ -11,7 +11,8 @@ FILE = Path(__file__).parent / "protocol.md"
 HEAD = """\
 # The page's protocol
 
-Written by `make docs` from chatapp/ui/protocol.py. Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON,
+Written by `make docs` from chatapp/pages/protocol.py and shell_protocol.py. Every action of a page is one `POST /ui/<name>` with a
+JSON object; the answer is JSON,
 or lines of JSON (`application/x-ndjson`) until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
 the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
 the last line: `message` is a sentence for a person. Requests of another site, above ten million bytes, or of the wrong shape are refused.
