@@ -25,7 +25,7 @@ def main(settings: Settings) -> None:
     print(f"Starting with {settings.model} … the address of the page follows.", flush=True)
     # Seconds of imports: here, so that a wrong flag is refused before them.
     from chatapp.chat.housekeeping import Clock, keep_house
-    from chatapp.chat.service import Chat
+    from chatapp.chat.service import Chat, Limits
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
@@ -37,7 +37,7 @@ def main(settings: Settings) -> None:
     refuse_address(settings.host, settings.port)
     store, resident = Store.open(settings), Resident(settings)
     resident.start()
-    chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
+    chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.queue.busy))
     demo = build(chat, resident, settings)
     _, url, public_url = demo.launch(

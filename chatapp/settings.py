@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         description="How many of these one person may have, and all strangers at one address; 0 takes half of them where only this machine "
         f"can open the page, and {STRANGERS_WAIT} with --share, --public, --allowed-hosts, another --host or on a Space",
     )
+    max_running_each: int = Field(
+        0,
+        ge=0,
+        description="How many replies may be written at once for one person, and for all strangers at one address; 0 takes all of --people "
+        "where only this machine can open the page, and half of them elsewhere, so that one alone never keeps everybody waiting",
+    )
     host: str = Field(default_factory=default_host, description="Address to listen on; on a Space every one")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
@@ -124,6 +130,11 @@ class Settings(BaseSettings):
     def waiting_each(self) -> int:
         """--max-waiting-each as it holds."""
         return self.max_waiting_each or (max(1, self.max_waiting // 2) if self.local_only else STRANGERS_WAIT)
+
+    @property
+    def running_each(self) -> int:
+        """--max-running-each as it holds."""
+        return self.max_running_each or (self.people if self.local_only else max(1, self.people // 2))
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:

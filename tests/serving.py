@@ -20,6 +20,7 @@ from chatapp.chat.service import Chat
 from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
+from chatapp.resident.admission import Limits
 from chatapp.resident.slot import Resident
 from chatapp.server import auth, security
 from chatapp.settings import Settings
@@ -62,7 +63,7 @@ def serve(
     `around` makes the middleware."""
     settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
     store = Store("sqlite://")
-    chat = Chat(resident, store, max_waiting=settings.max_waiting, max_waiting_each=settings.waiting_each)
+    chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.resident.admission import Admission, Ticket
+from chatapp.resident.admission import Admission, Limits, Ticket
 
 
 class Line(Admission):
@@ -37,8 +37,8 @@ class Gate:
         if self.failure is not None:
             raise self.failure
 
-    def queue(self, limit: int = 10, each: int = 10) -> Line:
-        return Line(limit, each, slots=lambda: self.slots, ready=self.ready, moved=self.seen.append)
+    def queue(self, limit: int = 10, each: int = 10, share: int | None = None) -> Line:
+        return Line(Limits(limit, each, share), slots=lambda: self.slots, ready=self.ready, moved=self.seen.append)
 
 
 def admitted(*tickets: Ticket) -> list[bool]:
@@ -187,6 +187,17 @@ async def test_one_owner_alone_has_every_slot_and_gives_them_up_to_those_who_wai
     assert (admitted(*yours), admitted(*mine[4:])) == ([True, True, False], [False] * 4)
     queue.leave(mine[2])
     assert not yours[2].admitted.done() and mine[4].admitted.done(), "two of four slots are its share while another waits"
+
+
+async def test_one_alone_has_no_more_than_its_share_also_while_slots_are_free() -> None:
+    queue = Gate(4).queue(share=2)
+    mine = [queue.enter(f"mine {n}", f"mine {n}") for n in range(3)]
+    strangers = [queue.enter(f"x{n}", f"x{n}", f"stranger {n}", "1.2.3.4") for n in range(3)]
+    assert (admitted(*mine), admitted(*strangers)) == ([True, True, False], [True, True, False])
+    queue.leave(strangers[0])
+    assert (admitted(*mine), admitted(*strangers[1:])) == ([True, True, False], [True, True]), (
+        "the free slot is not for whoever has its share"
+    )
 
 
 async def test_many_names_at_one_address_do_not_take_more_turns_than_one() -> None:

@@ -13,6 +13,7 @@ import pytest
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.resident.admission import Limits
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Message, Turn
@@ -31,7 +32,7 @@ def url(tmp_path: Path) -> str:
 async def chat(scripted, url: str) -> AsyncGenerator[Chat]:
     """A chat over the scripted engine; afterwards nothing of it may still run."""
     store = Store(url)
-    chat = Chat(Residence(scripted), store, max_waiting=4)
+    chat = Chat(Residence(scripted), store, Limits(waiting=4))
     yield chat
     await chat.shutdown()
     store.close()

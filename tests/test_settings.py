@@ -100,13 +100,18 @@ def test_a_context_in_which_nothing_fits_is_refused() -> None:
     "given", [{"host": "0.0.0.0"}, {"host": "192.168.1.2"}, {"share": True}, {"public": True}, {"allowed_hosts": ("chat.example.org",)}]
 )
 def test_only_loopback_under_no_other_name_is_this_machine_alone(given: dict) -> None:
-    assert not Settings(**given).local_only and Settings(**given).waiting_each == 8
+    assert not Settings(**given).local_only and (Settings(**given).waiting_each, Settings(**given).running_each) == (8, 2)
     assert not Settings(**given, auth=("ann:pw",)).local_only, "a login is given to others, too"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "[::1]"])
 def test_at_home_one_may_wait_with_half_of_the_queue(host: str) -> None:
     assert Settings(host=host).local_only and Settings(host=host).waiting_each == 32
+    assert (
+        Settings().running_each,
+        Settings(people=1, public=True).running_each,
+        Settings(max_running_each=3, public=True).running_each,
+    ) == (4, 1, 3)
     assert (Settings(max_waiting=1).waiting_each, Settings(max_waiting_each=5, public=True).waiting_each) == (1, 5)
 
 

@@ -11,7 +11,7 @@ from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
 from chatapp.chat.job import Job, Jobs
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
-from chatapp.resident.admission import Admission, asked_from
+from chatapp.resident.admission import Admission, Limits, asked_from
 from chatapp.store import Store
 from chatapp.turn import Event, FinishReason, Turn
 
@@ -30,10 +30,10 @@ class Replies:
     `path(owner, conversation_id, leaf)` reads what was said before, live turns included.
     """
 
-    def __init__(self, resident: "Resident", path: ReadPath, max_waiting: int, max_waiting_each: int) -> None:
+    def __init__(self, resident: "Resident", path: ReadPath, limits: Limits) -> None:
         self.resident = resident
         self.jobs = Jobs()
-        self.queue = Admission(max_waiting, max_waiting_each, slots=self._slots, ready=self._engine_ready, moved=self._moved)
+        self.queue = Admission(limits, slots=self._slots, ready=self._engine_ready, moved=self._moved)
         self._path = path
         self._work = Work()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

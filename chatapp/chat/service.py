@@ -12,6 +12,7 @@ from chatapp.chat.job import Job
 from chatapp.chat.removals import Removals
 from chatapp.chat.replies import CURRENT_LEAF, Replies
 from chatapp.chat.stores import Stores
+from chatapp.resident.admission import Limits
 from chatapp.sampling import Sampling
 from chatapp.store import Outline, Store
 from chatapp.turn import Message, Turn, new_id
@@ -19,7 +20,7 @@ from chatapp.turn import Message, Turn, new_id
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident
 
-DEFAULTS = Sampling()
+DEFAULTS, LIMITS = Sampling(), Limits()
 
 
 class Chat:
@@ -29,12 +30,12 @@ class Chat:
     `replies` are those that run or wait; what else begins one is in chat/actions.py.
     """
 
-    def __init__(self, resident: "Resident", store: Store, *, max_waiting: int = 64, max_waiting_each: int = 32) -> None:
+    def __init__(self, resident: "Resident", store: Store, limits: Limits = LIMITS) -> None:
         self.resident = resident
         self.store = store
         self.stores = Stores(store)
         self.removals = Removals()
-        self.replies = Replies(resident, self.path, max_waiting, max_waiting_each)
+        self.replies = Replies(resident, self.path, limits)
         self.jobs, self.queue = self.replies.jobs, self.replies.queue
         self.meter = Meter(resident, self.path)
         store.running.interrupt_dead()

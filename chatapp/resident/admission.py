@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from heapq import heapify, heappop, heapreplace
+from typing import NamedTuple
 
 from chatapp.errors import ChatError
 
@@ -13,6 +14,17 @@ asked_from: ContextVar[str] = ContextVar("asked_from", default="")
 
 handed_on: ContextVar[bool] = ContextVar("handed_on", default=False)
 """Did a proxy hand the request on, so that whoever asks need not sit at this machine? Set where a request comes in."""
+
+
+class Limits(NamedTuple):
+    """`waiting` tickets may wait, one more is refused; `waiting_each` of them may be one owner's, and as many may come from one address;
+
+    `running_each` may run for one owner, and for one address, also while slots are free. None: one alone may have every slot.
+    """
+
+    waiting: int = 64
+    waiting_each: int = 32
+    running_each: int | None = None
 
 
 class Ticket:
@@ -37,10 +49,9 @@ class Ticket:
 class Admission:
     """At most `slots()` run at once, one at a time in a lane (a conversation). Of an owner the first come is the first served;
 
-    owners take turns: whoever has least running is next, then whoever was served longest ago. So one alone may have every slot.
+    owners take turns: whoever has least running is next, then whoever was served longest ago.
 
-    `limit`   tickets that may wait; one more is refused
-    `each`    how many of them may be one owner's, and how many may come from one address
+    `limits`  how many may wait, and run, in all and for each
     `slots`   how many may run now; 0 while no engine is ready
     `ready`   returns when an engine is ready, raises ChatError when there will be none
     `moved`   is called with the keys still waiting whenever somebody's place may have changed
@@ -48,15 +59,13 @@ class Admission:
 
     def __init__(
         self,
-        limit: int,
-        each: int,
+        limits: Limits,
         *,
         slots: Callable[[], int],
         ready: Callable[[], Awaitable[None]],
         moved: Callable[[list[str]], None],
     ) -> None:
-        self.limit = limit
-        self.each = each
+        self.limits = limits
         self._slots = slots
         self._ready = ready
         self._moved = moved
@@ -111,12 +120,14 @@ class Admission:
         mine = sum(other.owner == ticket.owner for other in self._waiting) - 1
         near = sum(other.address == ticket.address != "" for other in self._waiting) - 1
         ahead = len(self._waiting) - 1
-        if mine >= self.each:
-            return f"You have {mine} messages waiting, at most {self.each}. Wait for one or stop one."
-        if near >= self.each:
-            return f"{near} messages from your address are waiting, at most {self.each}. Wait for one or stop one."
-        if ahead >= self.limit:
-            return f"The model is busy and the queue is full: {ahead} of at most {self.limit} messages wait. Try again in a moment."
+        if mine >= self.limits.waiting_each:
+            return f"You have {mine} messages waiting, at most {self.limits.waiting_each}. Wait for one or stop one."
+        if near >= self.limits.waiting_each:
+            return f"{near} messages from your address are waiting, at most {self.limits.waiting_each}. Wait for one or stop one."
+        if ahead >= self.limits.waiting:
+            return (
+                f"The model is busy and the queue is full: {ahead} of at most {self.limits.waiting} messages wait. Try again in a moment."
+            )
         return ""
 
     def _pump(self) -> None:
@@ -156,12 +167,14 @@ class Admission:
     def _admit(self) -> None:
         free = max(0, self._slots() - len(self._running))
         first = {ticket.lane: ticket for ticket in reversed((*self._running, *self._hopeful()))}
-        for ticket in [ticket for ticket in self._line() if first[ticket.lane] is ticket][:free]:
-            self._waiting.remove(ticket)
-            self._running.append(ticket)
-            self._now += 1
-            self._served |= {ticket.owner: self._now, ticket.place: self._now}
-            ticket.admitted.set_result(None)
+        for ticket in [ticket for ticket in self._line() if first[ticket.lane] is ticket]:
+            if free and within_share(ticket, self._running, self.limits.running_each):
+                free -= 1
+                self._waiting.remove(ticket)
+                self._running.append(ticket)
+                self._now += 1
+                self._served |= {ticket.owner: self._now, ticket.place: self._now}
+                ticket.admitted.set_result(None)
 
     async def _look_out(self) -> None:
         try:
@@ -173,3 +186,9 @@ class Admission:
         finally:
             self._watch = None
         self._pump()
+
+
+def within_share(ticket: Ticket, running: Sequence[Ticket], share: int | None) -> bool:
+    """May it run beside these? Nobody, and no address, has more than its share: so one alone never keeps all others waiting."""
+    having = Counter(name for other in running for name in {other.owner, other.place})
+    return share is None or max(having[ticket.owner], having[ticket.place]) < share
