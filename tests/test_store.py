@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chatapp.errors import ChatError, NotFound
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store, erase, schema
-from chatapp.store.record import MAX_TITLE
+from chatapp.store.record import MAX_TITLE, title_of
 from chatapp.turn import Turn, new_id
 from tests.turns import ME, YOU, all_of, asked, drafts_of, put_draft, turns, turns_of
 
@@ -203,7 +203,16 @@ def act(store: Store, conversation: str, alive: dict[str, Turn], action: str, ch
 def test_the_title_is_the_first_line_of_the_question(store: Store) -> None:
     asked(store, "  What is\na tree?\t" + "x" * 99)
     title = store.conversations.listed(ME)[0].title
-    assert title.startswith("What is a tree? xxx") and len(title) == 60
+    assert title.startswith("What is a tree? xxx") and title.endswith("x…") and len(title) == 60
+
+
+def test_a_long_title_ends_after_a_word_and_says_that_it_is_cut() -> None:
+    asked = "Explain to a ten-year-old why the sky is blue, in five sentences."
+    assert title_of(asked) == "Explain to a ten-year-old why the sky is blue, in five…"
+    assert title_of("a" * 59 + " b c") == "a" * 59 + "…"
+    assert title_of("Say " + "word, " * 20) == "Say word, word, word, word, word, word, word, word, word…"
+    assert title_of("漢" * 70) == "漢" * 59 + "…"
+    assert title_of("x" * 60) == "x" * 60 and title_of(" \n") == "New chat"
 
 
 def test_pinned_come_first_then_the_latest(store: Store) -> None:

@@ -24,6 +24,7 @@ RENAMED = {
 """What version 1 called fields of a turn."""
 
 MAX_TITLE = 200
+TITLE_CUT = 60  # characters of a title that nobody typed
 MAX_TEXT = 4_000_000  # characters of one field
 MAX_TURNS = 1_000_000  # in one import
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -79,8 +80,13 @@ def _turn_dict(turn: Turn) -> dict[str, Any]:
 
 
 def title_of(text: str) -> str:
-    """The title a first question gives: its first 60 characters, on one line."""
-    return " ".join(text.split())[:60].rstrip() or "New chat"
+    """The title a first question gives: its beginning on one line, cut after a word unless that would lose much of it."""
+    line = " ".join(text.split())
+    if len(line) <= TITLE_CUT:
+        return line or "New chat"
+    start = line[: TITLE_CUT - 1]
+    words = start if line[len(start)] == " " else start.rpartition(" ")[0]
+    return f"{(words if len(words) >= TITLE_CUT // 2 else start).rstrip(' ,;:–—-')}…"
 
 
 def read_document(data: Mapping[str, Any], owner: str) -> list[Conversation]:
