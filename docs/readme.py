@@ -19,7 +19,8 @@ OTHERS = {
     "requirements-gpu.txt": "--quantization on an NVIDIA GPU",
     "package.json": "lint of scripts and styles; its rules stand in biome.json",
     "assets": "style, scripts, icons, screenshots",
-    "docs": "the design, and what keeps this file true",
+    "CONTRIBUTING.md": "how to add an engine, a page, an X-ray view, a sampling setting",
+    "docs": "the design, the protocol, the numbers, this tree, and what keeps them true",
     "tests": "mirrors chatapp; js/ runs the page's scripts without a browser, browser/ drives Chromium, stress/ attacks the running app",
 }
 SKIP = ("__init__.py", "__pycache__")

@@ -25,7 +25,8 @@ def open_engine(source: "Source", settings: "Settings", progress: "Progress") ->
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
     remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
-    template.prepare(engine.tokenizer)
+    if engine.tokenizer is not None:
+        template.prepare(engine.tokenizer)
     return engine
 
 
