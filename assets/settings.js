@@ -153,9 +153,12 @@
     },
   };
 
+  /* Gradio fetches each kind of component by itself: sliders may stand long before the fields for text, or after them. */
+  const stands = () => [system, ...Object.values(own)].every((input) => input()) && app.sampling.every(({ name }) => field(name));
+
   app.on("begin", () => {
     const wait = () => {
-      if (!field(app.sampling[0].name)) return setTimeout(wait, 50);
+      if (!stands()) return setTimeout(wait, 50);
       give(app.store.get("settings"));
       if (app.model.limits) limit(app.model.limits);
       if (waiting) follow(waiting);
