@@ -81,6 +81,8 @@
   function gone() {
     if (app.temporary) return;
     app.toast("That conversation was not found: it was deleted, or it belongs to somebody else.", { failed: true });
+    app.view.conversation = null;
+    follow("replaceState");
     app.open(null);
   }
 
@@ -123,6 +125,7 @@
     try {
       const done = await app.post("chat", asked);
       if (at === moves && done.conversation) app.view.conversation = done.conversation;
+      follow();
       app.watch();
       if (done.turn) await shown(done.turn, at);
       return done;
@@ -156,24 +159,20 @@
     }
   };
 
-  /* Address: ?c= follows the conversation shown; Back and Forward open what they name. A temporary chat has no address. */
+  /* Address: ?c= names where the next message goes, at once, so that Back never leaves out what was opened; Back and Forward open what
+     they name. A temporary chat has no address; a dead one does not stay behind. */
   const address = () => new URL(location).searchParams.get("c");
-  let travelling = false;
-  let known = false;
-  app.on("path", (view) => {
+  function follow(step = "pushState") {
     const url = new URL(location);
-    const now = app.temporary ? null : view.conversation;
-    const was = address();
+    const now = app.temporary ? null : app.view.conversation;
+    if (now === address()) return;
     if (now) url.searchParams.set("c", now);
     else url.searchParams.delete("c");
-    if (now !== was) history[known && !travelling ? "pushState" : "replaceState"](null, "", url);
-    travelling = false;
-    known = true;
-  });
-  window.addEventListener("popstate", () => {
-    travelling = true;
-    app.open(address());
-  });
+    history[step](null, "", url);
+  }
+  app.on("moved", () => follow());
+  app.on("path", () => follow());
+  window.addEventListener("popstate", () => app.open(address()));
 
   const look = () => {
     if (!document.hidden && app.begun) app.watch();

@@ -52,6 +52,31 @@ def test_back_and_forward_open_what_they_name(two: Page) -> None:
     expect(two.locator("#title")).to_have_text("about apples")
 
 
+def test_back_knows_what_was_opened_before_it_is_shown(two: Page) -> None:
+    apples = entry(two, "apples")
+    apples.evaluate("(link) => { link.click(); history.back(); }")
+    opened = apples.get_attribute("data-id")
+    two.wait_for_function("(opened) => chatapp.view.order.length && chatapp.view.conversation !== opened", arg=opened)
+    expect(two.locator("#title")).to_have_text("about pears")
+    two.evaluate("history.forward()")
+    expect(two.locator("#title")).to_have_text("about apples")
+
+
+def test_the_address_names_a_conversation_as_soon_as_the_server_has_it(page: Page) -> None:
+    page.route("**/ui/watch", lambda route: route.abort())
+    send(page, "about plums")
+    page.wait_for_function("chatapp.view.conversation")
+    assert page.evaluate("new URL(location).searchParams.get('c')") == page.evaluate("chatapp.view.conversation")
+
+
+def test_a_dead_address_does_not_stay_behind(two: Page) -> None:
+    pears = two.evaluate("chatapp.view.conversation")
+    two.evaluate("chatapp.open('nothing-of-that-name')")
+    expect(two.locator("#title")).to_have_text("New chat")
+    two.evaluate("history.back()")
+    two.wait_for_function("(pears) => chatapp.view.conversation === pears", arg=pears)
+
+
 def test_a_deep_link_opens_its_conversation(two: Page, visit: Callable[..., Page]) -> None:
     other = visit(f"/?c={two.evaluate('chatapp.view.conversation')}")
     expect(other.locator("#bot .user-row")).to_contain_text("about pears")
