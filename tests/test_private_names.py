@@ -95,8 +95,6 @@ LEANED_ON = {
         "FIFOScheduler.reset": "engines/batched/paged.py forgets what it counted",
     },
     f"{BATCHING}.utils": {
-        "find_head_dim": "engines/batched/paged.py: bytes of a token's keys and values",
-        "find_num_key_value_heads": "engines/batched/paged.py: bytes of a token's keys and values",
         "drain_queue": "engines/batched/engine.py throws late steps away",
     },
     f"{BATCHING}.cache": {

@@ -91,7 +91,7 @@ def size_of(cache: DynamicCache) -> int:
     return sum(t.nbytes for t in tensors)
 
 
-def bytes_per_token(cache: DynamicCache) -> int:
+def kv_bytes_per_token(cache: DynamicCache) -> int:
     """Bytes that one more token takes, read from a cache that holds one. Layers with a state of fixed size count nothing."""
     tensors = [t for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized for t in (layer.keys, layer.values)]
     return sum(t[:, :, :1].nbytes for t in tensors)
