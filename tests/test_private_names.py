@@ -72,6 +72,7 @@ LEANED_ON = {
         "TopKLogitsWarper": "engines/sampling.py and engines/batched/paged.py",
         "TopPLogitsWarper": "engines/sampling.py and engines/batched/paged.py",
         "MinPLogitsWarper": "engines/sampling.py",
+        "TypicalLogitsWarper": "engines/sampling.py",
     },
     f"{BATCHING}.cb_logits_processors": {
         "ContinuousBatchingLogitsProcessor.prepare_tensor_args": "engines/batched/paged.py: min-p for each person",
