@@ -23,9 +23,25 @@
     block.querySelectorAll("details").forEach((fold, n) => {
       if (n < open.length) fold.open = open[n];
     });
-    for (const head of block.querySelectorAll(".code-head:not(:has(button))")) head.append(copyCode());
+    for (const head of block.querySelectorAll(".code-head:not(:has(button))")) head.append(wrapCode(), copyCode());
     block.html = html;
   }
+
+  /* One wish for all code, kept. */
+  const wrapped = () => document.body.classList.contains("wrap-code");
+  const sayWrapped = (button) => button.setAttribute("aria-pressed", String(wrapped()));
+  function wrap(on) {
+    document.body.classList.toggle("wrap-code", on);
+    app.store.set("wrap", on);
+    document.querySelectorAll(".code-head .wrap").forEach(sayWrapped);
+  }
+  function wrapCode() {
+    const button = tool("Break long lines", "wrap", () => wrap(!wrapped()));
+    button.classList.add("wrap");
+    sayWrapped(button);
+    return button;
+  }
+  app.on("begin", () => wrap(app.store.get("wrap") === true));
 
   const copyCode = () => tool("Copy the code", "copy", (event) => copier(() => codeOf(event.currentTarget))(event));
   const codeOf = (button) => button.closest(".code").querySelector("code").textContent;

@@ -78,6 +78,7 @@
   /* Buttons that name their command. */
   app.commands = {
     "fold-left": () => app.fold("left", !app.folded("left")),
+    skip: () => (app.$("#message") || app.$(".sheet")).focus(),
     theme: () => {
       document.body.classList.toggle("dark");
       app.store.set("theme", document.body.classList.contains("dark") ? "dark" : "light");

@@ -179,6 +179,8 @@ SAMPLING_PARAMS: tuple[SamplingParam, ...] = tuple(
 )
 """The numeric settings, as the panel shows them. `seed` and `stop` are no sliders, and Sampling itself validates them."""
 
+DEFAULTS = Sampling()
+
 STEP_PARAMS = tuple(param for param in SAMPLING_PARAMS if param.kind != "length")
 
 

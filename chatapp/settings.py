@@ -29,6 +29,11 @@ def on_space() -> bool:
     return bool(os.environ.get("SPACE_ID"))
 
 
+def on_zerogpu() -> bool:
+    """Does this run on a Space whose processes are given a GPU for the length of a call only?"""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
+
+
 def default_host() -> str:
     """This machine only; a Space is reached through its proxy."""
     return "0.0.0.0" if on_space() else "127.0.0.1"

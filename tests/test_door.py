@@ -88,7 +88,7 @@ def test_what_is_no_object_is_refused_in_words(site: Site, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_long_is_refused_with_the_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "MAX_BODY", 1000)
+    monkeypatch.setattr(doors, "MAX_ACTION", 1000)
     answer = post(site, "greet", json={"name": "x" * 2000})
     assert answer.status_code == 413 and "1,000 bytes" in answer.json()["error"]["message"]
 

@@ -214,8 +214,8 @@ def test_a_gguf_with_any_byte_changed_is_read_or_refused_in_words(tmp_path: Path
 
 def test_a_model_without_attention_heads_needs_no_cache(tmp_path: Path) -> None:
     of = {"general.architecture": "mamba", "mamba.embedding_length": 768, "mamba.block_count": 24}
-    assert GgufFile(tmp_path, of | {"mamba.attention.head_count": 0}).cache_bytes == 0
-    assert GgufFile(tmp_path, of | {"mamba.attention.head_count": []}).cache_bytes == 0
+    assert GgufFile(tmp_path, of | {"mamba.attention.head_count": 0}).kv_bytes_per_token == 0
+    assert GgufFile(tmp_path, of | {"mamba.attention.head_count": []}).kv_bytes_per_token == 0
 
 
 def test_more_threads_than_any_machine_has_are_refused_at_the_start() -> None:

@@ -393,9 +393,9 @@ def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
 def test_memory_bounds_the_context(folder):
     file = read_gguf(local_gguf(resolve("smollm2", data_dir=folder))[0])
     size = file.path.stat().st_size
-    assert file.cache_bytes == 2 * 30 * 3 * 2 * 64  # two bytes, 30 layers, 3 heads, keys and values of 64
+    assert file.kv_bytes_per_token == 2 * 30 * 3 * 2 * 64  # two bytes, 30 layers, 3 heads, keys and values of 64
     assert divide(file, 1, 0, size + 10**10).context == file.context - 2
-    tight = divide(file, 4, 0, size + 2 * 4 * 1000 * file.cache_bytes).context
+    tight = divide(file, 4, 0, size + 2 * 4 * 1000 * file.kv_bytes_per_token).context
     assert 990 <= tight < 1000
     with pytest.raises(ChatError, match="smaller --context"):
         divide(file, 64, 4096, size + 10**8)

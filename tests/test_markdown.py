@@ -3,6 +3,7 @@
 import pytest
 
 from chatapp.markdown import blocks
+from chatapp.markdown.links import WHY
 
 LINK = 'target="_blank" rel="noopener noreferrer nofollow"'
 
@@ -76,9 +77,9 @@ def test_tags_are_shown_as_typed_but_for_those_that_models_format_with(text: str
         ("[a](javascript:b) [c](ftp://d.org)", "[a](javascript:b) [c](ftp://d.org)"),
         (
             "![a *b*](https://x.org/c.png)",
-            f'<a class="image" href="https://x.org/c.png" {LINK}>a b <span class="address">https://x.org/c.png</span></a>',
+            f'<a class="image" href="https://x.org/c.png" title="{WHY}" {LINK}>a b <span class="address">https://x.org/c.png</span></a>',
         ),
-        ("![](https://x.org/c.png)", f'<a class="image" href="https://x.org/c.png" {LINK}>https://x.org/c.png</a>'),
+        ("![](https://x.org/c.png)", f'<a class="image" href="https://x.org/c.png" title="{WHY}" {LINK}>https://x.org/c.png</a>'),
         (
             "[![a](https://x.org/c.png)](https://y.org)",
             f'<a href="https://y.org" {LINK}>a <span class="address">https://x.org/c.png</span></a>',

@@ -14,6 +14,7 @@ from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
+from chatapp.server.body import MAX_COMPLETION
 from chatapp.server.openai import api as openai_api
 from chatapp.server.openai.request import read
 from chatapp.settings import Settings
@@ -251,12 +252,17 @@ def test_what_changes_no_reply_is_ignored(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b" " * (openai_api.MAX_BODY + 1), 413)],
+    [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b" " * (MAX_COMPLETION + 1), 413)],
     ids=["cut", "list", "bytes", "deep", "large"],
 )
 def test_a_body_that_is_no_request_is_refused_with_a_sentence(site: Site, body: bytes, status: int) -> None:
     answer = post(site, body)
     assert answer.status_code == status and answer.json()["error"]["message"].endswith(".")
+
+
+def test_a_body_that_is_too_long_has_openais_code_for_it(site: Site) -> None:
+    error = post(site, b" " * (MAX_COMPLETION + 1)).json()["error"]
+    assert error["code"] == "request_too_large" and "2,000,000 bytes" in error["message"]
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(site: Site) -> None:

@@ -8,9 +8,10 @@ import torch
 from transformers.generation.continuous_batching.requests import RequestState, RequestStatus
 
 from chatapp.engines.batched.engine import BatchedEngine
-from chatapp.engines.batched.paged import CPU_PAGE, bytes_per_token, cpu_pages, processor_values, processors
+from chatapp.engines.batched.paged import CPU_PAGE, cpu_pages, processor_values, processors
 from chatapp.engines.sampling import processors as plain_processors
 from chatapp.errors import ChatError
+from chatapp.models.memory import kv_bytes_per_token
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from tests.batches import GREEDY, MakeBatched, given
@@ -86,7 +87,7 @@ def test_models_that_cannot_be_batched_faithfully_are_refused(tiny_llama: Path, 
 
 def test_the_context_shrinks_to_what_memory_holds_and_the_cache_holds_what_it_promises(engine: BatchedEngine) -> None:
     config = engine.model.config
-    each = bytes_per_token(config, torch.float32)
+    each = kv_bytes_per_token(config, torch.float32)
     assert each == 2 * 2 * 2 * 16 * 4  # keys and values, layers, KV heads, head size, bytes
     roomy = cpu_pages(config, torch.float32, 2048, people=4, free=2**40)
     assert roomy.context == 2048

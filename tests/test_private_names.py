@@ -72,6 +72,7 @@ LEANED_ON = {
         "TopKLogitsWarper": "engines/sampling.py and engines/batched/paged.py",
         "TopPLogitsWarper": "engines/sampling.py and engines/batched/paged.py",
         "MinPLogitsWarper": "engines/sampling.py",
+        "TypicalLogitsWarper": "engines/sampling.py",
     },
     f"{BATCHING}.cb_logits_processors": {
         "ContinuousBatchingLogitsProcessor.prepare_tensor_args": "engines/batched/paged.py: min-p for each person",
@@ -95,8 +96,6 @@ LEANED_ON = {
         "FIFOScheduler.reset": "engines/batched/paged.py forgets what it counted",
     },
     f"{BATCHING}.utils": {
-        "find_head_dim": "engines/batched/paged.py: bytes of a token's keys and values",
-        "find_num_key_value_heads": "engines/batched/paged.py: bytes of a token's keys and values",
         "drain_queue": "engines/batched/engine.py throws late steps away",
     },
     f"{BATCHING}.cache": {

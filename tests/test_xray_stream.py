@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from chatapp.sampling import Sampling
 from chatapp.server import security
-from chatapp.server.door import MAX_BODY, Asker
+from chatapp.server.body import MAX_ACTION
+from chatapp.server.door import Asker
 from chatapp.store import Conversation
 from chatapp.tasks import Step
 from chatapp.turn import Turn
@@ -92,7 +93,7 @@ NO_QUESTION = {
     "half": b"{",
     "text": b'"view"',
     "bytes": b"\xff",
-    "long": b" " * (MAX_BODY + 1),
+    "long": b" " * (MAX_ACTION + 1),
     "deep": b"[" * 100_000,
 }
 
@@ -100,7 +101,7 @@ NO_QUESTION = {
 @pytest.mark.parametrize("body", NO_QUESTION.values(), ids=NO_QUESTION)
 def test_what_is_no_question_is_refused_in_words(site: Site, body: bytes) -> None:
     response = httpx2.post(f"{site.url}/ui/xray", content=body)
-    status, words = (413, "10,000,000 bytes") if len(body) > MAX_BODY else (400, "JSON")
+    status, words = (413, "10,000,000 bytes") if len(body) > MAX_ACTION else (400, "JSON")
     assert response.status_code == status and words in answers(response)[0]["error"]["message"]
 
 

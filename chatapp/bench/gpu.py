@@ -146,7 +146,7 @@ def ceiling(loaded: "Loaded") -> float:
     """Tokens per second for one person if reading every weight once were all there is to do."""
     import torch
 
-    from chatapp.engines.memory import weight_bytes
+    from chatapp.models.memory import weight_bytes
 
     block = torch.ones(2**28 if loaded.model.device.type == "cuda" else 2**24, device=loaded.model.device)
     seconds = []

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from chatapp.chat.build import messages_of
 from chatapp.prompt.template import Budget
-from chatapp.sampling import Sampling
+from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident
-
-DEFAULTS = Sampling()
 
 FRESH = 1.0
 """Seconds that a conversation is shown as it was: the meter asks at every key press."""

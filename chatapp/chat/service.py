@@ -13,14 +13,14 @@ from chatapp.chat.removals import Removals
 from chatapp.chat.replies import CURRENT_LEAF, Replies
 from chatapp.chat.stores import Stores
 from chatapp.resident.admission import Limits
-from chatapp.sampling import Sampling
+from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.store import Outline, Store
 from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.slot import Resident
 
-DEFAULTS, LIMITS = Sampling(), Limits()
+LIMITS = Limits()
 
 
 class Chat:

@@ -17,6 +17,9 @@ ENDS = "?!.,:;*_~'\""
 """Signs that end a sentence, or Markdown, and not the address before them."""
 
 
+WHY = "Not loaded: whoever keeps the image would learn that you read this"
+
+
 def allowed(address: str) -> bool:
     """May a reply link there?"""
     return bool(ALLOWED.match(address))
@@ -62,4 +65,4 @@ def _image(self: RendererHTML, tokens: Sequence[Token], at: int, options: object
     address = str(token.attrs["src"])
     words = self.renderInlineAsText(token.children, options, env).strip()
     shown = f'{escape(words)} <span class="address">{escape(address)}</span>' if words else escape(address)
-    return shown if token.meta.get("linked") else f'<a class="image" href="{escape(address)}">{shown}</a>'
+    return shown if token.meta.get("linked") else f'<a class="image" href="{escape(address)}" title="{WHY}">{shown}</a>'

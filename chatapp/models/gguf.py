@@ -86,7 +86,7 @@ class GgufFile:
         return int(self.of_arch("context_length", 2048))
 
     @property
-    def cache_bytes(self) -> int:
+    def kv_bytes_per_token(self) -> int:
         """Bytes of KV cache for one token, keys and values in 16 bits. An upper bound where layers share or skip a cache."""
         heads = self.of_arch("attention.head_count", 1)
         kv = self.of_arch("attention.head_count_kv", heads)
@@ -95,6 +95,11 @@ class GgufFile:
         width = self.of_arch("embedding_length", 0) // most if most else 0  # without attention (Mamba) there is no such cache
         key, value = self.of_arch("attention.key_length", width), self.of_arch("attention.value_length", width)
         return 2 * (key + value) * (sum(kv) if isinstance(kv, list) else kv * layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of all parts of the file, which are mapped as they are; code for AMX (`make native`) copies most of them in another order."""
+        return sum(part.stat().st_size for part in parts(self.path))
 
     @property
     def parameters(self) -> int:

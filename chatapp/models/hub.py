@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.models.failures import first_line
 from chatapp.models.memory import gigabytes
 from chatapp.models.sources import Source
 from chatapp.models.weights import Weights
@@ -160,7 +161,7 @@ def explain(error: BaseException, source: Source) -> ChatError:
         case errors.RevisionNotFoundError():
             return ChatError(f"{repo} has no revision {revision}. Give a branch, tag or commit that its page lists.", status=404)
         case errors.EntryNotFoundError() if not isinstance(cause, errors.LocalEntryNotFoundError):
-            return ChatError(f"{repo} at {revision} lacks a file that is needed: {_first_line(cause)}", status=404)
+            return ChatError(f"{repo} at {revision} lacks a file that is needed: {first_line(cause)}", status=404)
         case errors.HFValidationError():
             return ChatError(f"{repo!r} is not a valid Hub id. It looks like org/name.")
         case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled() | httpx2.ConnectError() | httpx2.TimeoutException():
@@ -171,9 +172,4 @@ def explain(error: BaseException, source: Source) -> ChatError:
             )
         case OSError(errno=28):
             return ChatError(f"The disk is full: {repo} could not be stored. Free some space, or set HF_HOME to a larger disk.")
-    return ChatError(f"{repo} could not be fetched from the Hub: {_first_line(cause)} Try again.", status=503)
-
-
-def _first_line(error: BaseException) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line if line.endswith(".") else line + "."
+    return ChatError(f"{repo} could not be fetched from the Hub: {first_line(cause)} Try again.", status=503)

@@ -12,9 +12,8 @@ from chatapp.errors import ChatError
 from chatapp.pages.protocol import ChatAction, Done, Manage, Measure
 from chatapp.sampling import Sampling
 from chatapp.server.door import Asked, Door
+from chatapp.store.record import cut_title
 from chatapp.turn import Turn
-
-MAX_TITLE = 200
 
 
 class ChatActions:
@@ -113,7 +112,7 @@ class ListActions:
         return {}
 
     async def rename(self, owner: str, ask: Manage) -> None:
-        title = " ".join(ask.title.split())[:MAX_TITLE]
+        title = cut_title(ask.title)
         if not title:
             raise ChatError("A title cannot be empty. The old one stays.", status=422)
         await asyncio.to_thread(self.store.conversations.rename, owner, ask.id, title)

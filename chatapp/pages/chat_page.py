@@ -1,5 +1,6 @@
 """The chat: conversations on the left, transcript and box in the middle, settings on the right. The drawing is in assets/*.js."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,12 +26,13 @@ def place(demo: gr.Blocks, pages: Sequence[shell.Page]) -> None:
             widgets.static(widgets.composer() + shell.overlays(), "bottom", "chatapp.begin()")
         with gr.Column(elem_id="right"):
             widgets.static(widgets.panel_head(), "panel-head")
-            widgets.static(panel.panel(), "settings")
+            presets = panel.build()
     xray_page.place(xray_page.DRAWER)
-    adopt(demo)
+    connect(demo, presets)
 
 
-def adopt(demo: gr.Blocks) -> None:
-    """The sliders that an earlier version kept by position."""
+def connect(demo: gr.Blocks, preset: gr.Dropdown) -> None:
+    """What happens in the browser alone: a preset's text, and the sliders that an earlier version kept by position."""
+    preset.input(None, preset, None, js=f"(name) => chatapp.settings.preset(name, ({json.dumps(panel.PRESETS)})[name])", **QUIET)
     kept = gr.BrowserState([knob.default for knob in SAMPLING_PARAMS], storage_key="chatapp.knobs", secret="knobs")
     demo.load(None, kept, None, js="(values) => chatapp.settings.adopt(values)", **QUIET)

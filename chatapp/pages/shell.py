@@ -47,6 +47,7 @@ def navigation(pages: Sequence[Page], here: str) -> str:
 def sidebar(pages: Sequence[Page], here: str, own: str = "", foot: str = "") -> str:
     """Name, navigation, what is the page's own, and at the foot what concerns the whole app."""
     return f"""
+<a class="skip" href="./{here}" data-do="skip">Skip to {"what the page says" if here else "the message box"}</a>
 <div class="side-top">
   <a class="brand" href="./"{"" if here else ' data-do="new"'}>{icons()["logo"]}<span>{NAME}</span></a>
   {button("fold-left", "Hide the sidebar", "panel-left")}
@@ -90,8 +91,8 @@ def document(page: Page, pages: Sequence[Page]) -> str:
 <body class="plain">
 <div class="gradio-container">
 <div id="shell">
-<div id="left"><div id="side">{sidebar(pages, page.path)}</div></div>
-<main id="main"><div id="top">{header(page.name)}</div><div class="sheet">{page.body}</div></main>
+<aside id="left" aria-label="Sidebar"><div id="side">{sidebar(pages, page.path)}</div></aside>
+<main id="main"><div id="top">{header(page.name)}</div><div class="sheet" tabindex="0">{page.body}</div></main>
 </div>
 {overlays()}
 </div>

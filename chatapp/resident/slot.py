@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from chatapp.engines import open_engine
 from chatapp.engines.base import Card, Engine
-from chatapp.engines.memory import free_bytes
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
-from chatapp.settings import EMBEDDED_MODEL, Settings
+from chatapp.models.memory import free_bytes
+from chatapp.settings import EMBEDDED_MODEL, Settings, on_zerogpu
 from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Resident:
         if self._task is not None and self.state != "failed":
             raise ChatError("There is a model already, or one is being loaded.", status=409)
         loading = self._begin("loading", f"Load {self.settings.model}", self._load, again=self.start)
-        if os.environ.get("SPACES_ZERO_GPU"):
+        if on_zerogpu():
             loading.exception()
 
     def _begin(self, state: State, title: str, work: Callable[[], None], again: Callable[[], None] | None = None) -> "Future[None]":

@@ -19,11 +19,9 @@ from chatapp import strict_json
 from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
 from chatapp.resident.admission import asked_from, handed_on
+from chatapp.server.body import MAX_ACTION, body_of
 from chatapp.server.security import address_of, came_by_proxy, owner_of
 from chatapp.server.session import login_name
-
-MAX_BODY = 10_000_000
-"""Bytes: the longest message, two million characters, with every character escaped as \\uXXXX, and some room."""
 
 LINES = "application/x-ndjson"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -61,7 +59,7 @@ class Door:
         return refused(answer) if isinstance(answer, BaseException) else answer
 
     async def answer(self, request: Request) -> Response:
-        asked = read(await body_of(request, MAX_BODY))
+        asked = read(await body_of(request, MAX_ACTION))
         owner = owner_asking(request, asked.get("session"))
         remember_from(request, owner)
         name = request.path_params["name"]
@@ -117,16 +115,6 @@ def refusal(error: BaseException) -> Asked:
     """What the page is told; anything but a ChatError also goes to the log."""
     status = error.status if isinstance(error, ChatError) else 500
     return {"error": {"message": sentence(error, "the server was answering"), "status": status, "code": CODES.get(status, "refused")}}
-
-
-async def body_of(request: Request, limit: int) -> bytes:
-    """The whole body. Raises ChatError as soon as it is longer than `limit` bytes."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            raise ChatError(f"The request has more than {limit:,} bytes, the most that is taken here. Send less at once.", status=413)
-    return bytes(body)
 
 
 def read(body: bytes) -> Asked:

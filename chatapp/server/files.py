@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from chatapp import strict_json, transfer
 from chatapp.errors import ChatError
-from chatapp.server.door import HEADERS, answered, body_of, owner_asking, refusal, refused
+from chatapp.server.body import body_of
+from chatapp.server.door import HEADERS, answered, owner_asking, refusal, refused
 from chatapp.store import Store
 
 

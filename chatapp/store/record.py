@@ -79,6 +79,11 @@ def _turn_dict(turn: Turn) -> dict[str, Any]:
     return values
 
 
+def cut_title(text: str) -> str:
+    """A title that somebody gave, on one line and not too long to be stored."""
+    return " ".join(text.split())[:MAX_TITLE]
+
+
 def title_of(text: str) -> str:
     """The title a first question gives: its beginning on one line, cut after a word unless that would lose much of it."""
     line = " ".join(text.split())

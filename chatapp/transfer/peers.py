@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatapp.store.limits import TIME, wrong
-from chatapp.store.record import ID, MAX_TITLE, Conversation, checked, fault
+from chatapp.store.record import ID, Conversation, checked, cut_title, fault
 from chatapp.transfer.tree import Node, conversation
 from chatapp.turn import new_id
 
@@ -113,7 +113,7 @@ def _system(chat: Mapping[str, Any]) -> str:
 
 def _head(item: Mapping[str, Any], id: Any, created: str, updated: str, pinned: bool, where: str) -> Conversation:
     kept = id if isinstance(id, str) and ID.fullmatch(id) else new_id()
-    title = " ".join((_optional(item, "title", str, where) or "").split())[:MAX_TITLE]
+    title = cut_title(_optional(item, "title", str, where) or "")
     begun = _time(item, created, where)
     return Conversation(kept, title, begun, _time(item, updated, where) or begun, pinned)
 

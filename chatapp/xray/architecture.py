@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from chatapp.models.memory import kv_bytes_per_token, kv_shape
+
 
 def tree(module: nn.Module, name: str = "", depth: int = 8) -> dict[str, Any]:
     """The module tree as plain data: name, class, own parameters with shapes, numbers below. Equal neighbours (blocks) are folded.
@@ -50,9 +52,7 @@ def summary(model: PreTrainedModel) -> dict[str, Any]:
     """The numbers of a decoder: layers, heads, widths, vocabulary, parameters with tied weights once and twice, bytes of KV per token."""
     config = model.config.get_text_config()
     heads = config.num_attention_heads
-    kv_heads = getattr(config, "num_key_value_heads", None) or heads
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
-    element = torch.empty(0, dtype=model.dtype).element_size()
+    kv_heads, head_dim = kv_shape(config)
     return {
         "kind": type(model).__name__,
         "layers": config.num_hidden_layers,
@@ -67,7 +67,7 @@ def summary(model: PreTrainedModel) -> dict[str, Any]:
         "parameters": model.num_parameters(),
         "parameters_with_ties": sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False)),
         "memory": sum(p.nbytes for p in model.parameters()),
-        "kv_bytes_per_token": 2 * config.num_hidden_layers * kv_heads * head_dim * element,
+        "kv_bytes_per_token": kv_bytes_per_token(config, model.dtype),
         "positions": positions(model),
     }
 

@@ -1,7 +1,6 @@
 """Making a model that X-ray can look into: over the resident weights where they are in this process, else read anew in float32."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from chatapp.models.identity import ModelId
 from chatapp.models.remembered import remember
 from chatapp.resident.admission import handed_on
 from chatapp.resident.slot import find_source
-from chatapp.settings import Settings
+from chatapp.settings import Settings, on_zerogpu
 from chatapp.tasks import Step
 from chatapp.xray.thread import XrayThread
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from chatapp.models.loading import Loaded
-
-ZEROGPU = "SPACES_ZERO_GPU"
 
 
 @dataclass(frozen=True)
@@ -144,6 +141,6 @@ def why_not_load(settings: Settings) -> str:
 def shareable(engine: object) -> bool:
     """Does the engine hold a model in this process, on one device that is there all the time? Then X-ray shares its weights."""
     model = getattr(engine, "model", None)
-    if model is None or os.environ.get(ZEROGPU):
+    if model is None or on_zerogpu():
         return False
     return len({parameter.device for parameter in model.parameters()}) == 1

@@ -23,9 +23,73 @@ MARKDOWN = (
 )
 
 
-def serious(page: Page) -> list[str]:
+RICH = (
+    "<think>\nA thought\n</think>\n\n" + MARKDOWN + "- [x] done\n    - [ ] to do\n\n> quoted[^1]\n\n[^1]: A note\n\n"
+    "![A cat](https://evil.example/cat.png) [link](https://x.org)\n\n- שלום\n\n"
+    "<details><summary>More</summary>\n\nwords\n\n</details>\n\n```mermaid\ngraph TD; A-->B;\n```\n"
+)
+
+
+def faults(page: Page) -> list[str]:
+    """Whatever axe finds."""
     found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']} ({v['impact']}): {node['html'][:200]}" for v in found for node in v["nodes"][:3]]
+
+
+def serious(page: Page) -> list[str]:
+    """Of what axe finds, what keeps somebody out."""
+    return [fault for fault in faults(page) if "(serious)" in fault or "(critical)" in fault]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_rich_conversation(theme: str, width: int, visit: Callable[..., Page], site: Site) -> None:
+    page = visit(f"/?__theme={theme}")
+    page.set_viewport_size({"width": width, "height": 2400})
+    page.evaluate("innerWidth < 768 && (chatapp.fold('left', true), chatapp.fold('right', true))")
+    site.say(RICH)
+    send(page, "Show me everything")
+    settled(page)
+    page.locator("#bot details").first.evaluate("(fold) => { fold.open = true; }")
+    assert faults(page) == []
+
+
+def test_the_first_stop_of_the_keyboard_leads_to_the_message_box(page: Page) -> None:
+    page.evaluate("document.body.tabIndex = -1; document.body.focus()")
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to the message box")
+    expect(link).to_be_focused()
+    assert link.bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_be_focused()
+
+
+def test_arrow_up_in_the_empty_box_edits_the_last_message(page: Page) -> None:
+    for words in ("first", "second"):
+        send(page, words)
+        settled(page)
+    page.locator("#message").press("ArrowUp")
+    editor = page.get_by_role("textbox", name="Edit the message")
+    expect(editor).to_be_focused()
+    expect(editor).to_have_value("second")
+    editor.press("Escape")
+    page.locator("#message").fill("typed")
+    page.locator("#message").press("ArrowUp")
+    expect(editor).to_have_count(0)
+
+
+def test_long_lines_of_code_break_where_one_wishes_so(page: Page, site: Site) -> None:
+    site.say("```python\n" + "word " * 100 + "\n```\n")
+    send(page, "long")
+    settled(page)
+    wide = "(block) => block.scrollWidth > block.clientWidth"
+    assert page.locator("#bot pre").evaluate(wide)
+    page.get_by_role("button", name="Break long lines").click()
+    expect(page.get_by_role("button", name="Break long lines")).to_have_attribute("aria-pressed", "true")
+    assert not page.locator("#bot pre").evaluate(wide)
+    page.reload()
+    expect(page.locator("#bot pre")).to_be_visible()
+    assert not page.locator("#bot pre").evaluate(wide)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

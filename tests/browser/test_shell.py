@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from chatapp.pages.site import PAGES
 from chatapp.tasks import EVERYBODY, Task
 from tests.browser.conftest import Site
-from tests.browser.test_page_guards import serious
+from tests.browser.test_page_guards import faults, serious
 
 PLAIN = [page.path for page in PAGES if page.body is not None]
 
@@ -41,10 +41,10 @@ def test_dark_chosen_on_one_page_holds_on_the_next_and_in_the_chat(context: Brow
 
 @pytest.mark.parametrize("path", PLAIN)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_a_page_of_ours(path: str, theme: str, context: BrowserContext, site: Site) -> None:
+def test_axe_finds_nothing_on_a_page_of_ours(path: str, theme: str, context: BrowserContext, site: Site) -> None:
     page = opened(context, site, f"{path}?__theme={theme}")
     expect(page.locator("h1")).to_be_visible()
-    assert serious(page) == []
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("path", PLAIN)

@@ -18,7 +18,6 @@ from chatapp.engines.batched.paged import (
     STEPS,
     RememberingScheduler,
     batching_config,
-    bytes_per_token,
     cpu_pages,
     generation_config,
     keep_config_still,
@@ -27,10 +26,10 @@ from chatapp.engines.batched.paged import (
     refuse_unfit,
 )
 from chatapp.engines.cores import usable_cores
-from chatapp.engines.memory import Forecast, free_bytes, weight_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
+from chatapp.models.memory import Forecast, free_bytes, kv_bytes_per_token, weight_bytes
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token, new_id
 
@@ -231,7 +230,7 @@ class BatchedEngine:
 
     def _memory(self, free: int) -> str:
         """Weights and pages beside the `free` bytes that there were without the pages, in words."""
-        weights, each = weight_bytes(self.model), bytes_per_token(self.model.config.get_text_config(), self.model.dtype)
+        weights, each = weight_bytes(self.model), kv_bytes_per_token(self.model.config.get_text_config(), self.model.dtype)
         return str(Forecast(weights, each, self._people, self._cached // self._people, free + weights))
 
     def _capabilities(self, wanted: int) -> Capabilities:

@@ -14,11 +14,10 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 from transformers.generation.continuous_batching.requests import RequestState, RequestStatus
 from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
-from transformers.generation.continuous_batching.utils import find_head_dim, find_num_key_value_heads
 from transformers.generation.logits_process import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from chatapp.errors import ChatError
-from chatapp.models.memory import free_memory
+from chatapp.models.memory import free_memory, kv_bytes_per_token
 from chatapp.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def cpu_pages(config: "PreTrainedConfig", dtype: torch.dtype, context: int, peop
     Raises ChatError when not even LEAST_CONTEXT tokens each fit.
     """
     free = free_memory() if free is None else free
-    each = bytes_per_token(config, dtype)
+    each = kv_bytes_per_token(config, dtype)
     fitting = int(free * CPU_MEMORY_SHARE * IN_USE) // (each * people) // CPU_PAGE * CPU_PAGE
     if fitting < min(context, LEAST_CONTEXT):
         raise ChatError(
@@ -68,11 +67,6 @@ def cpu_pages(config: "PreTrainedConfig", dtype: torch.dtype, context: int, peop
         )
     context = min(context, fitting)
     return Pages(context, int(-(-context // CPU_PAGE) * people / IN_USE) + 1)
-
-
-def bytes_per_token(config: "PreTrainedConfig", dtype: torch.dtype) -> int:
-    """Bytes of keys and values that one token takes in all layers."""
-    return 2 * config.num_hidden_layers * find_num_key_value_heads(config) * find_head_dim(config) * dtype.itemsize
 
 
 def batching_config(device: torch.device, people: int, pages: Pages | None) -> ContinuousBatchingConfig:

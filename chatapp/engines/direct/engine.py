@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import os
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -16,20 +15,21 @@ from chatapp.engines.direct.kvcache import (
     CHUNK,
     GrowingLayer,
     KVCaches,
-    bytes_per_token,
     cache_argument,
     filled,
+    kv_bytes_per_token,
     new_cache,
     why_not_reusable,
 )
 from chatapp.engines.direct.lookup import Lookup
-from chatapp.engines.memory import Forecast, affordable_context, free_bytes, weight_bytes
 from chatapp.engines.sampling import STEPS, logprob, processors, random_source, sample
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
+from chatapp.models.memory import Forecast, affordable_context, free_bytes, weight_bytes
 from chatapp.sampling import Sampling
+from chatapp.settings import on_zerogpu
 from chatapp.turn import Event, Finish, Prefilled, Token
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from chatapp.models.loading import Loaded
     from chatapp.settings import Settings
-
-ZEROGPU = "SPACES_ZERO_GPU"
-"""Set in a Space whose GPU comes with each call."""
 
 CLOSING_SECONDS = 30.0
 GIB = 2**30
@@ -55,7 +52,7 @@ class DirectEngine:
         self._few_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self._cache_argument = cache_argument(self.model)
         self._closed = False
-        self._steps = on_zerogpu(self.steps)
+        self._steps = holding_gpu(self.steps)
         self._worker = Worker("direct engine")
         context, memory = self._room(loaded.facts.context, settings)
         self.card = Card(
@@ -94,7 +91,7 @@ class DirectEngine:
 
     def _room(self, most: int, settings: "Settings") -> tuple[int, str]:
         """(tokens of context as memory allows, the forecast in words). On ZeroGPU there is no GPU yet to ask."""
-        if os.environ.get(ZEROGPU):
+        if on_zerogpu():
             return min(settings.context or most, most), ""
         per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
         free = free_bytes(str(self.model.device))
@@ -109,7 +106,7 @@ class DirectEngine:
         self._forward([next(iter(self._ends), 0)], cache)
         if not filled(cache):
             raise ChatError(f"Models of type {self.model.config.model_type} keep no key-value cache, so they cannot be served here.")
-        return bytes_per_token(cache)
+        return kv_bytes_per_token(cache)
 
     def steps(self, prompt_ids: tuple[int, ...], sampling: Sampling) -> Generator[Event | None]:
         """The whole run as a plain generator of plain values, closed to stop it; None is yielded after each chunk of the prompt."""
@@ -216,12 +213,12 @@ class DirectEngine:
         )
 
 
-def on_zerogpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
+def holding_gpu(steps: Callable[..., Generator]) -> Callable[..., Generator]:
     """On a ZeroGPU Space: `steps` as run by a process that holds the GPU for the length of the run. Elsewhere `steps` itself.
 
     That process is a fork: it takes and yields values that can be pickled, and keeps its own KV caches while it lives.
     """
-    if not os.environ.get(ZEROGPU):
+    if not on_zerogpu():
         return steps
     import spaces  # only there, where it is preinstalled
 

@@ -91,7 +91,7 @@ def size_of(cache: DynamicCache) -> int:
     return sum(t.nbytes for t in tensors)
 
 
-def bytes_per_token(cache: DynamicCache) -> int:
+def kv_bytes_per_token(cache: DynamicCache) -> int:
     """Bytes that one more token takes, read from a cache that holds one. Layers with a state of fixed size count nothing."""
     tensors = [t for layer in cache.layers if isinstance(layer, DynamicLayer) and layer.is_initialized for t in (layer.keys, layer.values)]
     return sum(t[:, :, :1].nbytes for t in tensors)
@@ -118,7 +118,7 @@ class KVCaches:
     def begin(self, ids: Sequence[int]) -> tuple[DynamicCache, int]:
         """A cache to continue with, and how many of the first ids it holds already: always fewer than all, the last must be run."""
         wanted = tuple(ids[:-1])
-        best = max(self.kept, key=lambda kept: common(kept.conversations.ids, wanted), default=None)
+        best = max(self.kept, key=lambda kept: common(kept.ids, wanted), default=None)
         reused = whole_chunks(common(best.ids, wanted)) if best else 0
         if not reused:
             return self._fresh(), 0
@@ -136,7 +136,7 @@ class KVCaches:
         if not held:
             return
         cache = self._copy(cache, len(held))
-        self.kept = [kept for kept in self.kept if common(kept.conversations.ids, held) < len(kept.conversations.ids)]
+        self.kept = [kept for kept in self.kept if common(kept.ids, held) < len(kept.ids)]
         self.kept.append(Kept(held, cache, size_of(cache)))
         while self.kept and (len(self.kept) > self._number or sum(kept.nbytes for kept in self.kept) > self._nbytes):
             self.kept.pop(0)

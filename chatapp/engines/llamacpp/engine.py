@@ -15,12 +15,12 @@ from chatapp.engines.llamacpp.better_kind import WHY
 from chatapp.engines.llamacpp.client import Gone, events
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
 from chatapp.engines.llamacpp.server import Address, NativeServer
-from chatapp.engines.memory import Forecast, affordable_context, free_bytes
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
-from chatapp.models.gguf import GgufFile, parts, read_gguf
+from chatapp.models.gguf import GgufFile, read_gguf
+from chatapp.models.memory import Forecast, affordable_context, free_bytes
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
 
@@ -116,7 +116,7 @@ class LlamaCppEngine:
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        memory = Forecast(weight_bytes(served), file.cache_bytes, settings.people, room.context, free)
+        memory = Forecast(served.weight_bytes, file.kv_bytes_per_token, settings.people, room.context, free)
         self.card = Card(
             engine="llamacpp",
             **asdict(_as_served(facts, self._copy.kind, room.context)),
@@ -212,9 +212,9 @@ def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
 
     `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
     """
-    left = max(0, free - weight_bytes(file))
+    left = max(0, free - file.weight_bytes)
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
-    context = affordable_context(file.context, wanted and wanted + SPARE, file.cache_bytes, left, people, least)
+    context = affordable_context(file.context, wanted and wanted + SPARE, file.kv_bytes_per_token, left, people, least)
     return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
 
 
@@ -239,11 +239,6 @@ def _as_served(facts: "Facts", kind: str, context: int) -> "Facts":
     """`kind`: the number format of a remade copy, '' for the file's own."""
     format = {"dtype": f"{kind}, made from the shipped {facts.dtype}", "dtype_reason": WHY} if kind else {}
     return replace(facts, context=context, **format)
-
-
-def weight_bytes(file: GgufFile) -> int:
-    """Of all parts of the file, which are mapped as they are; code for AMX (`make native`) copies most of them in another order."""
-    return sum(part.stat().st_size for part in parts(file.path))
 
 
 def server_options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:

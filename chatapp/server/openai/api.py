@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.server.body import MAX_COMPLETION, body_of
 from chatapp.server.openai.request import Ask, BadField, read, reject_what_is_off
 from chatapp.settings import Settings
 from chatapp.turn import Turn
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from chatapp.chat.service import Chat
     from chatapp.resident.slot import Resident
 
-MAX_BODY = 2_000_000
 PING_SECONDS = 15.0
 """Silence after which a stream sends a comment, so that no proxy gives up while the reply waits in the queue."""
 RETRY_SECONDS = {429: 5, 503: 2}
@@ -134,7 +134,7 @@ class Api:
         raise ChatError(f"There is no {request.method} {request.url.path} here. There are: {KNOWN}.", status=404)
 
     async def completions(self, request: Request) -> Response:
-        ask = read(await body_of(request))
+        ask = read(await body_of(request, MAX_COMPLETION))
         engine = self.resident.engine
         self.check_model(ask.model)
         reject_what_is_off(ask, engine.capabilities)
@@ -152,17 +152,6 @@ class Api:
         engine = self.resident.engine
         about = {"id": engine.card.model, "object": "model", "created": self.started, "owned_by": "chatapp"}
         return {**about, "max_model_len": engine.capabilities.context}
-
-
-async def body_of(request: Request) -> bytes:
-    """The request body. Raises ChatError 413 past MAX_BODY, without reading the rest."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            sentence = f"The request is larger than {MAX_BODY:,} bytes. Send fewer or shorter messages."
-            raise BadField(sentence, None, code="request_too_large", status=413)
-    return bytes(body)
 
 
 async def whole(reply: Reply, request: Request) -> Response:
