@@ -191,7 +191,7 @@
   /* Called by the page's own markup once it stands; the other parts stand a moment later. */
   app.begin = () => {
     if (app.begun) return;
-    if (!app.$("#message") || !app.$("#bot") || !app.$("#conversations")) {
+    if (!app.$("#message") || !app.$("#bot") || !app.$("#conversations") || !app.$("#system")) {
       setTimeout(app.begin, 20);
       return;
     }

@@ -1,179 +1,182 @@
-/* The settings panel: its fields are Gradio's; what they hold is kept in this browser by name, and goes along with each action. */
+/* The settings panel: sampling is kept in this browser, system prompt, seed and stop strings with their chat; all go along with each action. */
 (() => {
   const app = window.chatapp;
-  const field = (name) => app.$(`#knob-${name} input[type=number]`);
-  const system = () => app.$("#system textarea");
-  const own = { seed: () => app.$("#seed input, #seed textarea"), stop: () => app.$("#stop-strings textarea") };
+  const { values } = app;
+  const block = (name) => app.$(`#knob-${name}`);
+  const field = (name) => app.$("input[type=number]", block(name));
+  const own = { system: () => app.$("#system textarea"), seed: () => app.$("#seed input"), stop: () => app.$("#stop-strings textarea") };
+  const param = (name) => app.sampling.find((one) => one.name === name);
+  const most = (name) => values.most(param(name), app.model.limits);
 
-  /* Gradio's components hear of a value only by the event that typing makes. */
+  function typed() {
+    const numbers = app.sampling.map(({ name }) => [name, field(name).value]);
+    return { ...Object.fromEntries(numbers), seed: own.seed().value, stop: own.stop().value };
+  }
+
+  const read = () => ({ system: own.system().value, settings: values.asked(app.sampling, typed(), app.model.limits?.off) });
+
+  /* As if it had been typed. */
   function put(input, value) {
-    if (!input || input.value === String(value)) return;
-    const kind = input.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
-    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(input, value);
+    if (input.value === String(value)) return;
+    input.value = value;
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  const seed = (text) => (/^\d+$/.test(text) ? Number(text) : text);
-  const lines = (text) =>
-    text
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => line.replaceAll("\\n", "\n"));
-
-  const mosts = {};
-
-  /* What an action is done with: fields that are empty or switched off are left out, and the server takes the default. */
-  function read() {
-    const settings = {};
-    for (const { name } of app.sampling) {
-      const input = field(name);
-      if (input && input.value !== "" && !input.disabled) settings[name] = Number(input.value);
-    }
-    if (own.seed()?.value.trim()) settings.seed = seed(own.seed().value.trim());
-    if (own.stop()?.value) settings.stop = lines(own.stop().value);
-    return { system: system()?.value ?? "", settings };
-  }
-
   function keep() {
-    const kept = {};
-    for (const { name } of app.sampling) if (field(name)?.value) kept[name] = Number(field(name).value);
-    app.store.set("settings", kept);
+    const filled = app.sampling.filter(({ name }) => field(name).value !== "");
+    app.store.set("settings", Object.fromEntries(filled.map(({ name }) => [name, Number(field(name).value)])));
   }
 
   function give(kept) {
-    for (const { name, minimum, maximum } of app.sampling) {
-      const value = kept?.[name];
-      if (typeof value === "number" && value >= minimum && value <= maximum) put(field(name), value);
-    }
+    for (const [name, value] of Object.entries(values.remembered(app.sampling, kept))) field(name).value = value;
+    for (const { name } of app.sampling) slide(name);
     mark();
+  }
+
+  /* The slider follows the number, which is exact. */
+  function slide(name) {
+    const range = app.$("input[type=range]", block(name));
+    const { min, max, step, place } = values.scale(param(name), most(name));
+    Object.assign(range, { min, max, step, value: place(Number(field(name).value)) });
+    range.setAttribute("aria-valuetext", field(name).value);
+    range.style.setProperty("--share", `${(100 * (Number(range.value) - min)) / Math.max(1e-9, max - min)}%`);
+    app.$(".reset", block(name)).hidden = Number(field(name).value) === param(name).default;
   }
 
   /* "More" says that something in it differs from the default. */
   function mark() {
-    const changed = app.sampling.filter(
-      ({ name, basic, default: usual }) => !basic && Number(field(name)?.value ?? usual) !== usual,
-    ).length;
-    const others = Object.values(own).filter((input) => input()?.value).length;
-    const label = app.$("#more-head button span");
-    if (label) label.textContent = changed + others ? `More · ${changed + others} changed` : "More";
+    const changed = values.changed(app.sampling, typed());
+    app.$("#more-head span").textContent = changed ? `More · ${changed} changed` : "More";
   }
 
-  /* What the engine cannot do is off, with its reason; a length ends where the context does. */
-  function limit(limits) {
-    for (const one of app.sampling) limitOne(one, limits);
-    for (const [name, input] of Object.entries(own)) if (input()) input().disabled = !!limits.off[name];
-  }
-
-  function limitOne({ name, help, maximum, kind }, limits) {
-    const reason = limits.off[name];
-    const most = kind === "length" ? Math.min(maximum, Math.max(1, limits.context)) : maximum;
-    mosts[name] = most;
-    const block = app.$(`#knob-${name}`);
-    if (!block) return;
-    for (const input of block.querySelectorAll("input")) {
-      input.disabled = !!reason;
-      input.max = most;
+  /* What the engine cannot do is off, with its reason. */
+  function limit({ off }) {
+    for (const { name, help } of app.sampling) {
+      for (const input of block(name).querySelectorAll("input")) input.disabled = !!off[name];
+      field(name).max = most(name);
+      app.$(".help", block(name)).textContent = off[name] ? `Off: ${off[name]}` : help;
+      slide(name);
     }
-    app.$(".max_value", block).textContent = most;
-    track(name);
-    said(block, reason ? `Off: ${reason}` : help);
+    for (const name of ["seed", "stop"]) limitOwn(own[name](), off[name]);
   }
 
-  function said(block, words) {
-    const info = block && app.$(".info-text", block);
-    if (info) info.textContent = words;
+  function limitOwn(input, reason) {
+    const help = app.$(".help", input.parentElement);
+    help.dataset.usual ||= help.textContent;
+    input.disabled = !!reason;
+    help.textContent = reason ? `Off: ${reason}` : help.dataset.usual;
   }
 
-  /* Gradio fills the track by the end that it was built with. */
-  function track(name) {
-    const { minimum } = app.sampling.find((one) => one.name === name);
-    const range = app.$(`#knob-${name} input[type=range]`);
-    if (!range || !mosts[name]) return;
-    const share = (Number(range.value) - minimum) / (mosts[name] - minimum);
-    range.style.setProperty("--range_progress", `${100 * Math.min(1, share)}%`);
+  /* What belongs to a chat is kept under it until it is sent; of a temporary one nothing is. */
+  const kept = (name, conversation = app.view.conversation) => app.mine(conversation ? `draft.${name}.${conversation}` : `draft.${name}`);
+
+  function keepOwn(name) {
+    if (app.temporary) return;
+    const text = own[name]().value;
+    const sent = name === "system" && app.view.conversation ? app.view.system : "";
+    const value = app.view.conversation && name === "system" ? { text } : text;
+    app.store.set(kept(name), text === sent ? null : value);
   }
 
-  /* The system prompt belongs to the conversation; that of a new one is a draft, kept like the message. */
-  const drafted = () => (app.temporary ? "" : (app.store.get(app.mine("draft.system")) ?? ""));
+  function ownOf(name) {
+    const draft = app.temporary ? null : app.store.get(kept(name));
+    const sent = name === "system" && app.view.conversation ? app.view.system : "";
+    return draft?.text ?? draft ?? sent;
+  }
+
+  /* A new chat has got its name: its seed and stop strings go with it. */
+  function carry(conversation) {
+    for (const name of ["seed", "stop"]) {
+      app.store.set(kept(name, conversation), app.store.get(kept(name, null)));
+      app.store.set(kept(name, null), null);
+    }
+  }
+
+  let shown = null;
   let waiting = null;
+  /* Whose drafts they are, is known with the model's first news. */
   function follow(view) {
-    if (!view.opened) return;
-    waiting = system() && app.model.sign ? null : view; // whose draft it is, is known with the model's first news
-    if (waiting) return;
-    put(system(), view.conversation ? view.system : drafted());
-    app.tell("settings");
+    if (app.model.sign) {
+      waiting = null;
+      if (view.opened) open();
+      else if (view.conversation && !app.temporary) goOn(view);
+      shown = view.conversation;
+    } else if (view.opened) waiting = view;
   }
 
-  function heard(event) {
-    const panel = event.target.closest?.("#right");
-    if (!panel) return;
-    if (event.target !== system()) keep();
-    else if (!app.view.conversation && !app.temporary) app.store.set(app.mine("draft.system"), system().value);
+  function open() {
+    for (const name of Object.keys(own)) own[name]().value = ownOf(name);
     mark();
-    const block = event.target.closest("[id^=knob-]");
-    if (block) requestAnimationFrame(() => track(block.id.slice(5)));
     app.tell("settings");
   }
 
-  /* Gradio would take an emptied number for the smallest one, and one out of range for the nearest, without a word. */
-  function left(event) {
-    const block = event.target.closest?.("[id^=knob-]");
-    if (!block || !["number", "range"].includes(event.target.type)) return;
-    const knob = app.sampling.find(({ name }) => block.id === `knob-${name}`);
-    const { value } = event.target;
-    const most = mosts[knob.name] ?? knob.maximum;
-    if (value === "") put(event.target, knob.default);
-    else if (Number(value) < knob.minimum || Number(value) > most) {
-      const nearest = Math.min(most, Math.max(knob.minimum, Number(value)));
-      app.toast(`${knob.label} goes from ${knob.minimum} to ${most}; ${value} became ${nearest}.`);
-      put(field(knob.name), nearest);
+  function goOn(view) {
+    if (shown === null) carry(view.conversation);
+    if (app.store.get(kept("system"))?.text === view.system) app.store.set(kept("system"), null);
+  }
+
+  function heard({ target }) {
+    const name = target.closest?.(".knob")?.dataset.name;
+    if (name) {
+      if (target.type === "range") field(name).value = values.scale(param(name), most(name)).value(Number(target.value));
+      slide(name);
+      keep();
+    } else {
+      const mine = Object.keys(own).find((one) => own[one]() === target);
+      if (!mine) return;
+      keepOwn(mine);
     }
+    mark();
+    app.tell("settings");
+  }
+
+  /* A number that cannot be becomes the nearest one that can, in words; an emptied one the default. */
+  function left({ target }) {
+    const name = target.type === "number" && target.closest("#right .knob")?.dataset.name;
+    if (!name) return;
+    const { label, minimum } = param(name);
+    const { value } = target;
+    const nearest = values.nearest(param(name), value, most(name));
+    if (value !== "" && Number(value) !== nearest) app.toast(`${label} goes from ${minimum} to ${most(name)}; ${value} became ${nearest}.`);
+    put(target, nearest);
+  }
+
+  function adopt(list) {
+    if (app.store.get("settings") || !localStorage.getItem("chatapp.knobs") || !Array.isArray(list)) return;
+    const names = ["temperature", "top_p", "top_k", "max_tokens", "min_p", "repetition_penalty"];
+    give(Object.fromEntries(names.map((name, n) => [name, list[n]])));
+    keep();
   }
 
   app.settings = {
     read,
+    put: (name, value) => put(own[name](), value),
+    system: () => own.system().value,
     /* Values that an earlier version kept by position. */
-    adopt: (values) => {
-      if (app.store.get("settings") || !localStorage.getItem("chatapp.knobs") || !Array.isArray(values)) return;
-      const names = ["temperature", "top_p", "top_k", "max_tokens", "min_p", "repetition_penalty"];
-      give(Object.fromEntries(names.map((name, n) => [name, values[n]])));
-      keep();
-    },
-    /* A preset takes the place of words of one's own only with a way back. */
-    preset: (name, text) => {
-      const before = system().value;
-      put(system(), text);
-      if (before.trim() && before !== text) {
-        app.toast(`The preset ${name} took the place of your system prompt.`, {
-          action: "Undo",
-          click: () => put(system(), before),
-          ms: 9000,
-        });
-      }
+    adopt: (list) => (app.begun ? adopt(list) : app.on("begin", () => adopt(list))),
+  };
+
+  app.commands = {
+    ...app.commands,
+    "reset-knob": (button) => {
+      const { name } = button.closest(".knob").dataset;
+      put(field(name), param(name).default);
+      field(name).focus();
     },
   };
 
-  /* Gradio fetches each kind of component by itself: sliders may stand long before the fields for text, or after them. */
-  const stands = () => [system, ...Object.values(own)].every((input) => input()) && app.sampling.every(({ name }) => field(name));
-
   app.on("begin", () => {
-    const wait = () => {
-      if (!stands()) return setTimeout(wait, 50);
-      give(app.store.get("settings"));
-      if (app.model.limits) limit(app.model.limits);
-      if (waiting) follow(waiting);
-      return null;
-    };
-    wait();
+    give(app.store.get("settings"));
+    if (app.model.limits) limit(app.model.limits);
   });
   app.on("model", (model) => {
+    if (!app.begun) return;
     if (model.limits) limit(model.limits);
     if (waiting) follow(waiting);
   });
   app.on("path", follow);
   app.on("sent", () => app.store.set(app.mine("draft.system"), null));
   document.addEventListener("input", heard);
-  document.addEventListener("change", heard);
   document.addEventListener("blur", left, true);
-  document.addEventListener("change", (event) => event.target.type === "range" && left(event));
+  document.addEventListener("keydown", (event) => event.key === "Enter" && left(event));
 })();

@@ -71,7 +71,7 @@
           copier(() => answer(row.text)),
         ),
       );
-    made.append(tool("Regenerate", "retry", () => app.act("regenerate", { turn: row.id })));
+    made.append(tool("Regenerate", "retry", () => app.regenerate(row)));
     if (line.more && last) made.append(tool("Continue", "continue", () => app.act("continue", { turn: row.id }), "Continue"));
     made.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray"));
     if (last && line.of === 1) made.append(tool("Undo: take this exchange back", "undo", () => takeBack(row)));

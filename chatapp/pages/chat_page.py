@@ -1,6 +1,5 @@
 """The chat: conversations on the left, transcript and box in the middle, settings on the right. The drawing is in assets/*.js."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,13 +25,12 @@ def place(demo: gr.Blocks, pages: Sequence[shell.Page]) -> None:
             widgets.static(widgets.composer() + shell.overlays(), "bottom", "chatapp.begin()")
         with gr.Column(elem_id="right"):
             widgets.static(widgets.panel_head(), "panel-head")
-            presets = panel.build()
+            widgets.static(panel.panel(), "settings")
     xray_page.place(xray_page.DRAWER)
-    connect(demo, presets)
+    adopt(demo)
 
 
-def connect(demo: gr.Blocks, preset: gr.Dropdown) -> None:
-    """What happens in the browser alone: a preset's text, and the sliders that an earlier version kept by position."""
-    preset.input(None, preset, None, js=f"(name) => chatapp.settings.preset(name, ({json.dumps(panel.PRESETS)})[name])", **QUIET)
+def adopt(demo: gr.Blocks) -> None:
+    """The sliders that an earlier version kept by position."""
     kept = gr.BrowserState([knob.default for knob in SAMPLING_PARAMS], storage_key="chatapp.knobs", secret="knobs")
     demo.load(None, kept, None, js="(values) => chatapp.settings.adopt(values)", **QUIET)

@@ -1,13 +1,12 @@
 """The right panel: system prompt with presets, and the sampling settings, all from sampling.SAMPLING_PARAMS; the state of the model."""
 
+from html import escape
 from typing import Any
 
-import gradio as gr
-
 from chatapp.engines.base import Capabilities
-from chatapp.pages import shell, view, widgets
+from chatapp.pages import shell, view
 from chatapp.resident.slot import Resident
-from chatapp.sampling import SAMPLING_PARAMS, SamplingParam
+from chatapp.sampling import MAX_SEED, SAMPLING_PARAMS, SamplingParam
 
 PRESETS = {
     "None": "",
@@ -26,27 +25,68 @@ EMPTY_SYSTEM = (
 HEADLINE = "What would you like to know?"
 
 
-def build() -> gr.Dropdown:
-    """Inside a Blocks context: make the fields, which the page's script reads. Returns the presets."""
-    preset = gr.Dropdown(list(PRESETS), value="None", label="Preset", elem_id="preset", filterable=False)
-    gr.Textbox(label="System prompt", lines=4, max_lines=12, placeholder=EMPTY_SYSTEM, elem_id="system")
-    for param in (param for param in SAMPLING_PARAMS if param.basic):
-        slider(param)
-    # Not a gr.Accordion: that makes its children when it is opened first, and resets what was typed into them at once.
-    widgets.static(shell.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"'), "more-head")
-    with gr.Column(elem_id="more"):
-        for param in (param for param in SAMPLING_PARAMS if not param.basic):
-            slider(param)
-        gr.Textbox(label="Seed", placeholder="random", info="A whole number repeats the same reply.", elem_id="seed", max_lines=1)
-        gr.Textbox(label="Stop strings", lines=2, info="One per line; \\n stands for a line break.", elem_id="stop-strings")
-    return preset
+def panel() -> str:
+    """The settings as markup, which assets/settings.js and presets.js fill and read."""
+    basic = "".join(knob(param) for param in SAMPLING_PARAMS if param.basic)
+    more = "".join(knob(param) for param in SAMPLING_PARAMS if not param.basic)
+    return f"""
+<section aria-labelledby="system-head">
+  <h3 id="system-head">System prompt <small>for this chat</small></h3>
+  {presets()}
+  <div id="system"><textarea rows="5" dir="auto" aria-labelledby="system-head" placeholder="{escape(EMPTY_SYSTEM)}"></textarea></div>
+</section>
+<section aria-labelledby="sampling-head">
+  <h3 id="sampling-head">Sampling <small>for all chats, in this browser</small></h3>
+  {basic}
+</section>
+<div id="more-head">{shell.button("fold-more", "More settings", "right", text="More", extra='aria-controls="more"')}</div>
+<div id="more">
+  {more}
+  <h3>Seed and stop strings <small>for this chat</small></h3>
+  <div id="seed" class="knob">
+    <label for="seed-text">Seed</label>
+    <input type="text" id="seed-text" inputmode="numeric" placeholder="random" autocomplete="off" aria-describedby="seed-help">
+    <p id="seed-help" class="help">A whole number up to {MAX_SEED:,} repeats the same reply. Empty: each reply is drawn anew.</p>
+  </div>
+  <div id="stop-strings" class="knob">
+    <label for="stop-text">Stop strings</label>
+    <textarea id="stop-text" rows="2" aria-describedby="stop-help"></textarea>
+    <p id="stop-help" class="help">One per line; \\n stands for a line break.</p>
+  </div>
+</div>"""
 
 
-def slider(param: SamplingParam) -> gr.Slider:
-    """One setting as the registry describes it."""
-    return gr.Slider(
-        param.minimum, param.maximum, param.default, step=param.step, label=param.label, info=param.help, elem_id=f"knob-{param.name}"
-    )
+def presets() -> str:
+    """The choice of a system prompt. What the script adds: presets of one's own, and "Custom" for a text that is none of them."""
+    options = "".join(f'<option value="{name}" data-text="{escape(text)}">{name}</option>' for name, text in PRESETS.items())
+    return f"""
+<div class="presets">
+  <select id="preset" aria-label="Preset">
+    <option value="" hidden>Custom</option>{options}<optgroup label="Yours" hidden></optgroup>
+  </select>
+  {shell.button("presets", "Presets of your own", "more", extra='aria-haspopup="menu"')}
+</div>
+<form id="preset-form" hidden>
+  <input type="text" maxlength="40" aria-label="Name of the preset" placeholder="Name of the preset" autocomplete="off">
+  <button type="submit" class="primary">Save</button>
+  {shell.button("preset-cancel", "Cancel", "close")}
+</form>"""
+
+
+def knob(param: SamplingParam) -> str:
+    """One setting as the registry describes it: exact in the box, by hand on the slider."""
+    limits = f'min="{param.minimum:g}" max="{param.maximum:g}" step="{param.step:g}"'
+    name = param.name
+    return f"""
+<div id="knob-{name}" class="knob" data-name="{name}">
+  <div class="head">
+    <label for="value-{name}">{param.label}</label>
+    {shell.button("reset-knob", f"Back to {param.default:g}", "undo", kind="quiet reset", extra="hidden")}
+    <input type="number" id="value-{name}" value="{param.default:g}" {limits} aria-describedby="help-{name}" autocomplete="off">
+  </div>
+  <input type="range" aria-label="{param.label}, slider" {limits}>
+  <p id="help-{name}" class="help">{param.help}</p>
+</div>"""
 
 
 def limits(capabilities: Capabilities) -> dict[str, Any]:

@@ -264,8 +264,7 @@ def test_an_example_is_asked_with_one_click(page: Page) -> None:
 
 def test_the_system_prompt_of_a_preset_reaches_the_model(page: Page, site: Site) -> None:
     page.evaluate("chatapp.fold('right', false)")
-    page.locator("#preset input").click()
-    page.get_by_role("option", name="Brief").click()
+    page.locator("#preset").select_option("Brief")
     expect(page.locator("#system textarea")).to_have_value("Answer in at most three sentences. No preamble, no summary.")
     send(page, "hello")
     settled(page)
