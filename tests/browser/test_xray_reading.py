@@ -103,3 +103,15 @@ def test_the_picture_of_the_layers_is_whole(drawer: Page) -> None:
         drawer.get_by_role("button", name="Save this view as PNG").click()
     picture = Path(saved.value.path()).read_bytes()
     assert int.from_bytes(picture[16:20]) >= 2 * across
+
+
+def test_all_tabs_are_seen_beside_the_chat(drawer: Page) -> None:
+    drawer.locator("#xray-tab-card").click()
+    assert drawer.locator(".x-tabs").evaluate("(tabs) => tabs.scrollWidth <= tabs.clientWidth")
+
+
+def test_what_the_browser_draws_is_dark_where_the_page_is(talk: Callable[..., Page]) -> None:
+    page = talk("/?__theme=dark")
+    page.get_by_role("button", name="X-ray: what the model saw and did").click()
+    show(page, "attention")
+    assert page.locator(".x-switch input").evaluate("(box) => getComputedStyle(box).colorScheme") == "dark"
