@@ -17,6 +17,8 @@ ENV_PREFIX = "CHATAPP_"
 EMBEDDED_MODEL = "smollm2"
 SMALLEST_CONTEXT = 128
 STRANGERS_WAIT = 8
+FORMER = {"concurrency": "people"}
+"""Names of settings → what they were called before: still taken, as flags and as variables."""
 
 
 def default_data_dir() -> Path:
@@ -86,14 +88,14 @@ class Settings(BaseSettings):
     context: int = Field(
         0, ge=0, description="Tokens per person, prompt and reply together; 0 takes what the model allows, within the machine's memory"
     )
-    people: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
+    concurrency: int = Field(4, ge=1, le=256, description="Replies generated at the same time, where the engine can")
     threads: int = Field(0, ge=0, le=512, description="CPU threads of the engine; 0 takes the cores really usable")
     draft: int = Field(
         8,
         ge=0,
         le=64,
         description="Tokens guessed ahead where a reply repeats what was said before (n-gram speculation); 0 turns it off, "
-        "and a GGUF on a CPU does it for at most 4 --people",
+        "and a GGUF on a CPU does it for a --concurrency of at most 4",
     )
     kv_caches: int = Field(8, ge=0, description="Conversations whose KV cache the direct engine keeps between turns; 0 keeps none")
     kv_bytes: int = Field(2**30, ge=0, description="Bytes of memory that these KV caches may take together")
@@ -107,8 +109,9 @@ class Settings(BaseSettings):
     max_running_each: int = Field(
         0,
         ge=0,
-        description="How many replies may be written at once for one person, and for all strangers at one address; 0 takes all of --people "
-        "where only this machine can open the page, and half of them elsewhere, so that one alone never keeps everybody waiting",
+        description="How many replies may be written at once for one person, and for all strangers at one address; 0 takes all of "
+        "--concurrency where only this machine can open the page, and half of them elsewhere, so that one alone never keeps everybody "
+        "waiting",
     )
     host: str = Field(default_factory=default_host, description="Address to listen on; on a Space every one")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
@@ -139,7 +142,7 @@ class Settings(BaseSettings):
     @property
     def running_each(self) -> int:
         """--max-running-each as it holds."""
-        return self.max_running_each or (self.people if self.local_only else max(1, self.people // 2))
+        return self.max_running_each or (self.concurrency if self.local_only else max(1, self.concurrency // 2))
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:
@@ -151,13 +154,14 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
 def add_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """One flag for each setting; absent flags leave no trace, so that the environment counts."""
     for name, field in Settings.model_fields.items():
-        parser.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, help=field.description, **_argument(field))
+        names = [flag(known) for known in (name, FORMER.get(name)) if known]
+        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=field.description, **_argument(field))
     return parser
 
 
 def from_namespace(namespace: argparse.Namespace) -> Settings:
     """Settings from parsed flags; names that are no settings (a subcommand's own) are left out."""
-    given = {name: value for name, value in vars(namespace).items() if name in Settings.model_fields}
+    given = former_environment() | {name: value for name, value in vars(namespace).items() if name in Settings.model_fields}
     if given.get("model") == "":
         given["model"] = EMBEDDED_MODEL
     try:
@@ -186,9 +190,14 @@ def env(name: str) -> str:
     return ENV_PREFIX + name.upper()
 
 
+def former_environment() -> dict[str, str]:
+    """Values of variables that had another name before, where the new one says nothing."""
+    return {name: os.environ[env(old)] for name, old in FORMER.items() if env(old) in os.environ and env(name) not in os.environ}
+
+
 def reject_unknown_environment() -> None:
     """A misspelt CHATAPP_ variable is an error, not a silent default."""
-    known = [env(name) for name in Settings.model_fields]
+    known = [env(name) for name in (*Settings.model_fields, *FORMER.values())]
     for name in os.environ:
         if name.startswith(ENV_PREFIX) and name not in known:
             raise ChatError(f"The environment sets {name}, which is no setting.{closest(name, known)}")

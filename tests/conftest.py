@@ -89,8 +89,8 @@ def make_batched(tiny_llama: Path, request: pytest.FixtureRequest):
     from chatapp.settings import Settings
     from tests.batches import given
 
-    def make(folder: Path = tiny_llama, people: int = 8, context: int = 1024, ends: bool = False) -> BatchedEngine:
-        engine = BatchedEngine(given(folder, context), Settings(people=people, threads=2))
+    def make(folder: Path = tiny_llama, concurrency: int = 8, context: int = 1024, ends: bool = False) -> BatchedEngine:
+        engine = BatchedEngine(given(folder, context), Settings(concurrency=concurrency, threads=2))
         if not ends:
             engine._ends = frozenset()
         request.addfinalizer(engine.close)

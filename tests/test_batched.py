@@ -30,7 +30,7 @@ async def test_greedy_ids_equal_generate(folder: str, make_batched: MakeBatched,
 
 
 async def test_the_embedded_models_greedy_replies_in_a_batch_are_those_of_generate(make_batched: MakeBatched, smol: Path) -> None:
-    engine = make_batched(smol, people=3, context=512, ends=True)
+    engine = make_batched(smol, concurrency=3, context=512, ends=True)
     questions = ("Why is the sky blue?", "Count to five.", "Name a fruit.")
     prompts = [engine.tokenizer(f"<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n")["input_ids"] for q in questions]
     replies = await asyncio.gather(*(reply(engine, p, GREEDY) for p in prompts))
@@ -90,7 +90,7 @@ async def test_a_prompt_never_seen_reuses_nothing(engine: BatchedEngine) -> None
 
 
 async def test_everybody_can_use_their_whole_context_at_once(make_batched: MakeBatched) -> None:
-    engine = make_batched(people=4, context=512)
+    engine = make_batched(concurrency=4, context=512)
     prompts = [prompt_of(engine, f"{n} hello {TEXT}", 400) for n in range(4)]
     with counted(engine) as sizes:
         replies = await asyncio.gather(*(reply(engine, p, Sampling(temperature=0, max_tokens=112)) for p in prompts))
@@ -101,7 +101,7 @@ async def test_everybody_can_use_their_whole_context_at_once(make_batched: MakeB
 
 
 async def test_more_people_than_fit_are_all_served(make_batched: MakeBatched) -> None:
-    engine = make_batched(people=2, context=256)
+    engine = make_batched(concurrency=2, context=256)
     prompts = [prompt_of(engine, f"{n} {TEXT}", 200) for n in range(8)]
     replies = await asyncio.gather(*(reply(engine, p, GREEDY) for p in prompts))
     assert [ids(r) for r in replies] == [expected(engine, p) for p in prompts]

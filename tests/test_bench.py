@@ -128,7 +128,7 @@ def test_the_benchmark_runs_and_its_last_line_has_the_ratios(smol_gguf: Path, tm
 
 @pytest.mark.slow
 def test_the_gpu_check_runs_on_a_tiny_shape() -> None:
-    flags = ["--shape", "tiny", "--people", "1", "2", "--tokens", "8", "--device", "cpu"]
+    flags = ["--shape", "tiny", "--concurrency", "1", "2", "--tokens", "8", "--device", "cpu"]
     ended = subprocess.run([sys.executable, "-m", "chatapp.bench.gpu", *flags], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads(ended.stdout.splitlines()[-1])["tiny"]

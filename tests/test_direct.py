@@ -149,7 +149,7 @@ async def test_the_context_is_what_model_setting_and_memory_allow(make_direct, l
     assert make_direct(llama).card.context == 1000
     monkeypatch.setattr("chatapp.engines.direct.engine.free_bytes", lambda device: 2 * 100 * per_token)
     with pytest.raises(
-        ChatError, match=r"Memory for 256 tokens is missing: each takes 512 bytes, so the KV cache of people=1 needs 0\.1 MB"
+        ChatError, match=r"Memory for 256 tokens is missing: each takes 512 bytes, so the KV cache of concurrency=1 needs 0\.1 MB"
     ):
         make_direct(llama)
 

@@ -17,7 +17,7 @@ pytest.importorskip("xllamacpp")
 
 from chatapp.engines import open_engine
 from chatapp.engines.llamacpp import client
-from chatapp.engines.llamacpp.engine import GUESSING_PEOPLE, LlamaCppEngine, _body, advice, divide
+from chatapp.engines.llamacpp.engine import GUESSING_CONCURRENCY, LlamaCppEngine, _body, advice, divide
 from chatapp.errors import ChatError
 from chatapp.models.facts import gguf_facts
 from chatapp.models.gguf import GgufFile, partial_tokens, read_gguf
@@ -48,7 +48,7 @@ def silent(what: str, share: float | None) -> None:
 
 
 def open_smollm2(folder, **values) -> LlamaCppEngine:
-    settings = Settings(data_dir=folder, engine="llamacpp", **{"context": CONTEXT, "people": 2, "threads": 2} | values)
+    settings = Settings(data_dir=folder, engine="llamacpp", **{"context": CONTEXT, "concurrency": 2, "threads": 2} | values)
     return open_engine(resolve("smollm2", data_dir=folder), settings, silent)
 
 
@@ -139,7 +139,7 @@ async def test_guessing_ahead_gives_the_same_ids_in_fewer_steps(engine, folder):
 
 
 def test_an_engine_for_many_people_does_not_guess(folder):
-    many = open_smollm2(folder, people=GUESSING_PEOPLE + 1)
+    many = open_smollm2(folder, concurrency=GUESSING_CONCURRENCY + 1)
     assert many.server.options["draft"] == 0
     many.close()
 
@@ -330,7 +330,7 @@ async def test_a_silent_process_is_given_up(engine, monkeypatch):
 
 
 async def test_closing_ends_running_replies(folder):
-    other = open_smollm2(folder, people=1)
+    other = open_smollm2(folder, concurrency=1)
     with pytest.raises(ChatError, match=r"unloaded|stopped"):
         async with aclosing(other.generate(ask(other, "Write a very long story."), Sampling(max_tokens=800))) as events:
             async for event in events:
@@ -344,7 +344,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from tests.test_llamacpp import open_smollm2
-engine = open_smollm2(Path(sys.argv[1]), people=1)
+engine = open_smollm2(Path(sys.argv[1]), concurrency=1)
 print(engine.server.pid, flush=True)
 time.sleep(60)
 """
@@ -377,9 +377,9 @@ def test_a_damaged_file_is_said_in_words(folder, engine):
     strange.write_bytes(whole.read_bytes().replace(b"llama", b"lxama"))
     facts = gguf_facts(whole, "smollm2", "")
     with pytest.raises(ChatError, match=r"cut\.gguf was cut short: it has 3,000,000 bytes of "):
-        LlamaCppEngine(cut, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
+        LlamaCppEngine(cut, engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
     with pytest.raises(ChatError, match=r"could not load strange\.gguf"):
-        LlamaCppEngine(strange, engine.tokenizer, facts, Settings(data_dir=folder, context=512, people=1), silent)
+        LlamaCppEngine(strange, engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
 
 
 def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):

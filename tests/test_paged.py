@@ -89,11 +89,11 @@ def test_the_context_shrinks_to_what_memory_holds_and_the_cache_holds_what_it_pr
     config = engine.model.config
     each = kv_bytes_per_token(config, torch.float32)
     assert each == 2 * 2 * 2 * 16 * 4  # keys and values, layers, KV heads, head size, bytes
-    roomy = cpu_pages(config, torch.float32, 2048, people=4, free=2**40)
+    roomy = cpu_pages(config, torch.float32, 2048, concurrency=4, free=2**40)
     assert roomy.context == 2048
-    tight = cpu_pages(config, torch.float32, 2048, people=4, free=each * 4 * 5000)
+    tight = cpu_pages(config, torch.float32, 2048, concurrency=4, free=each * 4 * 5000)
     assert 900 <= tight.context <= 1000 and tight.context % CPU_PAGE == 0
     for pages in (roomy, tight):
         assert pages.number * CPU_PAGE * 0.8 >= 4 * pages.context
-    with pytest.raises(ChatError, match=r"room for 64 tokens each.*--people"):
-        cpu_pages(config, torch.float32, 2048, people=4, free=each * 4 * 400)
+    with pytest.raises(ChatError, match=r"room for 64 tokens each.*--concurrency"):
+        cpu_pages(config, torch.float32, 2048, concurrency=4, free=each * 4 * 400)

@@ -19,6 +19,14 @@ def test_a_flag_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse(["--port", "9000"]).port == 9000
 
 
+def test_concurrency_is_also_known_by_its_former_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse(["--people", "7"]).concurrency == parse(["--concurrency", "7"]).concurrency == 7
+    monkeypatch.setenv("CHATAPP_PEOPLE", "5")
+    assert parse([]).concurrency == 5 and parse(["--concurrency", "3"]).concurrency == 3
+    monkeypatch.setenv("CHATAPP_CONCURRENCY", "6")
+    assert parse([]).concurrency == 6
+
+
 def test_an_empty_model_means_the_embedded_one() -> None:
     assert parse(["--model", ""]).model == EMBEDDED_MODEL
 
@@ -109,7 +117,7 @@ def test_at_home_one_may_wait_with_half_of_the_queue(host: str) -> None:
     assert Settings(host=host).local_only and Settings(host=host).waiting_each == 32
     assert (
         Settings().running_each,
-        Settings(people=1, public=True).running_each,
+        Settings(concurrency=1, public=True).running_each,
         Settings(max_running_each=3, public=True).running_each,
     ) == (4, 1, 3)
     assert (Settings(max_waiting=1).waiting_each, Settings(max_waiting_each=5, public=True).waiting_each) == (1, 5)

@@ -23,8 +23,8 @@ from chatapp.models.sources import Source, resolve
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings, add_flags, from_namespace
 
-PEOPLE, CONTEXT = 8, 1024
-"""Slots, and tokens in each, unless --people and --context say otherwise: the same for the engine, the app and llama.cpp's server."""
+CONCURRENCY, CONTEXT = 8, 1024
+"""Slots, and tokens in each, unless --concurrency and --context say otherwise: the same for the engine, the app and llama.cpp's server."""
 
 
 QUESTION = 200
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
             from chatapp.bench import page
 
             return page.main(settings, arguments.repeats)
-        settings = settings.model_copy(update={"people": getattr(arguments, "people", PEOPLE), "context": settings.context or CONTEXT})
+        settings = shared_out(settings, arguments)
         refuse_tokens(arguments.tokens, settings.context)
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
         if arguments.formats:
@@ -71,6 +71,12 @@ def main(argv: list[str] | None = None) -> int:
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def shared_out(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """With the slots and the tokens in each that are compared, unless the flags say otherwise."""
+    slots = getattr(arguments, "concurrency", CONCURRENCY)
+    return settings.model_copy(update={"concurrency": slots, "context": settings.context or CONTEXT})
 
 
 def at_least_1(text: str) -> int:

@@ -32,7 +32,7 @@ LOOK = 0.02
 PAGE_TICK = 0.02
 """Seconds between two views of a reply: the page asks for what it can draw in a fifth of the time, and that is about 4 ms here."""
 
-SAME = ("model", "revision", "engine", "device", "dtype", "context", "people", "threads", "draft")
+SAME = ("model", "revision", "engine", "device", "dtype", "context", "concurrency", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
 
 

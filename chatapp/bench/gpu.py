@@ -38,12 +38,12 @@ PROMPT_TOKENS = 64
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chatapp.bench.gpu", description=__doc__)
     parser.add_argument("--shape", nargs="+", choices=SHAPES, default=["1b", "8b"])
-    parser.add_argument("--people", nargs="+", type=int, default=[1, 8, 32, 128])
+    parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8, 32, 128])
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args(argv)
     try:
-        found = {shape: check(shape, arguments.people, arguments.tokens, arguments.device) for shape in arguments.shape}
+        found = {shape: check(shape, arguments.concurrency, arguments.tokens, arguments.device) for shape in arguments.shape}
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
@@ -99,7 +99,7 @@ def measure(shape: str, folder: Path, settings: Settings, people: list[int], tok
         show("naive", number, naive(loaded, number, tokens))
     _drive(lambda: DirectEngine(loaded, settings), "direct", [1], tokens, show)
     for number in people:
-        batch = settings.model_copy(update={"people": number})
+        batch = settings.model_copy(update={"concurrency": number})
         _drive(lambda batch=batch: BatchedEngine(loaded, batch), "batched", [number], tokens, show)
 
 

@@ -43,7 +43,7 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
 
 def table(plan: Plan, card: Card, results: Results, ceiling: dict[str, float], threads: int) -> str:
     head = [
-        f"{card.model} · {card.engine} · {card.device} · {card.dtype} · {threads} threads · {plan.settings.people} slots of "
+        f"{card.model} · {card.engine} · {card.device} · {card.dtype} · {threads} threads · {plan.settings.concurrency} slots of "
         f"{card.context} tokens",
         f"{plan.tokens} tokens a reply for one person, {plan.crowd_tokens} for many · median of {plan.repeats} interleaved runs · "
         f"load {os.getloadavg()[0]:.1f}",
@@ -86,7 +86,7 @@ def summary(plan: Plan, card: Card, results: Results, found: dict[str, list[floa
     return {
         "model": card.model,
         "engine": card.engine,
-        "people": plan.settings.people,
+        "concurrency": plan.settings.concurrency,
         "context": card.context,
         "repeats": plan.repeats,
         "tokens": plan.tokens,

@@ -1,4 +1,4 @@
-"""What a model takes, weights and the KV cache of people × context, beside the memory that is free; in words a person can compare."""
+"""What a model takes, weights and the KV cache of concurrency × context, beside the memory that is free; in words a person can compare."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,21 +29,21 @@ def gigabytes(size: float) -> str:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Bytes of the weights and of one token's keys and values; `people` with `context` tokens each; bytes free before the loading."""
+    """Bytes of the weights and of one token's keys and values; `concurrency` × `context` tokens; bytes free before loading."""
 
     weights: int
     per_token: int
-    people: int
+    concurrency: int
     context: int
     free: int
 
     @property
     def cache(self) -> int:
-        return self.per_token * self.people * self.context
+        return self.per_token * self.concurrency * self.context
 
     def __str__(self) -> str:
         """For the start-up card and the page."""
-        who = f"{self.people} × {self.context:,} tokens" if self.people > 1 else f"{self.context:,} tokens"
+        who = f"{self.concurrency} × {self.context:,} tokens" if self.concurrency > 1 else f"{self.context:,} tokens"
         return f"{gigabytes(self.weights)} weights + {gigabytes(self.cache)} KV cache ({who}) of {gigabytes(self.free)} free"
 
 
@@ -88,19 +88,19 @@ def free_memory() -> int:
     return max(0, free)
 
 
-def affordable_context(most: int, wanted: int, per_token: int, free: int, people: int = 1, least: int = SHORTEST) -> int:
-    """Tokens for each of `people`: `wanted` (0: as many as the model allows, `most`), cut to what SHARE of the `free` bytes hold.
+def affordable_context(most: int, wanted: int, per_token: int, free: int, concurrency: int = 1, least: int = SHORTEST) -> int:
+    """Tokens each, for `concurrency` at once: `wanted` (0: all that the model allows, `most`), cut to what SHARE of the `free` bytes hold.
 
     Raises ChatError with the numbers when that is less than `least`.
     """
     context = min(wanted or most, most)
-    fits = int(free * SHARE) // (people * max(1, per_token))
+    fits = int(free * SHARE) // (concurrency * max(1, per_token))
     if fits < min(context, least):
         least = min(context, least)
         raise ChatError(
-            f"Memory for {least} tokens is missing: each takes {per_token:,} bytes, so the KV cache of people={people} needs "
-            f"{gigabytes(people * least * per_token)}, and {gigabytes(free * SHARE)} of the {gigabytes(free)} free beside the weights can "
-            "be given. Start with a smaller --context, fewer --people or a smaller model, or close other programs.",
+            f"Memory for {least} tokens is missing: each takes {per_token:,} bytes, so the KV cache of concurrency={concurrency} needs "
+            f"{gigabytes(concurrency * least * per_token)}, and {gigabytes(free * SHARE)} of the {gigabytes(free)} free beside the weights "
+            "can be given. Start with a smaller --context, --concurrency or model, or close other programs.",
             status=503,
         )
     return min(context, fits)

@@ -31,7 +31,7 @@ async def asked(path: Path, data: Path) -> tuple[str, str]:
     from chatapp.settings import Settings
     from chatapp.store import Store
 
-    resident = Resident(Settings(model=str(path), data_dir=data, people=1, threads=1, device="cpu"))
+    resident = Resident(Settings(model=str(path), data_dir=data, concurrency=1, threads=1, device="cpu"))
     resident.start()
     try:
         await resident.wait_ready()

@@ -40,7 +40,7 @@ class Crowd:
 
 
 async def run(plan: Plan) -> AsyncIterator[Row]:
-    site = Site(plan.folder, "--people", str(SLOTS))
+    site = Site(plan.folder, "--concurrency", str(SLOTS))
     with site.running() as process:
         async with visitor(site.url) as person:
             await warmed(person)

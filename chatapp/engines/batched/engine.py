@@ -73,7 +73,7 @@ class Batch:
 
 
 class BatchedEngine:
-    """Replies to `settings.people` at once, one forward pass of the model for all of them.
+    """Replies to `settings.concurrency` people at once, one forward pass of the model for all of them.
 
     What the model's attention becomes: with sdpa, as loading gives it, nothing changes. On CUDA transformers switches the module itself
     to flash attention where that is installed, until close(). Others may run the same module meanwhile, or copy its config
@@ -83,7 +83,7 @@ class BatchedEngine:
     def __init__(self, loaded: "Loaded", settings: "Settings") -> None:
         self.tokenizer = loaded.tokenizer
         self.model = loaded.model.eval()
-        self._people = settings.people
+        self._concurrency = settings.concurrency
         self._ends = end_ids(self.tokenizer, self.model.generation_config)
         self._vocabulary = self.model.get_output_embeddings().weight.shape[0]
         refuse_unfit(self.model)
@@ -91,7 +91,7 @@ class BatchedEngine:
         card = Card(engine="batched", **asdict(loaded.facts), vocabulary=entries, versions=torch_versions(settings))
         wanted = min(settings.context or card.context, card.context)
         on_cpu = self.model.device.type == "cpu"
-        self._pages = cpu_pages(self.model.config.get_text_config(), self.model.dtype, wanted, settings.people) if on_cpu else None
+        self._pages = cpu_pages(self.model.config.get_text_config(), self.model.dtype, wanted, settings.concurrency) if on_cpu else None
         if on_cpu:
             torch.set_num_threads(settings.threads or usable_cores())  # threads begun later, such as the batch's, take it over
         self._lock = threading.Lock()
@@ -167,7 +167,7 @@ class BatchedEngine:
         if self._closed:
             return ChatError("The model was unloaded while it was writing.", status=503)
         if "out of memory" in reason.lower():
-            reason += ". A smaller --context or fewer --people needs less memory"
+            reason += ". A smaller --context or a smaller --concurrency needs less memory"
         return ChatError(f"The model stopped in the middle of a batch ({reason}). It starts again with the next message.", status=503)
 
     def _refuse_impossible(self, prompt_ids: Sequence[int], sampling: Sampling) -> None:
@@ -197,7 +197,7 @@ class BatchedEngine:
 
     def _start(self) -> Batch:
         """Build the cache and start the thread. Raises ChatError when that cannot be done."""
-        config = batching_config(self.model.device, self._people, self._pages)
+        config = batching_config(self.model.device, self._concurrency, self._pages)
         attention = self.model.config._attn_implementation
         try:
             manager = self.model.init_continuous_batching(
@@ -231,16 +231,16 @@ class BatchedEngine:
     def _memory(self, free: int) -> str:
         """Weights and pages beside the `free` bytes that there were without the pages, in words."""
         weights, each = weight_bytes(self.model), kv_bytes_per_token(self.model.config.get_text_config(), self.model.dtype)
-        return str(Forecast(weights, each, self._people, self._cached // self._people, free + weights))
+        return str(Forecast(weights, each, self._concurrency, self._cached // self._concurrency, free + weights))
 
     def _capabilities(self, wanted: int) -> Capabilities:
         """On an accelerator the memory is shared out when the cache is made: each person has an equal part of its tokens."""
         cache = self._batch.cache
-        context = min(wanted, self._pages.context if self._pages else self._cached // self._people)
+        context = min(wanted, self._pages.context if self._pages else self._cached // self._concurrency)
         off = dict(OFF)
         if not cache.use_prefix_sharing:
             off["prefix_reuse"] = "Pages of sliding-window layers cannot be shared, so every turn is read from the start."
-        return Capabilities(context, STEPS, self._people, off)
+        return Capabilities(context, STEPS, self._concurrency, off)
 
 
 class Reply:

@@ -52,31 +52,31 @@ class Pages:
     number: int
 
 
-def cpu_pages(config: "PreTrainedConfig", dtype: torch.dtype, context: int, people: int, free: int | None = None) -> Pages:
-    """Pages for `people` with `context` tokens each, or with as many as fit. `free` is memory in bytes, None asks the machine.
+def cpu_pages(config: "PreTrainedConfig", dtype: torch.dtype, context: int, concurrency: int, free: int | None = None) -> Pages:
+    """Pages for `concurrency` × `context` tokens, or with as many as fit. `free` is memory in bytes, None asks the machine.
 
     Raises ChatError when not even LEAST_CONTEXT tokens each fit.
     """
     free = free_memory() if free is None else free
     each = kv_bytes_per_token(config, dtype)
-    fitting = int(free * CPU_MEMORY_SHARE * IN_USE) // (each * people) // CPU_PAGE * CPU_PAGE
+    fitting = int(free * CPU_MEMORY_SHARE * IN_USE) // (each * concurrency) // CPU_PAGE * CPU_PAGE
     if fitting < min(context, LEAST_CONTEXT):
         raise ChatError(
-            f"The KV cache of {people} people has room for {fitting} tokens each: {free / GIB:.1f} GiB of memory are free and a token "
-            f"takes {each / 1024:.0f} KiB. Start with fewer --people, or with --engine direct."
+            f"The KV cache of {concurrency} people has room for {fitting} tokens each: {free / GIB:.1f} GiB of memory are free and a token "
+            f"takes {each / 1024:.0f} KiB. Start with a smaller --concurrency, or with --engine direct."
         )
     context = min(context, fitting)
-    return Pages(context, int(-(-context // CPU_PAGE) * people / IN_USE) + 1)
+    return Pages(context, int(-(-context // CPU_PAGE) * concurrency / IN_USE) + 1)
 
 
-def batching_config(device: torch.device, people: int, pages: Pages | None) -> ContinuousBatchingConfig:
+def batching_config(device: torch.device, concurrency: int, pages: Pages | None) -> ContinuousBatchingConfig:
     """How transformers is to batch. `pages` is for a CPU; on an accelerator transformers sizes the cache by the free memory."""
-    common = dict(per_request_processors=True, scheduler_type=RememberingScheduler.name, max_requests_per_batch=people)
+    common = dict(per_request_processors=True, scheduler_type=RememberingScheduler.name, max_requests_per_batch=concurrency)
     if device.type == "cpu":
         assert pages is not None
         # Flash attention is no use on a CPU, and looking for it may ask the Hub for a kernel.
         return ContinuousBatchingConfig(
-            page_size=CPU_PAGE, num_blocks=pages.number, max_batch_tokens=max(CPU_CHUNK, people), auto_switch_to_flash=False, **common
+            page_size=CPU_PAGE, num_blocks=pages.number, max_batch_tokens=max(CPU_CHUNK, concurrency), auto_switch_to_flash=False, **common
         )
     # Not measured by us on any GPU, so left to transformers: pages of 256 tokens, 8192 tokens a step, 80 % of the free memory, flash
     # attention where it is installed, and with it CUDA graphs and the asynchronous loop (with sdpa it turns both off).

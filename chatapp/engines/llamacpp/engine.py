@@ -37,7 +37,7 @@ BATCH = 256
 SPARE = 2
 """The server ends a reply this many tokens before its context is full."""
 
-GUESSING_PEOPLE = 4
+GUESSING_CONCURRENCY = 4
 """Slots up to which the server guesses ahead. On two cores text that repeats its prompt came 1.5 times as fast for one person and 1.2 times
 for four; other text 0.99 and 0.96."""
 
@@ -82,7 +82,7 @@ class Room:
 
 
 class LlamaCppEngine:
-    """`people` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot.
+    """`concurrency` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot.
 
     A number format `better` than the file's own (better_kind.py) is served where a copy in it was made; improvement() makes it.
     """
@@ -100,23 +100,23 @@ class LlamaCppEngine:
         _check_vocabulary(file, tokenizer)
         self._file, self._better, self._data_dir = file, better, settings.data_dir
         free = free_bytes("cpu")
-        divide(file, settings.people, settings.context, free)  # refuses before anything is copied
+        divide(file, settings.concurrency, settings.context, free)  # refuses before anything is copied
         self.tokenizer = tokenizer
         self._ends = end_ids(tokenizer)
         with ExitStack() as undo:
             self._copy = streamable(file, settings.data_dir, progress, better)
             undo.callback(self._copy.close)
             served = replace(file, path=self._copy.path)
-            room = divide(served, settings.people, settings.context, free)
+            room = divide(served, settings.concurrency, settings.context, free)
             progress(f"Starting llama.cpp with {gguf.name}", None)
             self.server = NativeServer(server_options(self._copy.path, room, settings), gguf.name)
             undo.callback(self.server.close)
             self.server.address()
             undo.pop_all()
-        self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.people, off={"logprobs": NO_LOGPROBS})
+        self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.concurrency, off={"logprobs": NO_LOGPROBS})
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        memory = Forecast(served.weight_bytes, file.kv_bytes_per_token, settings.people, room.context, free)
+        memory = Forecast(served.weight_bytes, file.kv_bytes_per_token, settings.concurrency, room.context, free)
         self.card = Card(
             engine="llamacpp",
             **asdict(_as_served(facts, self._copy.kind, room.context)),
@@ -207,14 +207,14 @@ class _Reply:
         return Finish(reason, self._text.flush())
 
 
-def divide(file: GgufFile, people: int, wanted: int, free: int) -> Room:
+def divide(file: GgufFile, concurrency: int, wanted: int, free: int) -> Room:
     """Share `free` bytes: what the weights leave goes half to the slots' KV caches, a quarter to prompts that are kept.
 
     `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
     """
     left = max(0, free - file.weight_bytes)
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
-    context = affordable_context(file.context, wanted and wanted + SPARE, file.kv_bytes_per_token, left, people, least)
+    context = affordable_context(file.context, wanted and wanted + SPARE, file.kv_bytes_per_token, left, concurrency, least)
     return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
 
 
@@ -245,11 +245,11 @@ def server_options(model: Path, room: Room, settings: "Settings") -> dict[str, A
     """What the child process is told, see child.py."""
     return {
         "model": str(model),
-        "slots": settings.people,
+        "slots": settings.concurrency,
         "context": room.context + SPARE,
         "batch": BATCH,
         "threads": settings.threads or usable_cores(),
-        "draft": settings.draft if settings.people <= GUESSING_PEOPLE else 0,
+        "draft": settings.draft if settings.concurrency <= GUESSING_CONCURRENCY else 0,
         "cache_mib": room.prompt_cache >> 20,
     }
 

@@ -114,7 +114,7 @@ class NativeServer:
     def _why(self, code: int, log: IO[bytes]) -> str:
         name = self.name
         if code == -9:
-            return f"{name} was stopped while it loaded, most likely for lack of memory. Try a smaller --context or fewer --people."
+            return f"{name} was stopped while it loaded, most likely for lack of memory. Try a smaller --context or --concurrency."
         log.seek(0)
         lines = log.read().decode(errors="replace").splitlines()
         # The first line of the level E says what was wrong, the later ones who passed it on; a Python error is in the last line.
