@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from chatapp.engines.batched.engine import BatchedEngine
 from chatapp.engines.batched.paged import pages_in_use
-from chatapp.models.facts import Facts
+from chatapp.models.info import ModelInfo
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Token
 
@@ -28,13 +28,13 @@ class Given:
 
     model: torch.nn.Module
     tokenizer: object
-    facts: Facts
+    info: ModelInfo
 
 
 def given(folder: Path, context: int = 1024, **options: object) -> Given:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
     return Given(
-        model, AutoTokenizer.from_pretrained(folder), Facts("tiny", "", model.num_parameters(), context, "cpu", "float32", "a test")
+        model, AutoTokenizer.from_pretrained(folder), ModelInfo("tiny", "", model.num_parameters(), context, "cpu", "float32", "a test")
     )
 
 

@@ -17,10 +17,11 @@ os.environ.update(
 
 import pytest
 
-from chatapp.engines.base import Capabilities, Card, versions
+from chatapp.engines.base import Capabilities, versions
 from chatapp.engines.text import end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.models.identity import revision_of
+from chatapp.models.info import ModelInfo
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
 from tests import postgres
@@ -156,15 +157,15 @@ class Scripted:
         self.samplings: list[Sampling] = []
         self.steps = 0
         self.closed = 0
-        self.card = Card(
+        self.info = ModelInfo(
             "scripted",
             revision_of(Path(tokenizer.name_or_path)),
             0,
-            "scripted",
+            context,
             "cpu",
             "float32",
             "a test",
-            context,
+            engine="scripted",
             vocabulary=2**16,
             versions=versions("transformers", "tokenizers"),
         )

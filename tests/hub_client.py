@@ -24,7 +24,7 @@ def main(data_dir: Path, names: list[str]) -> None:
                 Settings(data_dir=data_dir, device="cpu", dtype="bfloat16"),
                 lambda what, share, told=told: told.append((what, share)),
             )
-            answer = {"revision": loaded.facts.revision, "parameters": loaded.facts.parameters, "context": loaded.facts.context}
+            answer = {"revision": loaded.info.revision, "parameters": loaded.info.parameters, "context": loaded.info.context}
             answer["downloaded"] = [share for what, share in told if what.startswith("Downloading") and share is not None]
         except ChatError as error:
             answer = {"error": str(error), "status": error.status, "kind": type(error).__name__}

@@ -154,16 +154,16 @@ async def test_text_breaks_at_characters_only(engine: BatchedEngine) -> None:
 def test_capabilities_say_what_is_off_and_why(engine: BatchedEngine) -> None:
     assert set(engine.capabilities.off) == {"seed", "repetition_penalty", "typical_p", "logprobs"}
     assert (engine.capabilities.context, engine.capabilities.concurrency) == (1024, 8)
-    assert engine.card.engine == "batched"
+    assert engine.info.engine == "batched"
     cached = engine._batch.cache.num_blocks * CPU_PAGE
     assert re.fullmatch(
-        rf"[\d.]+ [kMG]B weights \+ [\d.]+ [kMG]B KV cache \(\d+ × {cached // 8:,} tokens\) of [\d.]+ GB free", engine.card.memory
+        rf"[\d.]+ [kMG]B weights \+ [\d.]+ [kMG]B KV cache \(\d+ × {cached // 8:,} tokens\) of [\d.]+ GB free", engine.info.memory
     )
 
 
 async def test_ids_without_an_embedding_are_refused_before_a_batch_sees_them(engine: BatchedEngine) -> None:
     prompt, running = prompt_of(engine), asyncio.create_task(reply(engine, prompt_of(engine), HOT))
-    for foreign in (-5, engine.card.vocabulary):
-        with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of {engine.card.vocabulary} of tiny"):
+    for foreign in (-5, engine.info.vocabulary):
+        with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of {engine.info.vocabulary} of tiny"):
             await reply(engine, [*prompt, foreign], GREEDY)
-    assert len(ids(await running)) == HOT.max_tokens and {"torch", "transformers", "tokenizers"} <= engine.card.versions.keys()
+    assert len(ids(await running)) == HOT.max_tokens and {"torch", "transformers", "tokenizers"} <= engine.info.versions.keys()

@@ -50,15 +50,15 @@ async def test_two_folders_of_one_name_are_two_models(over, make_direct, tiny_ll
     folder = one_more_step(tiny_llama, tmp_path / "b" / tiny_llama.name)
     first, second = make_direct(endless(tiny_llama)), make_direct(endless(folder))
     cut = await ended(chat := over(first), await chat.send(ME, "Where?", sampling=CUT))
-    assert first.card.model == second.card.model and cut.revision == first.card.revision != second.card.revision
+    assert first.info.model == second.info.model and cut.revision == first.info.revision != second.info.revision
     assert cut.revision.startswith("sha256:")
     same = await ended(chat, await actions.resume(chat, ME, cut.id))
     assert same.prompt_ids == (*cut.prompt_ids, *cut.reply_ids)
     other = over(second)
-    with pytest.raises(ChatError, match=rf"made by {cut.model}@{cut.revision}; {cut.model}@{second.card.revision} is loaded"):
+    with pytest.raises(ChatError, match=rf"made by {cut.model}@{cut.revision}; {cut.model}@{second.info.revision} is loaded"):
         await actions.branch(other, ME, cut.id, 1, 77)
     more = await ended(other, await actions.resume(other, ME, cut.id))
-    assert more.prompt_ids == (*cut.prompt_ids, *second.tokenizer.encode(cut.reply)) and more.revision == second.card.revision
+    assert more.prompt_ids == (*cut.prompt_ids, *second.tokenizer.encode(cut.reply)) and more.revision == second.info.revision
 
 
 async def test_an_old_record_of_a_folder_says_not_which_and_is_continued_from_its_text(over, make_direct, tiny_llama: Path) -> None:
@@ -99,7 +99,7 @@ EMBEDDED_RECORD = json.loads(
 
 async def test_old_replies_of_the_embedded_model_are_continued_from_their_ids(over, scripted, smol_gguf: Path, tmp_path: Path) -> None:
     source = resolve("smollm2", data_dir=tmp_path)
-    scripted.card = replace(scripted.card, model=source.name, revision=source.revision)
+    scripted.info = replace(scripted.info, model=source.name, revision=source.revision)
     chat = over(scripted)
     cut = await ended(chat, await chat.send(ME, "Where?", sampling=replace(CUT, max_tokens=2)))
     old = stored(chat, replace(cut, **EMBEDDED_RECORD))

@@ -142,11 +142,11 @@ async def test_on_zerogpu_the_run_is_handed_to_the_gpu_process(make_direct, llam
 
 async def test_the_context_is_what_model_setting_and_memory_allow(make_direct, llama: Loaded, monkeypatch) -> None:
     assert make_direct(llama).capabilities.context == 2048
-    assert make_direct(llama, context=512).card.context == 512
-    assert make_direct(llama, context=9999).card.context == 2048
+    assert make_direct(llama, context=512).info.context == 512
+    assert make_direct(llama, context=9999).info.context == 2048
     per_token = 2 * 2 * 2 * 16 * 4  # layers x (keys, values) x heads x head size x float32
     monkeypatch.setattr("chatapp.engines.direct.engine.free_bytes", lambda device: 2 * 1000 * per_token)
-    assert make_direct(llama).card.context == 1000
+    assert make_direct(llama).info.context == 1000
     monkeypatch.setattr("chatapp.engines.direct.engine.free_bytes", lambda device: 2 * 100 * per_token)
     with pytest.raises(
         ChatError, match=r"Memory for 256 tokens is missing: each takes 512 bytes, so the KV cache of concurrency=1 needs 0\.1 MB"
@@ -184,11 +184,11 @@ async def test_the_embedded_models_greedy_reply_is_that_of_generate(make_direct,
 @pytest.mark.parametrize("foreign", [-1, 600, 10**8])
 async def test_ids_that_the_model_has_no_embedding_for_are_refused_and_the_engine_goes_on(make_direct, llama: Loaded, foreign: int) -> None:
     engine = make_direct(llama)
-    assert engine.card.vocabulary == llama.model.get_input_embeddings().num_embeddings
-    with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of \d+ of {engine.card.model}"):
+    assert engine.info.vocabulary == llama.model.get_input_embeddings().num_embeddings
+    with pytest.raises(ChatError, match=rf"token id {foreign}, outside the vocabulary of \d+ of {engine.info.model}"):
         await run(engine, [*SHORT, foreign], GREEDY)
     assert await drawn(engine, SHORT, GREEDY)
 
 
 def test_an_engine_says_itself_which_packages_make_the_reply(make_direct, llama: Loaded) -> None:
-    assert list(make_direct(llama).card.versions) == ["torch", "transformers", "tokenizers"]
+    assert list(make_direct(llama).info.versions) == ["torch", "transformers", "tokenizers"]

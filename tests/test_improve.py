@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
+from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
 from chatapp.resident.improve import TITLE, improve
 from chatapp.resident.slot import Resident
@@ -24,7 +25,7 @@ class Improvable:
 
     def __init__(self, shop: "Shop") -> None:
         self.shop, self.made, self.closed = shop, shop.made, False
-        self.card = Card("model", "", 0, "none", "cpu", "Q8_0" if shop.made else "Q4_1", "a test", 10)
+        self.info = ModelInfo("model", "", 0, 10, "cpu", "Q8_0" if shop.made else "Q4_1", "a test", "none")
         self.capabilities = Capabilities(shop.context, ())
         self.tokenizer = None
 
@@ -86,7 +87,7 @@ async def until(true) -> None:
 async def test_the_better_one_takes_the_place_of_the_first(resident: Resident, shop: Shop) -> None:
     await improve(resident, lambda: shop.busy)
     first, second = shop.opened
-    assert resident.engine is second and resident.card.dtype == "Q8_0" and first.closed and not second.closed
+    assert resident.engine is second and resident.info.dtype == "Q8_0" and first.closed and not second.closed
     assert (resident.state, next((task.title, task.state) for task in resident.tasks.of("me"))) == ("ready", (TITLE, "done"))
 
 
@@ -99,7 +100,7 @@ async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(res
     assert shop.steps == 1 and resident.state == "ready" and task.step == Step("Waiting until nobody is being answered", 0.25)
     shop.busy = False
     await improving
-    assert resident.card.dtype == "Q8_0"
+    assert resident.info.dtype == "Q8_0"
 
 
 async def test_a_person_may_cancel_it(resident: Resident, shop: Shop) -> None:
@@ -169,17 +170,17 @@ async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_fo
     resident = Resident(settings)
     resident.start()
     first = await resident.wait_ready()
-    assert (first.card.dtype, first.card.shipped) == ("Q4_1", "")
+    assert (first.info.dtype, first.info.shipped) == ("Q4_1", "")
     await improve(resident, lambda: False)
-    card = resident.card
-    said = {"dtype": "Q8_0, made from the shipped Q4_1", "shipped": "Q4_1", "dtype_reason": card.dtype_reason, "memory": card.memory}
-    assert card == replace(first.card, **said) and "reads prompts faster" in card.dtype_reason
-    assert first.card.memory.startswith("98.4 MB weights") and card.memory.startswith("0.1 GB weights")
+    info = resident.info
+    said = {"dtype": "Q8_0, made from the shipped Q4_1", "shipped": "Q4_1", "dtype_reason": info.dtype_reason, "memory": info.memory}
+    assert info == replace(first.info, **said) and "reads prompts faster" in info.dtype_reason
+    assert first.info.memory.startswith("98.4 MB weights") and info.memory.startswith("0.1 GB weights")
     await check_replies(resident.engine)
     resident.close()
     again = Resident(settings)
     again.start()
-    assert (await again.wait_ready()).card.dtype == card.dtype and copies(tmp_path) == 1
+    assert (await again.wait_ready()).info.dtype == info.dtype and copies(tmp_path) == 1
     again.close()
 
 

@@ -19,8 +19,8 @@ from chatapp.engines import open_engine
 from chatapp.engines.llamacpp import client
 from chatapp.engines.llamacpp.engine import GUESSING_CONCURRENCY, LlamaCppEngine, _body, advice, divide
 from chatapp.errors import ChatError
-from chatapp.models.facts import gguf_facts
 from chatapp.models.gguf import GgufFile, partial_tokens, read_gguf
+from chatapp.models.info import gguf_info
 from chatapp.models.loading import local_gguf
 from chatapp.models.sources import resolve
 from chatapp.sampling import Sampling
@@ -110,8 +110,8 @@ async def test_ids_outside_the_vocabulary_are_refused_in_our_words(engine):
 
 
 def test_the_versions_name_llama_cpp_and_the_tokenizers_library(engine):
-    assert engine.card.versions["xllamacpp"].split()[0] == metadata.version("xllamacpp")
-    assert {"tokenizers", "transformers"} <= engine.card.versions.keys() and "torch" not in engine.card.versions
+    assert engine.info.versions["xllamacpp"].split()[0] == metadata.version("xllamacpp")
+    assert {"tokenizers", "transformers"} <= engine.info.versions.keys() and "torch" not in engine.info.versions
 
 
 def test_whoever_has_matrix_units_is_told_how_to_use_them(engine):
@@ -257,7 +257,7 @@ async def test_the_whole_context_can_be_used(engine):
 
 
 async def test_a_prompt_that_does_not_fit_is_refused_with_numbers(engine):
-    with pytest.raises(ChatError, match=f"2000 tokens.* 1 to {engine.card.context - 1}"):
+    with pytest.raises(ChatError, match=f"2000 tokens.* 1 to {engine.info.context - 1}"):
         await run(engine, [5] * 2000)
 
 
@@ -375,7 +375,7 @@ def test_a_damaged_file_is_said_in_words(folder, engine):
     whole = local_gguf(resolve("smollm2", data_dir=folder))[0]
     cut.write_bytes(whole.read_bytes()[:3_000_000])
     strange.write_bytes(whole.read_bytes().replace(b"llama", b"lxama"))
-    facts = gguf_facts(whole, "smollm2", "")
+    facts = gguf_info(whole, "smollm2", "")
     with pytest.raises(ChatError, match=r"cut\.gguf was cut short: it has 3,000,000 bytes of "):
         LlamaCppEngine(cut, engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
     with pytest.raises(ChatError, match=r"could not load strange\.gguf"):
@@ -387,7 +387,7 @@ def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
 
     gguf = local_gguf(resolve("smollm2", data_dir=folder))[0]
     with pytest.raises(ChatError, match="does not belong"):
-        LlamaCppEngine(gguf, AutoTokenizer.from_pretrained(tiny_llama), gguf_facts(gguf, "x", ""), Settings(data_dir=folder), silent)
+        LlamaCppEngine(gguf, AutoTokenizer.from_pretrained(tiny_llama), gguf_info(gguf, "x", ""), Settings(data_dir=folder), silent)
 
 
 def test_memory_bounds_the_context(folder):

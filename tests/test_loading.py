@@ -15,7 +15,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification, 
 from chatapp.errors import ChatError
 from chatapp.models import loading
 from chatapp.models.convert import convert_gguf, convert_tokenizer
-from chatapp.models.facts import UNKNOWN_CONTEXT, context_of, gguf_facts
+from chatapp.models.info import UNKNOWN_CONTEXT, context_of, gguf_info
 from chatapp.models.loading import load, load_tokenizer, pick_device, pick_dtype
 from chatapp.models.sources import Source, resolve
 from chatapp.models.tokenizer import read_tokenizer
@@ -40,9 +40,9 @@ def test_a_chat_model_and_a_base_model_load(kind: str, request: pytest.FixtureRe
     folder = request.getfixturevalue(kind)
     told: list[tuple[str, float | None]] = []
     loaded = load(folder_source(folder), CPU, lambda what, share: told.append((what, share)))
-    assert loaded.facts.context == 2048
-    assert loaded.facts.parameters == loaded.model.num_parameters()
-    assert (loaded.facts.device, loaded.facts.dtype, loaded.facts.dtype_reason) == ("cpu", "float32", "asked for by --dtype")
+    assert loaded.info.context == 2048
+    assert loaded.info.parameters == loaded.model.num_parameters()
+    assert (loaded.info.device, loaded.info.dtype, loaded.info.dtype_reason) == ("cpu", "float32", "asked for by --dtype")
     assert not loaded.model.training
     assert (loaded.tokenizer.chat_template is None) == (kind == "tiny_gpt2")
     shares = [share for _, share in told]
@@ -188,7 +188,7 @@ def test_ids_of_the_embedded_tokenizer_are_those_of_llama_cpp(smol: Path) -> Non
 
 
 def test_facts_of_a_gguf_come_from_its_header(smol_gguf: Path) -> None:
-    facts = gguf_facts(smol_gguf, "smol", "")
+    facts = gguf_info(smol_gguf, "smol", "")
     assert (facts.parameters, facts.context, facts.dtype) == (134_515_008, 8192, "Q4_1")
 
 

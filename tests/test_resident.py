@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from chatapp import engines
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
+from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
 from chatapp.resident.slot import Resident, bytes_needed, fits_beside
 from chatapp.settings import Settings
@@ -24,7 +25,7 @@ class Loaded:
     """An engine that only knows whether it was closed."""
 
     def __init__(self, model: str) -> None:
-        self.card = Card(model, "", 0, "none", "cpu", "float32", "a test", 10)
+        self.info = ModelInfo(model, "", 0, 10, "cpu", "float32", "a test", "none")
         self.capabilities = Capabilities(10, ())
         self.tokenizer = None
         self.closed = False
@@ -81,12 +82,12 @@ async def test_loading_reports_progress_and_then_is_ready(resident: Resident, op
     await asyncio.to_thread(opener.reported.wait)
     assert (resident.state, resident.step) == ("loading", Step("Reading weights of first", 0.25))
     with pytest.raises(ChatError, match=r"not ready yet: Reading weights of first \(25%\)\. Try again") as caught:
-        _ = resident.card
+        _ = resident.info
     assert caught.value.status == 503
     opener.gate.set()
     assert await resident.wait_ready() is opener.opened[0]
     assert (resident.state, resident.step.share, resident.error) == ("ready", 1.0, "")
-    assert resident.card.model == "first"
+    assert resident.info.model == "first"
 
 
 async def test_everybody_who_waits_is_told(resident: Resident, opener: Opener) -> None:
@@ -133,7 +134,7 @@ async def test_switching_replaces_the_engine_and_closes_the_old_one_first(reside
     assert caught.value.status == 409
     opener.gate.set()
     await task
-    assert resident.card.model == resident.settings.model == "second"
+    assert resident.info.model == resident.settings.model == "second"
     assert opener.opened[0].closed and opener.alive_at_open == [0, 0]  # its size was not known
 
 
@@ -155,7 +156,7 @@ async def test_after_a_failed_switch_the_old_model_serves(resident, opener, monk
     with pytest.raises(ChatError, match="second could not be loaded: second is gated: ask for access") as caught:
         await resident.switch("second")
     assert caught.value.status == 403
-    assert (resident.state, resident.error, resident.card.model) == ("ready", "", "first")
+    assert (resident.state, resident.error, resident.info.model) == ("ready", "", "first")
     assert len(opener.opened) == (1 if small else 2)
     assert not resident.engine.closed
 
@@ -174,7 +175,7 @@ async def test_a_failed_model_can_be_replaced(resident: Resident, opener: Opener
     with pytest.raises(ChatError):
         await resident.wait_ready()
     await resident.switch("second")
-    assert resident.card.model == "second"
+    assert resident.info.model == "second"
 
 
 async def test_an_engine_that_arrives_after_close_is_freed(resident: Resident, opener: Opener) -> None:
@@ -309,5 +310,5 @@ async def test_a_cancelled_switch_goes_back_to_the_model_before(resident: Reside
     opener.gate.set()
     with pytest.raises(ChatError, match="second could not be loaded: Cancelled"):
         await switching
-    assert (resident.state, resident.card.model) == ("ready", "first")
+    assert (resident.state, resident.info.model) == ("ready", "first")
     assert [task.state for task in resident.tasks.of("visitor")] == ["cancelled", "done"]

@@ -8,8 +8,9 @@ import pytest
 from chatapp.chat import actions
 from chatapp.chat.build import ReplyPrefix
 from chatapp.chat.service import Chat
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
+from chatapp.models.info import ModelInfo
 from chatapp.pages import panel
 from chatapp.prompt.template import Budget
 from chatapp.resident.slot import Resident
@@ -26,7 +27,7 @@ class TextOnly:
     tokens = tokenizer = None
 
     def __init__(self) -> None:
-        self.card = Card("far/away", "", 0, "textonly", "elsewhere", "unknown", "another server decides", 100)
+        self.info = ModelInfo("far/away", "", 0, 100, "elsewhere", "unknown", "another server decides", "textonly")
         self.capabilities = Capabilities(100, ("temperature",), off={"token_ids": "The server gives text."})
         self.rendered: list[tuple[list[Message], str]] = []
 
@@ -69,7 +70,7 @@ async def test_it_answers_and_no_branch_begins_at_one_of_its_tokens(chat: Chat, 
 
 async def test_its_tokens_fit_no_engine_that_counts_ids(chat: Chat, scripted: Scripted) -> None:
     cut = await ended(chat, await chat.send(ME, "Where are you?", sampling=Sampling(max_tokens=1)))
-    assert not cut.reply_ids and not ReplyPrefix(cut, tuple(cut.reply_ids), cut.reply).fits(scripted.card)
+    assert not cut.reply_ids and not ReplyPrefix(cut, tuple(cut.reply_ids), cut.reply).fits(scripted.info)
 
 
 async def test_the_meter_and_the_page_ask_the_engine(chat: Chat, engine: TextOnly) -> None:

@@ -54,7 +54,7 @@ async def inspected(inspector: Inspector, whose: ModelId):
 
 
 async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(chat: Chat, inspector: Inspector) -> None:
-    name = chat.resident.card.id
+    name = chat.resident.info.id
     first = await inspected(inspector, name)
     mine = next(chat.resident.engine.model.parameters())
     assert next(first.model.parameters()).data_ptr() == mine.data_ptr()
@@ -63,7 +63,7 @@ async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(
 
 async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, inspector: Inspector, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.resident.card.id, [], inspector.models._build
+    name, built, build = chat.resident.info.id, [], inspector.models._build
     monkeypatch.setattr(inspector.models, "_build", lambda *given: built.append(given) or build(*given))
     left = inspector.inspected(name)
     while "Preparing" not in (await anext(left)).words:
@@ -77,17 +77,17 @@ async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
     inspector = Inspector(resident)
-    found = await inspected(inspector, scripted.card.id)
+    found = await inspected(inspector, scripted.info.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
     inspector.close()
 
 
 async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(tiny_llama: Path, scripted: Scripted) -> None:
-    scripted.card = replace(scripted.card, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
+    scripted.info = replace(scripted.info, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
     resident = Resident.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
     inspector = Inspector(resident)
-    assert (await inspected(inspector, scripted.card.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
+    assert (await inspected(inspector, scripted.info.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
     inspector.close()
 
 
@@ -121,7 +121,7 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
     remember(tiny_gpt2, turn.revision, chat.resident.settings.data_dir)
     with pytest.raises(NotLoaded) as refused:
         await last(probabilities.probabilities(inspector, turn))
-    assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.card.model in str(refused.value)
+    assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.info.model in str(refused.value)
     assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
     weights = weakref.ref((await loaded(inspector, refused.value.offer)).model)
     assert (await last(probabilities.probabilities(inspector, turn)))["rows"]
@@ -136,7 +136,7 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
     inspector = Inspector(Resident.of(engine))
-    twin = weakref.ref((await inspected(inspector, engine.card.id)).model)
+    twin = weakref.ref((await inspected(inspector, engine.info.id)).model)
     engine.close()
     inspector.resident._engine = scripted
     del engine
@@ -162,7 +162,7 @@ async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_serv
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
         await loaded(inspector, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
-        await last(tokenizer.tokenizer(inspector, chat.resident.card.id, "hi", str(tiny_gpt2)))
+        await last(tokenizer.tokenizer(inspector, chat.resident.info.id, "hi", str(tiny_gpt2)))
     said = set()
     for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
         for asking in (loaded(inspector, name), inspector.any_tokenizer(ModelId(name, ""))):
@@ -189,7 +189,7 @@ def test_the_person_at_this_machine_may_load_models() -> None:
 
 async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, inspector: Inspector) -> None:
     torch.set_num_threads(2)
-    name = chat.resident.card.id
+    name = chat.resident.info.id
     await asyncio.gather(inspected(inspector, name), inspected(inspector, name))  # two views, opened one right after the other
     assert await inspector.run(torch.get_num_threads) == 1
     assert torch.get_num_threads() == 2

@@ -109,7 +109,7 @@ async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, se
     turn = await told(chat, ME)
     engine.hold, said = asyncio.Event(), []
     running = await chat.send(YOU, "One")
-    engine.card = replace(engine.card, model="another", revision="sha256:0123456789abcdef")
+    engine.info = replace(engine.info, model="another", revision="sha256:0123456789abcdef")
     await seen(service, turn, said)
     assert said[0]["error"]["message"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
     engine.hold.set()

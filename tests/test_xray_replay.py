@@ -19,7 +19,7 @@ def turn(reply: list[int], **changes) -> Turn:
 
 @pytest.fixture
 def scripted(scripted: Scripted) -> Scripted:
-    scripted.card = replace(scripted.card, revision="v1")
+    scripted.info = replace(scripted.info, revision="v1")
     return scripted
 
 
@@ -46,12 +46,12 @@ async def test_a_replay_that_ends_early_differs_there(scripted) -> None:
 
 
 async def test_a_difference_from_a_reply_of_another_number_format_is_not_called_the_engines(scripted) -> None:
-    scripted.card = replace(scripted.card, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
+    scripted.info = replace(scripted.info, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
     end = await last(replay(turn([1000, 7, 1002], dtype="Q4_1"), scripted))
     assert end.differs == 1 and end.why == (
         "It was written with weights in Q4_1, and they are Q8_0, made from the shipped Q4_1 now: that alone can choose another token."
     )
-    assert (await last(replay(turn([1000, 7, 1002], dtype=scripted.card.dtype), scripted))).why == ""
+    assert (await last(replay(turn([1000, 7, 1002], dtype=scripted.info.dtype), scripted))).why == ""
 
 
 async def test_another_model_is_refused_with_both_names(scripted) -> None:

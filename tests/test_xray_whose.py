@@ -64,7 +64,7 @@ async def pages(tiny_llama: Path, make_direct, tmp_path: Path) -> AsyncIterator[
 async def test_a_reply_of_another_checkpoint_of_the_same_name_is_refused_by_every_view(pages: tuple[Page, Page]) -> None:
     first, second = pages
     turn = await told(first.chat)
-    here = second.chat.resident.card
+    here = second.chat.resident.info
     for view in READING:
         (answer,) = await second.ask(view, turn)
         apart = f"made by {turn.model}@{turn.revision}; {here.model}@{here.revision} is loaded"
@@ -135,7 +135,7 @@ FORGED = {"prompt": {"prompt_ids": (3, 10**8)}, "reply": {"reply_ids": [10**8] *
 async def test_ids_outside_the_vocabulary_are_named_by_every_view(pages: tuple[Page, Page], ids: dict) -> None:
     page, _ = pages
     forged = stored(page.chat, replace(await told(page.chat), **ids))
-    size = page.chat.resident.card.vocabulary
+    size = page.chat.resident.info.vocabulary
     pasted = ("tokenizer", "search", "perplexity", "pasted")
     for view in [*QUESTIONS, "tutorial"]:
         *_, answer = await page.ask(view, forged)
@@ -156,9 +156,9 @@ async def test_weights_that_changed_under_a_running_engine_are_not_shown_as_its(
     inspector = Inspector(resident)
     one_more_step(tiny_llama, tmp_path / "later")
     shutil.copy(tmp_path / "later" / "model.safetensors", folder)
-    assert revision_of(folder) != scripted.card.revision
+    assert revision_of(folder) != scripted.info.revision
     with pytest.raises(ChatError, match="have changed since the app loaded them"):
-        async for _ in inspector.inspected(scripted.card.id):
+        async for _ in inspector.inspected(scripted.info.id):
             pass
     inspector.close()
 
@@ -167,7 +167,7 @@ async def test_old_replies_of_the_embedded_model_are_its_own(scripted: Scripted,
     from chatapp.models.sources import resolve
 
     source = resolve("smollm2", data_dir=tmp_path)
-    scripted.card = replace(scripted.card, model=source.name, revision=source.revision)
+    scripted.info = replace(scripted.info, model=source.name, revision=source.revision)
     page = Page(scripted, Store("sqlite://"))
     turn = await ended(page.chat, await page.chat.send(ME, "Where?", sampling=GREEDY))
     old = stored(page.chat, replace(turn, **EMBEDDED_RECORD, reply_ids=[5, 6]))

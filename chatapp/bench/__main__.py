@@ -109,9 +109,9 @@ async def engines(plan: Plan) -> None:
         stack.callback(stage.close)
         results = await matrix.measure(plan, stage)
     found = report.ratios(plan, results)
-    print(report.table(plan, engine.card, results, ceilings(engine, stage.ways), threads))
+    print(report.table(plan, engine.info, results, ceilings(engine, stage.ways), threads))
     print("\nRatios, each the median of the runs (lowest-highest)\n" + report.ratio_lines(found))
-    print(json.dumps(report.summary(plan, engine.card, results, found)))
+    print(json.dumps(report.summary(plan, engine.info, results, found)))
 
 
 def improved(source: Source, settings: Settings) -> Engine:
@@ -128,7 +128,7 @@ def improved(source: Source, settings: Settings) -> Engine:
 def ceilings(engine: Engine, ways: dict[str, Way]) -> dict[str, float]:
     """Tokens per second that reading all weights once for each token would allow."""
     naive = ways["naive"]
-    quantized = engine.card.engine == "llamacpp"
+    quantized = engine.info.engine == "llamacpp"
     ours = naive.bandwidth / (Path(engine.server.options["model"]).stat().st_size if quantized else naive.weight_bytes)
     return {"engine": ours, "naive": naive.bandwidth / naive.weight_bytes} | ({"llamacpp": ours} if quantized else {})
 

@@ -118,7 +118,7 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
     ways += [doors.PageWay(url, tree, records), doors.ApiWay(url, tree)]
     add(door)
     if plan.peers:
-        if engine.card.engine == "llamacpp":
+        if engine.info.engine == "llamacpp":
             add(stack.enter_context(peers.bare_llama(engine)))
             guessing = open_engine(source, plan.settings.model_copy(update={"concurrency": 1}), lambda words, share: None)
             stack.callback(guessing.close)
@@ -126,7 +126,7 @@ async def open_ways(plan: Plan, engine: Engine, source, folder: Path, threads: i
             if (native := stack.enter_context(peers.native_llama(engine))) is not None:
                 add(native)
         # A quarter more room than llama.cpp's slots: the scheduler holds prompts back when its pages are nearly full.
-        for room in (0, plan.settings.concurrency * engine.card.context * 5 // 4):
+        for room in (0, plan.settings.concurrency * engine.info.context * 5 // 4):
             add(stack.enter_context(peers.serve(folder, threads, room)))
     naive = await NaiveWay.start(folder, threads)
     stack.push_async_callback(naive.close)

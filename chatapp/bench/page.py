@@ -22,10 +22,11 @@ import psutil
 
 from chatapp.bench.processes import Tree, free_port
 from chatapp.chat.service import Chat
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities
 from chatapp.engines.text import end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
+from chatapp.models.info import ModelInfo
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
@@ -66,7 +67,7 @@ class Clock:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.tokenizer = tokenizer
-        self.card = Card("clock", "", 0, "clock", "cpu", "none", "a benchmark", 32_768)
+        self.info = ModelInfo("clock", "", 0, 32_768, "cpu", "none", "a benchmark", "clock")
         self.capabilities = Capabilities(32_768, tuple(Sampling().steps()))
         self.tokens = ChatTokenizer(tokenizer, end_ids(tokenizer), 32_768)
         self.render, self.budget = self.tokens.render, self.tokens.budget

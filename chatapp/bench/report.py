@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from chatapp.bench.matrix import Plan, Results
 from chatapp.bench.measure import median
-from chatapp.engines.base import Card
+from chatapp.models.info import ModelInfo
 from chatapp.models.memory import gigabytes
 
 
@@ -41,10 +41,10 @@ def ratios(plan: Plan, results: Results) -> dict[str, list[float]]:
     return found
 
 
-def table(plan: Plan, card: Card, results: Results, ceiling: dict[str, float], threads: int) -> str:
+def table(plan: Plan, info: ModelInfo, results: Results, ceiling: dict[str, float], threads: int) -> str:
     head = [
-        f"{card.model} · {card.engine} · {card.device} · {card.dtype} · {threads} threads · {plan.settings.concurrency} slots of "
-        f"{card.context} tokens",
+        f"{info.model} · {info.engine} · {info.device} · {info.dtype} · {threads} threads · {plan.settings.concurrency} slots of "
+        f"{info.context} tokens",
         f"{plan.tokens} tokens a reply for one person, {plan.crowd_tokens} for many · median of {plan.repeats} interleaved runs · "
         f"load {os.getloadavg()[0]:.1f}",
         "",
@@ -80,14 +80,14 @@ def ratio_lines(found: dict[str, list[float]]) -> str:
     return "\n".join(f"{name:<28}{median(v):>7.3f}  ({min(v):.3f}-{max(v):.3f}, {len(v)} runs)" for name, v in found.items())
 
 
-def summary(plan: Plan, card: Card, results: Results, found: dict[str, list[float]]) -> dict:
+def summary(plan: Plan, info: ModelInfo, results: Results, found: dict[str, list[float]]) -> dict:
     """The last line of the output."""
     crowds = results.crowds.items()
     return {
-        "model": card.model,
-        "engine": card.engine,
+        "model": info.model,
+        "engine": info.engine,
         "concurrency": plan.settings.concurrency,
-        "context": card.context,
+        "context": info.context,
         "repeats": plan.repeats,
         "tokens": plan.tokens,
         "crowd_tokens": plan.crowd_tokens,

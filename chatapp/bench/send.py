@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 from chatapp.chat.service import Chat
-from chatapp.engines.base import Capabilities, Card
+from chatapp.engines.base import Capabilities
 from chatapp.engines.text import end_ids
 from chatapp.engines.tokens import ChatTokenizer
+from chatapp.models.info import ModelInfo
 from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.store import Conversation, Store
@@ -29,7 +30,7 @@ class Asked:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.tokenizer = tokenizer
-        self.card = Card("asked", "", 0, "asked", "cpu", "none", "a benchmark", CONTEXT)
+        self.info = ModelInfo("asked", "", 0, CONTEXT, "cpu", "none", "a benchmark", "asked")
         self.capabilities = Capabilities(CONTEXT, tuple(Sampling().steps()))
         self.tokens = ChatTokenizer(tokenizer, end_ids(tokenizer), CONTEXT)
         self.budget = self.tokens.budget

@@ -50,14 +50,14 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
     engine.close()
     for name, value in result.items():
         print(f"{name:<28}{value}")
-    print(json.dumps({"engine": engine.card.engine, "model": engine.card.model, "threads": settings.threads or usable_cores(), **result}))
+    print(json.dumps({"engine": engine.info.engine, "model": engine.info.model, "threads": settings.threads or usable_cores(), **result}))
     return 0
 
 
 async def measured(engine: Engine, inspector: Inspector, repeats: int, sampling: Sampling) -> dict[str, float]:
     """Medians of `repeats` looks, and of interleaved replies alone and beside a look that is begun again and again."""
     started = time.perf_counter()
-    async for _ in inspector.inspected(engine.card.id):
+    async for _ in inspector.inspected(engine.info.id):
         pass
     prepared = time.perf_counter() - started
     looks = [await look(inspector, a_turn(engine)) for _ in range(repeats)]
@@ -86,7 +86,7 @@ def a_turn(engine: Engine) -> Turn:
     prompt = render([Message("user", QUESTIONS[0])], engine.tokenizer, context=engine.capabilities.context, max_tokens=TOKENS)
     words = engine.tokenizer(" ".join(QUESTIONS * 10), add_special_tokens=False)["input_ids"]
     turn = Turn("bench", "bench", QUESTIONS[0], id=new_id(), prompt_text=prompt.text, prompt_ids=prompt.ids, spans=prompt.spans)
-    turn.model, turn.revision, turn.reply_ids = engine.card.model, engine.card.revision, words[: TOKENS - len(prompt.ids)]
+    turn.model, turn.revision, turn.reply_ids = engine.info.model, engine.info.revision, words[: TOKENS - len(prompt.ids)]
     return turn
 
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chatapp import __version__, strict_json
-from chatapp.engines.base import Card, Engine
+from chatapp.engines.base import Engine
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why_another
+from chatapp.models.info import ModelInfo
 from chatapp.prompt.template import reply_room
 from chatapp.sampling import MAX_SEED, MAX_STOP_STRINGS, Sampling
 from chatapp.turn import Message, Prompt, Turn
@@ -25,18 +26,18 @@ class ReplyPrefix:
     kept: tuple[int, ...]
     text: str
 
-    def fits(self, card: Card) -> bool:
+    def fits(self, info: ModelInfo) -> bool:
         """Whether the ids mean the same to this model; otherwise only the text can be used."""
         if not self.source.prompt_ids or not (self.kept or self.text == self.source.prefix_text):
             return False
-        foreign = foreign_id((*self.source.prompt_ids, *self.kept), card.vocabulary) is not None
-        return not foreign and made_by(self.source).compare(card.id) == "same"
+        foreign = foreign_id((*self.source.prompt_ids, *self.kept), info.vocabulary) is not None
+        return not foreign and made_by(self.source).compare(info.id) == "same"
 
 
 def continued(turn: Turn, engine: Engine | None) -> ReplyPrefix:
     """All of a cut reply. An end-of-turn token at its end is left out, text held back at the cut is taken in."""
     kept = tuple(turn.reply_ids)
-    if engine is None or engine.tokens is None or not kept or not ReplyPrefix(turn, kept, turn.reply).fits(engine.card):
+    if engine is None or engine.tokens is None or not kept or not ReplyPrefix(turn, kept, turn.reply).fits(engine.info):
         return ReplyPrefix(turn, kept, turn.reply)
     if kept[-1] in engine.tokens.ends:
         kept = kept[:-1]
@@ -47,7 +48,7 @@ def continued(turn: Turn, engine: Engine | None) -> ReplyPrefix:
 def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyPrefix:
     """The reply up to `position`, then another token. Raises ChatError when that token cannot stand there."""
     if engine.tokens is None:
-        raise ChatError(f"The {engine.card.engine} engine gives text, not token ids, so no branch can begin at one.", status=422)
+        raise ChatError(f"The {engine.info.engine} engine gives text, not token ids, so no branch can begin at one.", status=422)
     if not 0 <= position < len(turn.reply_ids):
         raise ChatError(f"Token {position} of a reply of {len(turn.reply_ids)} tokens does not exist.", status=422)
     if not 0 <= token_id < len(engine.tokens):
@@ -57,9 +58,9 @@ def branched(turn: Turn, position: int, token_id: int, engine: Engine) -> ReplyP
     kept = (*turn.reply_ids[:position], token_id)
     if not turn.prompt_ids:
         raise ChatError("This reply has no recorded prompt tokens, so nothing can follow its beginning. Regenerate it first.", status=409)
-    if why := why_another(made_by(turn), engine.card.id):
+    if why := why_another(made_by(turn), engine.info.id):
         raise ChatError(f"{why} Regenerate it first.", status=409)
-    refuse_foreign_ids(turn, engine.card.vocabulary, turn.model)
+    refuse_foreign_ids(turn, engine.info.vocabulary, turn.model)
     return ReplyPrefix(turn, kept, turn.prefix_text + _decoded(turn, kept, engine.tokens))
 
 
@@ -114,7 +115,7 @@ def build_prompt(turn: Turn, path: Sequence[Turn], engine: Engine, beginning: Re
     """The prompt of `turn`, whose earlier turns are `path`. Raises ChatError with both numbers when it cannot fit."""
     context = engine.capabilities.context
     messages = messages_of(path, system=turn.system, history=turn.history, user=turn.user)
-    if beginning is not None and beginning.fits(engine.card) and quotes_only(beginning.source, messages):
+    if beginning is not None and beginning.fits(engine.info) and quotes_only(beginning.source, messages):
         prompt = _after(beginning)
     else:
         prompt = engine.render(messages, max_tokens=turn.sampling.max_tokens, prefix=beginning.text if beginning else "")
@@ -146,12 +147,12 @@ def _after(beginning: ReplyPrefix) -> Prompt:
 
 def stamp(turn: Turn, prompt: Prompt, engine: Engine) -> None:
     """Write into the turn what the model is given, which model it is, and the seed the reply will be drawn with."""
-    card, turn.seed = engine.card, effective_seed(turn.sampling, engine)
+    info, turn.seed = engine.info, effective_seed(turn.sampling, engine)
     turn.prompt_text, turn.prompt_ids, turn.spans = prompt.text, tuple(prompt.ids), prompt.spans
     turn.dropped_messages, turn.escaped_special_tokens = prompt.dropped_messages, prompt.escaped_special_tokens
     turn.date, turn.prefix_tokens = prompt.date, prompt.prefix_tokens
-    turn.model, turn.revision, turn.engine, turn.device, turn.dtype = card.model, card.revision, card.engine, card.device, card.dtype
-    turn.versions = {"chatapp": __version__, **card.versions}
+    turn.model, turn.revision, turn.engine, turn.device, turn.dtype = info.model, info.revision, info.engine, info.device, info.dtype
+    turn.versions = {"chatapp": __version__, **info.versions}
 
 
 def effective_seed(sampling: Sampling, engine: Engine) -> int | None:

@@ -24,7 +24,7 @@ GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 def open_engine(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
-    remember(source.folder or source.gguf, engine.card.revision, settings.data_dir)
+    remember(source.folder or source.gguf, engine.info.revision, settings.data_dir)
     if engine.tokenizer is not None:
         template.prepare(engine.tokenizer)
     return engine
@@ -100,10 +100,10 @@ def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "E
 def _llamacpp(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.llamacpp.better_kind import better_kind
     from chatapp.engines.llamacpp.engine import LlamaCppEngine, uses_amx
-    from chatapp.models.facts import gguf_facts
+    from chatapp.models.info import gguf_info
     from chatapp.models.loading import load_tokenizer, local_gguf
 
     gguf, revision = local_gguf(source, progress)
     tokenizer = load_tokenizer(source, settings, progress)
-    facts = gguf_facts(gguf, source.name, revision)
-    return LlamaCppEngine(gguf, tokenizer, facts, settings, progress, better_kind(source, facts.dtype, amx=uses_amx()))
+    info = gguf_info(gguf, source.name, revision)
+    return LlamaCppEngine(gguf, tokenizer, info, settings, progress, better_kind(source, info.dtype, amx=uses_amx()))

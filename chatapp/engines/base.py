@@ -1,4 +1,4 @@
-"""What every engine is: the protocol, its card and its capabilities. No torch here."""
+"""What every engine is: the protocol, what it says of its model, and its capabilities. No torch here."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
-from chatapp.models.identity import ModelId, foreign_id
+from chatapp.models.identity import foreign_id
+from chatapp.models.info import ModelInfo
 from chatapp.prompt.template import Budget
 from chatapp.sampling import STEP_PARAMS, Sampling
 from chatapp.turn import Event, Message, Prompt
@@ -42,38 +43,6 @@ class Capabilities:
         return name not in self.off
 
 
-@dataclass(frozen=True)
-class Card:
-    """Facts of a loaded model, for the start-up card, the page footer and every turn.
-
-    parameters  number of weights (tied ones once); dtype_reason says why that dtype was chosen
-    memory      what weights and KV caches take of the memory that was free, in words
-    advice      what would make it faster on this machine, in words
-    vocabulary  entries of the model's embedding table: it can read the ids below this number, and no other
-    versions    of the packages that make the reply, by name
-    shipped     number format of the file, where the weights that are served were made from it in another one
-    """
-
-    model: str
-    revision: str
-    parameters: int
-    engine: str
-    device: str
-    dtype: str
-    dtype_reason: str
-    context: int
-    memory: str = ""
-    advice: str = ""
-    vocabulary: int = 0
-    versions: Mapping[str, str] = field(default_factory=dict)
-    shipped: str = ""
-
-    @property
-    def id(self) -> ModelId:
-        """Which weights these are."""
-        return ModelId(self.model, self.revision)
-
-
 class Engine(Protocol):
     """A resident model that turns messages into a prompt, and a prompt into a stream of events.
 
@@ -82,7 +51,7 @@ class Engine(Protocol):
     tokenizer  the same as transformers knows it, for X-ray alone
     """
 
-    card: Card
+    info: ModelInfo
     capabilities: Capabilities
     tokens: ChatTokenizer | None
     tokenizer: "PreTrainedTokenizerBase | None"
@@ -113,7 +82,7 @@ class Engine(Protocol):
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Installed versions by name, for a card."""
+    """Installed versions by name, for ModelInfo."""
     return {name: metadata.version(name) for name in packages}
 
 
@@ -123,10 +92,10 @@ def torch_versions(settings: "Settings") -> dict[str, str]:
     return versions("torch", "transformers", "tokenizers", *quantized)
 
 
-def refuse_unreadable(ids: Sequence[int], card: Card) -> None:
+def refuse_unreadable(ids: Sequence[int], info: ModelInfo) -> None:
     """The last line of defence: an index outside the embedding table ends a reply on a CPU, and on CUDA the model, for everybody."""
-    if (foreign := foreign_id(ids, card.vocabulary)) is not None:
+    if (foreign := foreign_id(ids, info.vocabulary)) is not None:
         raise ChatError(
-            f"The prompt holds token id {foreign}, outside the vocabulary of {card.vocabulary} of {card.model}.",
+            f"The prompt holds token id {foreign}, outside the vocabulary of {info.vocabulary} of {info.model}.",
             status=422,
         )

@@ -13,10 +13,10 @@ from chatapp.errors import ChatError
 from chatapp.models import weights
 from chatapp.models.convert import convert_gguf, convert_tokenizer, told
 from chatapp.models.cpu import cpu_flags
-from chatapp.models.facts import Facts, context_of
 from chatapp.models.failures import FAILURES, Reading, first_line
 from chatapp.models.hub import download, no_progress
 from chatapp.models.identity import revision_of
+from chatapp.models.info import ModelInfo, context_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
@@ -46,7 +46,7 @@ class Loaded:
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
-    facts: Facts
+    info: ModelInfo
     folder: Path
 
 
@@ -68,7 +68,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
     progress(f"Loading {source.name}", 0.0)
     model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, quantization(settings, dtype), progress)
     where = ", ".join(sorted({str(d) for d in getattr(model, "hf_device_map", {}).values()})) if _several(settings) else device
-    facts = Facts(
+    info = ModelInfo(
         source.name,
         revision,
         model.num_parameters(),
@@ -77,7 +77,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
         str(model.dtype).removeprefix("torch."),
         in_words(settings, reason),
     )
-    return Loaded(model, tokenizer, facts, folder)
+    return Loaded(model, tokenizer, info, folder)
 
 
 def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_progress) -> "PreTrainedTokenizerBase":

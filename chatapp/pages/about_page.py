@@ -33,7 +33,7 @@ def add(door: Door, resident: Resident, settings: Settings) -> None:
     async def about(owner: str, asked: Asked) -> Asked:
         AboutAsk.read(asked)
         libraries = sorted(installed(requirement.name for requirement in read(RUNTIME)).items())
-        model = resident.card.model if resident.state == "ready" else ""
+        model = resident.info.model if resident.state == "ready" else ""
         return asdict(About(facts(resident), libraries, bool(settings.api_key.get_secret_value()), model))
 
     door.actions["about"] = about
@@ -52,10 +52,10 @@ def model_facts(resident: Resident) -> list[tuple[str, str]]:
     """The model and its engine, or what is going on instead."""
     if resident.state != "ready":
         return [("Model", resident.error or f"{resident.step.words} …")]
-    card = resident.card
-    made = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    info = resident.info
+    made = ", ".join(f"{name} {version}" for name, version in info.versions.items())
     return [
-        ("Model", card.model + (f" · {card.revision}" if card.revision else "")),
-        ("Engine", f"{card.engine} on {card.device}, {card.dtype}" + (f" ({made})" if made else "")),
-        ("Context", f"{card.context:,} tokens"),
+        ("Model", info.model + (f" · {info.revision}" if info.revision else "")),
+        ("Engine", f"{info.engine} on {info.device}, {info.dtype}" + (f" ({made})" if made else "")),
+        ("Context", f"{info.context:,} tokens"),
     ]

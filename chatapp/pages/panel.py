@@ -102,6 +102,6 @@ def status(resident: Resident) -> dict[str, Any]:
         return shown
     engine = resident.engine
     pieces = [list(piece) for piece in engine.tokens.pieces(HEADLINE)] if engine.tokens else []
-    card = engine.card
-    named = {"model": card.model, "short": card.model.split("/")[-1], "facts": view.card_facts(card), "why": card.dtype_reason}
-    return {**shown, **named, "context": f"{card.context:,} tokens", "headline": pieces, "limits": limits(engine.capabilities)}
+    info = engine.info
+    named = {"model": info.model, "short": info.model.split("/")[-1], "facts": view.model_facts(info), "why": info.dtype_reason}
+    return {**shown, **named, "context": f"{info.context:,} tokens", "headline": pieces, "limits": limits(engine.capabilities)}

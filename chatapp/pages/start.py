@@ -102,16 +102,16 @@ def model_card(resident: Resident) -> str:
         engine = asyncio.run(resident.wait_ready())
     except ChatError as error:
         return rows({"Failed": str(error)})
-    card, people = engine.card, engine.capabilities.concurrency
+    info, people = engine.info, engine.capabilities.concurrency
     return rows(
         {
-            "Model": card.model + (f"@{card.revision}" if card.revision else ""),
-            "Parameters": view.size(card.parameters),
-            "Engine": f"{card.engine} on {card.device}",
-            "Dtype": f"{card.dtype}: {card.dtype_reason}",
-            "Context": f"{card.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
-            "Memory": card.memory or "not known",
-            **({"Faster": card.advice} if card.advice else {}),
+            "Model": info.model + (f"@{info.revision}" if info.revision else ""),
+            "Parameters": view.size(info.parameters),
+            "Engine": f"{info.engine} on {info.device}",
+            "Dtype": f"{info.dtype}: {info.dtype_reason}",
+            "Context": f"{info.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
+            "Memory": info.memory or "not known",
+            **({"Faster": info.advice} if info.advice else {}),
         }
     )
 

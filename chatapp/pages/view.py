@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from chatapp import markdown
-from chatapp.engines.base import Card
+from chatapp.models.info import ModelInfo
 from chatapp.pages.protocol import Line, Row, Said
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.store import Outline
@@ -140,8 +140,8 @@ def size(parameters: int) -> str:
     return str(parameters)
 
 
-def card_facts(card: Card) -> list[str]:
-    """The model card in short facts."""
-    weights = [f"{size(card.parameters)} parameters"] if card.parameters else []
-    memory = [card.memory] if card.memory else []
-    return [*weights, f"{card.engine} on {card.device}", card.dtype, f"{card.context:,} tokens of context", *memory]
+def model_facts(info: ModelInfo) -> list[str]:
+    """Of the loaded model, in few words."""
+    weights = [f"{size(info.parameters)} parameters"] if info.parameters else []
+    memory = [info.memory] if info.memory else []
+    return [*weights, f"{info.engine} on {info.device}", info.dtype, f"{info.context:,} tokens of context", *memory]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from chatapp.engines import open_engine
-from chatapp.engines.base import Card, Engine
+from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
+from chatapp.models.info import ModelInfo
 from chatapp.models.memory import free_bytes
 from chatapp.settings import EMBEDDED_MODEL, Settings, on_zerogpu
 from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
@@ -107,9 +108,9 @@ class Resident:
         raise ChatError(f"The model is not ready yet: {step.words}{share}. Try again in a moment.", status=503)
 
     @property
-    def card(self) -> Card:
-        """Facts of the model; raises as `engine` does."""
-        return self.engine.card
+    def info(self) -> ModelInfo:
+        """What is known of the model; raises as `engine` does."""
+        return self.engine.info
 
     async def wait_ready(self) -> Engine:
         """The engine as soon as there is one. Raises ChatError when loading fails."""
@@ -135,7 +136,7 @@ class Resident:
         Nothing changes where `engine` is no longer the one. Raises ChatError where it cannot be opened, or would have less room.
         """
         source = self._find(self.settings)
-        if not fits_beside(source, engine.card.device):
+        if not fits_beside(source, engine.info.device):
             raise ChatError(NO_ROOM)
         opening = self._worker.submit(lambda: self._open(source, self.settings, lambda words, share: None))
         new = await asyncio.shield(asyncio.wrap_future(opening))
@@ -163,7 +164,7 @@ class Resident:
     def _replace(self, wanted: Settings) -> None:
         source = self._find(wanted)  # a misspelt name costs nothing
         old = self._engine
-        if old is not None and not fits_beside(source, old.card.device):
+        if old is not None and not fits_beside(source, old.info.device):
             old.close()
             self._engine = old = None
         opened = False

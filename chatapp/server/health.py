@@ -28,7 +28,7 @@ def report(resident: "Resident") -> dict[str, Any]:
     """What /healthz answers. `progress` runs from 0 to 1, or is null where it is not known."""
     match resident.state:
         case "ready":
-            return {"status": "ready", "model": resident.card.model, "engine": resident.card.engine}
+            return {"status": "ready", "model": resident.info.model, "engine": resident.info.engine}
         case "failed":
             return {"status": "failed", "error": resident.error}
         case state:  # loading, switching

@@ -73,7 +73,7 @@ class Inspector:
             yield found
             return
         made: Result[InspectedModel] = Result()
-        async for step in made.of(self.models.prepare(found.card.model, found, self.resident.settings)):
+        async for step in made.of(self.models.prepare(found.info.model, found, self.resident.settings)):
             yield step
         if isinstance(whose, Turn):
             refuse_foreign_ids(whose, made.value.vocabulary, made.value.name)
@@ -89,7 +89,7 @@ class Inspector:
         """Load one more model for X-ray only; the one loaded so before is freed."""
         if reason := why_not_load(self.resident.settings):
             raise ChatError(reason, status=403)
-        if self.resident.state == "ready" and self.called(name) == self.resident.card.id:
+        if self.resident.state == "ready" and self.called(name) == self.resident.info.id:
             raise ChatError(f"{name} is the model of this app: it is loaded already.")
         async for step in self._thread.wake():
             yield step
@@ -128,7 +128,7 @@ class Inspector:
     def _present(self) -> list[Present]:
         """The models in memory, the resident one first."""
         engine, more = self.resident.engine if self.resident.state == "ready" else None, self.models.more
-        own = [Present(engine.card.id, engine.card.model, engine.card.vocabulary, engine)] if engine else []
+        own = [Present(engine.info.id, engine.info.model, engine.info.vocabulary, engine)] if engine else []
         return own + ([Present(more.id, more.name, more.vocabulary, more)] if more else [])
 
     def _find(self, whose: Turn | ModelId) -> "Engine | InspectedModel":

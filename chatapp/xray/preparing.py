@@ -89,14 +89,14 @@ class InspectedModels:
         from chatapp.xray import module
 
         if shareable(engine):
-            id, model, tokenizer = engine.card.id, module.twin(engine.model), engine.tokenizer
-            note = f"the resident {engine.card.dtype} weights"
+            id, model, tokenizer = engine.info.id, module.twin(engine.model), engine.tokenizer
+            note = f"the resident {engine.info.dtype} weights"
         else:
             if engine is None:
                 self.more = None  # freed before the next one comes
             loaded = read_weights(name, engine, settings, told)
-            id, model, tokenizer = loaded.facts.id, module.twin(loaded.model), loaded.tokenizer
-            note = "recomputed in float32" + (f" from the shipped {engine.card.shipped} weights" if engine and engine.card.shipped else "")
+            id, model, tokenizer = loaded.info.id, module.twin(loaded.model), loaded.tokenizer
+            note = "recomputed in float32" + (f" from the shipped {engine.info.shipped} weights" if engine and engine.info.shipped else "")
         made = InspectedModel(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
         if engine is None:
             self.more = made
@@ -114,8 +114,8 @@ def read_weights(name: str, engine: object, settings: Settings, told: list[Step]
     settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
     source = find_source(settings)
     loaded = load(source, settings, lambda words, share: told.append(Step(words, share)))
-    remember(source.folder or source.gguf, loaded.facts.revision, settings.data_dir)
-    if engine is not None and loaded.facts.id.compare(engine.card.id) == "other":
+    remember(source.folder or source.gguf, loaded.info.revision, settings.data_dir)
+    if engine is not None and loaded.info.id.compare(engine.info.id) == "other":
         raise ChatError(f"The files of {name} have changed since the app loaded them, so X-ray cannot show what is running. Restart it.")
     return loaded
 

@@ -56,14 +56,14 @@ def why_not(turn: Turn, engine: Engine) -> str:
     """Why this turn cannot be replayed on this engine, in words; empty where it can. Another engine or dtype is allowed: it may differ."""
     if not turn.prompt_ids or not turn.reply_ids:
         return "This turn has no recorded token ids to compare with."
-    if why := why_another(made_by(turn), engine.card.id):
+    if why := why_another(made_by(turn), engine.info.id):
         return why
-    if (foreign := foreign_id(turn.prompt_ids, engine.card.vocabulary)) is not None:
-        return f"The prompt holds token id {foreign}, outside the vocabulary of {engine.card.vocabulary} of {engine.card.model}."
+    if (foreign := foreign_id(turn.prompt_ids, engine.info.vocabulary)) is not None:
+        return f"The prompt holds token id {foreign}, outside the vocabulary of {engine.info.vocabulary} of {engine.info.model}."
     if not turn.sampling.greedy and turn.seed is None:
         return "This reply was drawn at random without a seed, so another draw differs. Replies with a seed or temperature 0 can be."
     if not turn.sampling.greedy and not engine.capabilities.has("seed"):
-        return f"The {engine.card.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
+        return f"The {engine.info.engine} engine cannot repeat a seeded reply: {engine.capabilities.off['seed']}"
     needed, context = len(turn.prompt_ids) + len(turn.reply_ids), engine.capabilities.context
     if needed > context:
         return f"Prompt and reply are {needed} tokens; this engine's context is {context}."
@@ -91,9 +91,9 @@ async def in_line(queue: Admission, ticket: Ticket) -> AsyncIterator[Step]:
 
 def other_format(turn: Turn, engine: Engine) -> str:
     """What a difference may come from before the engine is to blame, in words; empty where the weights have the recorded format."""
-    if turn.dtype in ("", engine.card.dtype):
+    if turn.dtype in ("", engine.info.dtype):
         return ""
-    return f"It was written with weights in {turn.dtype}, and they are {engine.card.dtype} now: that alone can choose another token."
+    return f"It was written with weights in {turn.dtype}, and they are {engine.info.dtype} now: that alone can choose another token."
 
 
 async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:

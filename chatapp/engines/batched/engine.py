@@ -6,14 +6,14 @@ import logging
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.utils import drain_queue
 
-from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
+from chatapp.engines.base import Capabilities, refuse_unreadable, torch_versions
 from chatapp.engines.batched.paged import (
     STEPS,
     RememberingScheduler,
@@ -88,8 +88,8 @@ class BatchedEngine:
         self._vocabulary = self.model.get_output_embeddings().weight.shape[0]
         refuse_unfit(self.model)
         entries = self.model.get_input_embeddings().num_embeddings
-        card = Card(engine="batched", **asdict(loaded.facts), vocabulary=entries, versions=torch_versions(settings))
-        wanted = min(settings.context or card.context, card.context)
+        info = replace(loaded.info, engine="batched", vocabulary=entries, versions=torch_versions(settings))
+        wanted = min(settings.context or info.context, info.context)
         on_cpu = self.model.device.type == "cpu"
         self._pages = cpu_pages(self.model.config.get_text_config(), self.model.dtype, wanted, settings.concurrency) if on_cpu else None
         if on_cpu:
@@ -102,7 +102,7 @@ class BatchedEngine:
         self.capabilities = self._capabilities(wanted)
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        self.card = replace(card, context=self.capabilities.context, memory=self._memory(free))
+        self.info = replace(info, context=self.capabilities.context, memory=self._memory(free))
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. What `capabilities.off` names is ignored. Prefilled comes with the first token."""
@@ -179,7 +179,7 @@ class BatchedEngine:
             raise ChatError(
                 f"The prompt has {len(prompt_ids)} tokens and {sampling.max_tokens} are reserved for the reply; a person has {context}."
             )
-        refuse_unreadable(prompt_ids, self.card)
+        refuse_unreadable(prompt_ids, self.info)
 
     async def _living(self) -> Batch:
         batch = self._batch

@@ -4,12 +4,12 @@ import inspect
 import math
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from chatapp.engines.base import Capabilities, Card, refuse_unreadable, torch_versions
+from chatapp.engines.base import Capabilities, refuse_unreadable, torch_versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.direct.kvcache import (
     CHUNK,
@@ -54,10 +54,11 @@ class DirectEngine:
         self._closed = False
         self._steps = holding_gpu(self.steps)
         self._worker = Worker("direct engine")
-        context, memory = self._room(loaded.facts.context, settings)
-        self.card = Card(
+        context, memory = self._room(loaded.info.context, settings)
+        self.info = replace(
+            loaded.info,
             engine="direct",
-            **asdict(replace(loaded.facts, context=context)),
+            context=context,
             memory=memory,
             vocabulary=self.model.get_input_embeddings().num_embeddings,
             versions=torch_versions(settings),
@@ -192,15 +193,15 @@ class DirectEngine:
         token = sample(process(torch.tensor([ids], device=logits.device), logits), source)
         probability = logprob(logits, token)
         if math.isnan(probability):
-            raise ChatError(f"The model's output is not a number in {self.card.dtype}. Start with --dtype float32.", status=500)
+            raise ChatError(f"The model's output is not a number in {self.info.dtype}. Start with --dtype float32.", status=500)
         return int(token), probability
 
     def _refuse_impossible(self, prompt_ids: Sequence[int]) -> None:
         if self._closed:
             raise ChatError("The model was unloaded; try again in a moment.", status=503)
-        if not 0 < len(prompt_ids) < self.card.context:
-            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
-        refuse_unreadable(prompt_ids, self.card)
+        if not 0 < len(prompt_ids) < self.info.context:
+            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.info.context - 1}.")
+        refuse_unreadable(prompt_ids, self.info)
 
     def _out_of_memory(self, tokens: int, sampling: Sampling) -> str:
         used = ""

@@ -4,12 +4,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from contextlib import ExitStack, aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatapp.engines.base import Capabilities, Card, refuse_unreadable, versions
+from chatapp.engines.base import Capabilities, refuse_unreadable, versions
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.llamacpp.better_kind import WHY
 from chatapp.engines.llamacpp.client import Gone, events
@@ -27,7 +27,7 @@ from chatapp.turn import Event, Finish, Prefilled, Token
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from chatapp.models.facts import Facts
+    from chatapp.models.info import ModelInfo
     from chatapp.settings import Settings
     from chatapp.tasks import Progress
 
@@ -91,7 +91,7 @@ class LlamaCppEngine:
         self,
         gguf: Path,
         tokenizer: "PreTrainedTokenizerBase",
-        facts: "Facts",
+        info: "ModelInfo",
         settings: "Settings",
         progress: "Progress",
         better: str = "",
@@ -117,23 +117,23 @@ class LlamaCppEngine:
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
         memory = Forecast(served.weight_bytes, file.kv_bytes_per_token, settings.concurrency, room.context, free)
-        self.card = Card(
+        self.info = replace(
+            _as_served(info, self._copy.kind),
             engine="llamacpp",
-            **asdict(_as_served(facts, self._copy.kind, room.context)),
+            context=room.context,
             memory=str(memory),
             advice=advice(self.server.units, cpu_flags()),
             vocabulary=len(file.tokens),
             versions=native_version() | versions("transformers", "tokenizers"),
-            shipped=facts.dtype if self._copy.kind else "",
         )
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. Without probabilities: see NO_LOGPROBS."""
-        if not 0 < len(prompt_ids) < self.card.context:
-            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.card.context - 1}.")
-        refuse_unreadable(prompt_ids, self.card)
+        if not 0 < len(prompt_ids) < self.info.context:
+            raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.info.context - 1}.")
+        refuse_unreadable(prompt_ids, self.info)
         reply = _Reply(TextStream(self.tokenizer, sampling.stop, prior=prompt_ids), self._ends)
-        async with aclosing(self._answers(_body(prompt_ids, sampling, self.card.context))) as answers:
+        async with aclosing(self._answers(_body(prompt_ids, sampling, self.info.context))) as answers:
             async for answer in answers:
                 for event in reply.take(answer):
                     yield event
@@ -235,10 +235,9 @@ def advice(units: str, flags: Set[str]) -> str:
     return AMX_ADVICE if "amx_int8" in flags and "AMX_INT8 = 1" not in units else ""
 
 
-def _as_served(facts: "Facts", kind: str, context: int) -> "Facts":
+def _as_served(info: "ModelInfo", kind: str) -> "ModelInfo":
     """`kind`: the number format of a remade copy, '' for the file's own."""
-    format = {"dtype": f"{kind}, made from the shipped {facts.dtype}", "dtype_reason": WHY} if kind else {}
-    return replace(facts, context=context, **format)
+    return replace(info, dtype=f"{kind}, made from the shipped {info.dtype}", dtype_reason=WHY, shipped=info.dtype) if kind else info
 
 
 def server_options(model: Path, room: Room, settings: "Settings") -> dict[str, Any]:

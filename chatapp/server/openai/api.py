@@ -139,18 +139,18 @@ class Api:
         self.check_model(ask.model)
         reject_what_is_off(ask, engine.capabilities)
         turn = await self.chat.send(self.owner, ask.text, system=ask.system, sampling=ask.sampling, history=ask.history, keep=ask.keep)
-        reply = Reply(self.chat, ask, turn, engine.card.model)
+        reply = Reply(self.chat, ask, turn, engine.info.model)
         return streamed(reply) if ask.stream else await whole(reply, request)
 
     def check_model(self, name: str | None) -> None:
         """The one resident model, under its own name or the one it was started with; no name means it, too."""
-        card = self.resident.engine.card
-        if name is not None and name not in (card.model, self.resident.settings.model):
-            raise BadField(f"There is no model {name!r} here; this server runs {card.model}.", "model", code="model_not_found", status=404)
+        info = self.resident.engine.info
+        if name is not None and name not in (info.model, self.resident.settings.model):
+            raise BadField(f"There is no model {name!r} here; this server runs {info.model}.", "model", code="model_not_found", status=404)
 
     def described(self) -> dict[str, Any]:
         engine = self.resident.engine
-        about = {"id": engine.card.model, "object": "model", "created": self.started, "owned_by": "chatapp"}
+        about = {"id": engine.info.model, "object": "model", "created": self.started, "owned_by": "chatapp"}
         return {**about, "max_model_len": engine.capabilities.context}
 
 

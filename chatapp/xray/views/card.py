@@ -20,9 +20,9 @@ from chatapp.xray.views.probabilities import pairs
 async def card(turn: Turn, engine: Engine | None) -> Answers:
     """The record, and why it cannot be replayed, if so."""
     why = replays.why_not(turn, engine) if engine else "No model is loaded."
-    off = dict(engine.capabilities.off) if engine and made_by(turn).compare(engine.card.id) != "other" else {}
+    off = dict(engine.capabilities.off) if engine and made_by(turn).compare(engine.info.id) != "other" else {}
     recorded = sum(logprob is not None for logprob in turn.logprobs)
-    unsure = engine is not None and made_by(turn).compare(engine.card.id) == "unknown"
+    unsure = engine is not None and made_by(turn).compare(engine.info.id) == "unknown"
     yield {"card": replays.card(turn), "why_not": why, "anyway": unsure, "off": off, "recorded": recorded}
 
 

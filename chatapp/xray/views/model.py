@@ -28,9 +28,9 @@ async def architecture(inspector: Inspector, turn: Turn, engine: Engine | None =
 
 def served(engine: Engine | None, inspected: InspectedModel) -> dict[str, str] | None:
     """None where another model is resident."""
-    if engine is None or engine.card.id != inspected.id:
+    if engine is None or engine.info.id != inspected.id:
         return None
-    return {"engine": engine.card.engine, "dtype": engine.card.dtype, "memory": engine.card.memory}
+    return {"engine": engine.info.engine, "dtype": engine.info.dtype, "memory": engine.info.memory}
 
 
 async def neighbours(inspector: Inspector, turn: Turn, token_id: int) -> Answers:
