@@ -161,11 +161,6 @@ class Turn:
         return self.finish_reason == ""
 
     @property
-    def taken_back(self) -> bool:
-        """Stopped while it waited: no engine ever took it, and later prompts leave the question out."""
-        return self.finish_reason == "stopped" and not self.timings.started
-
-    @property
     def cut(self) -> bool:
         """Ended by something else than the model."""
         return self.finish_reason in ("length", "stopped", "interrupted", "error")

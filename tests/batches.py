@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.generation.continuous_batching.cache import PagedAttentionCache
 
 from chatapp.engines.batched.engine import BatchedEngine
-from chatapp.engines.batched.paged import pages_in_use
 from chatapp.models.info import ModelInfo
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Token
@@ -102,3 +102,16 @@ async def settled(engine: BatchedEngine, seconds: float = 5.0) -> None:
     while pages_in_use(engine._batch.cache):
         assert time.monotonic() < end, f"{pages_in_use(engine._batch.cache)} pages are still in use"
         await asyncio.sleep(0.01)
+
+
+def pages_in_use(cache: PagedAttentionCache) -> int:
+    """Pages that belong to a living request; those merely kept for a later turn do not count."""
+    return sum(len({page for pages in a.block_table.values() for page in pages}) for a in cache.cache_allocators.values())
+
+
+def pages_free(cache: PagedAttentionCache) -> int:
+    """Pages that a new request could take: empty ones and those kept for a later turn."""
+    kept = sum(len(a.ledger.cached_blocks) for a in cache.cache_allocators.values())
+    handed_out = sum(cache.pool.count_free_blocks(a.index) for a in cache.cache_allocators.values())
+    per_sector = max(a.blocks_per_sector for a in cache.cache_allocators.values())
+    return cache.pool.num_free_sectors * per_sector + handed_out + kept

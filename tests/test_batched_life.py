@@ -6,11 +6,25 @@ import pytest
 import torch
 
 from chatapp.engines.batched.engine import BatchedEngine
-from chatapp.engines.batched.paged import CPU_PAGE, pages_free, pages_in_use
+from chatapp.engines.batched.paged import CPU_PAGE
 from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
 from chatapp.turn import Token
-from tests.batches import GREEDY, HOT, TEXT, MakeBatched, counted, expected, failing, ids, prompt_of, reply, settled
+from tests.batches import (
+    GREEDY,
+    HOT,
+    TEXT,
+    MakeBatched,
+    counted,
+    expected,
+    failing,
+    ids,
+    pages_free,
+    pages_in_use,
+    prompt_of,
+    reply,
+    settled,
+)
 
 
 @pytest.fixture

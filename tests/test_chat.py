@@ -105,7 +105,7 @@ async def test_stop_keeps_what_was_shown_and_closes_the_engine(chat: Chat, scrip
     shown = turn.reply_text
     await chat.stop(ME, turn.id)
     assert turn.finish_reason == "stopped" and turn.reply_text == shown != ""
-    assert Store(url).turn(ME, turn.id) == turn and turn.can_continue and not turn.taken_back
+    assert Store(url).turn(ME, turn.id) == turn and turn.can_continue and turn.timings.started
     await until(lambda: scripted.closed == 1)
     steps = scripted.steps
     await asyncio.sleep(0.03)

@@ -141,7 +141,7 @@ async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: C
     third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
     await chat.stop(ME, second.id)
     stored = chat.store.turn(ME, second.id)
-    assert stored.taken_back and stored.user == "Two" and chat.queue.position(third.id) == 1
+    assert stored.finish_reason == "stopped" and not stored.timings.started and stored.user == "Two" and chat.queue.position(third.id) == 1
     scripted.hold.set()
     done = await ended(chat, third)
     assert "One" in done.prompt_text and "Two" not in done.prompt_text and len(scripted.fed) == 2

@@ -68,7 +68,6 @@ def test_probabilities_equal_those_of_generate(served, s: Sampling) -> None:
         drawn = float(out.scores[n][0].softmax(-1)[token])
         assert rows[n]["id"] == token
         assert rows[n]["p"] == pytest.approx(raw, abs=1e-4)
-        assert sampling.drawn_probability(logits, n, s) == pytest.approx(drawn, abs=1e-4)
         steps = sampling.pipeline(logits, n, s)
         assert steps[-1]["p"] == pytest.approx(drawn, abs=1e-4)
         assert steps[-1]["kept"] == int(torch.isfinite(out.scores[n][0]).sum())
@@ -86,11 +85,6 @@ def test_rank_entropy_and_alternatives_of_a_known_distribution() -> None:
     (row,) = next(sampling.overview(logits, top=2))
     assert (row["rank"], row["p"], row["entropy"]) == (2, pytest.approx(0.25), pytest.approx(1.75))
     assert row["top"] == [(0, pytest.approx(0.5)), (1, pytest.approx(0.25))]
-
-
-def test_greedy_is_drawn_with_certainty() -> None:
-    logits = sampling.Logits((0, 2), 1, torch.tensor([[0.0, 1.0, 5.0]]))
-    assert sampling.drawn_probability(logits, 0, Sampling(temperature=0)) == 1.0
 
 
 @pytest.mark.parametrize("length", [2, 7, 8, 9, 33])

@@ -75,7 +75,7 @@ class Chat:
     async def stop(self, owner: str, turn_id: str) -> None:
         """End a reply at once and keep what was shown, or take a waiting message back. Returns when that is saved.
 
-        A message taken back stays in the tree as `Turn.taken_back`, its text restorable; no later prompt contains it.
+        A message taken back stays in the tree, its text restorable; no later prompt contains it.
         """
         job = await self._job(owner, turn_id)
         if job is None:

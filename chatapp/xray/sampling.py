@@ -9,7 +9,6 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from chatapp.engines.direct.kvcache import cache_argument
-from chatapp.engines.sampling import processors
 from chatapp.engines.sampling import steps as engine_steps
 from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
@@ -119,14 +118,6 @@ def step(name: str, scores: torch.Tensor, drawn: int, top: int) -> dict[str, Any
         "p": float(probabilities[drawn]),
         "top": [(int(i), float(p)) for i, p in zip(ids, best, strict=True) if p > 0],
     }
-
-
-def drawn_probability(logits: Logits, position: int, sampling: Sampling) -> float:
-    """The probability with which the token at `position` of the reply was drawn, after every step; 1 for a greedy reply."""
-    ids = torch.tensor([logits.ids[: logits.start + position]])
-    scores = processors(sampling)(ids, logits.rows[position][None])
-    drawn = logits.ids[logits.start + position]
-    return float(scores[0].argmax() == drawn) if sampling.greedy else float(scores.softmax(-1)[0, drawn])
 
 
 def perplexity(model: PreTrainedModel, ids: Sequence[int], text: str, window: int = 512) -> Iterator[dict[str, Any]]:

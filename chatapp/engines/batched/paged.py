@@ -23,7 +23,6 @@ from chatapp.sampling import Sampling
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
     from transformers import PreTrainedConfig, PreTrainedModel
-    from transformers.generation.continuous_batching.cache import PagedAttentionCache
     from transformers.generation.continuous_batching.requests import FutureRequestState
 
 CPU_PAGE = 32
@@ -224,16 +223,3 @@ def keep_config_still(model: "PreTrainedModel") -> "RemovableHandle":
 
 def _without(values: dict[str, object], name: str) -> dict[str, object]:
     return {key: value for key, value in values.items() if key != name}
-
-
-def pages_in_use(cache: "PagedAttentionCache") -> int:
-    """Pages that belong to a living request; those merely kept for a later turn do not count."""
-    return sum(len({page for pages in a.block_table.values() for page in pages}) for a in cache.cache_allocators.values())
-
-
-def pages_free(cache: "PagedAttentionCache") -> int:
-    """Pages that a new request could take: empty ones and those kept for a later turn."""
-    kept = sum(len(a.ledger.cached_blocks) for a in cache.cache_allocators.values())
-    handed_out = sum(cache.pool.count_free_blocks(a.index) for a in cache.cache_allocators.values())
-    per_sector = max(a.blocks_per_sector for a in cache.cache_allocators.values())
-    return cache.pool.num_free_sectors * per_sector + handed_out + kept
