@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
+from chatapp.models.loading import Loaded, load
+from chatapp.models.memory import weight_bytes
+from chatapp.models.sources import Source
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.turn import Token
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine
-    from chatapp.models.loading import Loaded
 
 SHAPES = {
     "tiny": dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16),
@@ -85,8 +87,6 @@ def measure(shape: str, folder: Path, settings: Settings, people: list[int], tok
     """One quantization: naive generate, direct and batched, one after the other on the same weights."""
     from chatapp.engines.batched.engine import BatchedEngine
     from chatapp.engines.direct.engine import DirectEngine
-    from chatapp.models.loading import load
-    from chatapp.models.sources import Source
 
     loaded = load(Source(shape, "folder", folder=folder), settings)
 
@@ -128,7 +128,7 @@ async def together(engine: "Engine", people: int, tokens: int) -> float:
     return sum(counts) / (time.perf_counter() - started)
 
 
-def naive(loaded: "Loaded", people: int, tokens: int) -> float:
+def naive(loaded: Loaded, people: int, tokens: int) -> float:
     """`generate` on one padded batch, as in the tutorials: its best case, since everybody begins and ends together."""
     import torch
 
@@ -142,11 +142,9 @@ def naive(loaded: "Loaded", people: int, tokens: int) -> float:
     return people * tokens / (time.perf_counter() - started)
 
 
-def ceiling(loaded: "Loaded") -> float:
+def ceiling(loaded: Loaded) -> float:
     """Tokens per second for one person if reading every weight once were all there is to do."""
     import torch
-
-    from chatapp.models.memory import weight_bytes
 
     block = torch.ones(2**28 if loaded.model.device.type == "cuda" else 2**24, device=loaded.model.device)
     seconds = []

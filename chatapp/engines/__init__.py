@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
+from chatapp.models.info import gguf_info
+from chatapp.models.loading import load, load_tokenizer, local_gguf, pick_device
 from chatapp.models.quantization import refuse_quantization
 from chatapp.models.remembered import remember
 from chatapp.prompt import template
@@ -59,8 +61,6 @@ def device_type(settings: "Settings") -> str:
         return settings.device.split(":")[0]
     if sys.platform == "linux" and not any(Path(p).exists() for p in GPU_DRIVERS):
         return "cpu"
-    from chatapp.models.loading import pick_device
-
     return str(pick_device(settings)).split(":")[0]
 
 
@@ -77,7 +77,6 @@ def _has_llamacpp() -> bool:
 
 def _direct(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.direct.engine import DirectEngine
-    from chatapp.models.loading import load
 
     return DirectEngine(load(source, settings, progress), settings)
 
@@ -85,7 +84,6 @@ def _direct(source: "Source", settings: "Settings", progress: "Progress") -> "En
 def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.batched.engine import BatchedEngine
     from chatapp.engines.direct.engine import DirectEngine
-    from chatapp.models.loading import load
 
     loaded = load(source, settings, progress)
     try:
@@ -100,8 +98,6 @@ def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "E
 def _llamacpp(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.llamacpp.better_kind import better_kind
     from chatapp.engines.llamacpp.engine import LlamaCppEngine, uses_amx
-    from chatapp.models.info import gguf_info
-    from chatapp.models.loading import load_tokenizer, local_gguf
 
     gguf, revision = local_gguf(source, progress)
     tokenizer = load_tokenizer(source, settings, progress)

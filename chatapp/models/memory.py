@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from chatapp.errors import ChatError
 
 if TYPE_CHECKING:
@@ -75,8 +77,6 @@ def free_bytes(device: str) -> int:
 
 def free_memory() -> int:
     """Bytes of main memory this process may still take; a container's limit counts."""
-    import psutil
-
     free = psutil.virtual_memory().available
     try:
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
@@ -13,11 +13,9 @@ from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.memory import free_bytes
+from chatapp.models.sources import Source, resolve
 from chatapp.settings import EMBEDDED_MODEL, Settings, on_zerogpu
 from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
-
-if TYPE_CHECKING:
-    from chatapp.models.sources import Source
 
 State = Literal["loading", "ready", "failed", "switching"]
 
@@ -31,10 +29,8 @@ LOOK_EVERY = 0.1
 """Seconds between two looks whether somebody is still being answered."""
 
 
-def find_source(settings: Settings) -> "Source":
+def find_source(settings: Settings) -> Source:
     """What the model's name stands for. Raises ChatError with what was tried."""
-    from chatapp.models.sources import resolve
-
     return resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
 
 
@@ -213,13 +209,13 @@ def in_words(error: BaseException) -> str:
     return f"Something unexpected went wrong ({type(error).__name__}). The log of the app has the details; another model may work."
 
 
-def fits_beside(source: "Source", device: str) -> bool:
+def fits_beside(source: Source, device: str) -> bool:
     """Whether a second model surely fits into memory while the first stays. Unknown sizes do not."""
     need = bytes_needed(source)
     return need is not None and need < free_bytes(device)
 
 
-def bytes_needed(source: "Source") -> int | None:
+def bytes_needed(source: Source) -> int | None:
     """A careful guess from the files: safetensors may double (16 → 32 bits), a quantized GGUF grow eightfold. None before a download."""
     if source.gguf:
         return 8 * Path(source.gguf).stat().st_size

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from chatapp.errors import ChatError, closest
 from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
@@ -237,8 +239,6 @@ def _known(values: Mapping[str, Any], known: list[str], where: str) -> None:
 
 
 def _validated(adapter: Any, values: dict[str, Any], where: str) -> Any:
-    from pydantic import ValidationError
-
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
@@ -250,13 +250,9 @@ def _validated(adapter: Any, values: dict[str, Any], where: str) -> Any:
 
 @lru_cache
 def _turn_type() -> Any:
-    from pydantic import TypeAdapter
-
     return TypeAdapter(Turn)
 
 
 @lru_cache
 def _head_type() -> Any:
-    from pydantic import TypeAdapter
-
     return TypeAdapter(Conversation)

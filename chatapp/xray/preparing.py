@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId
+from chatapp.models.loading import Loaded, load, load_tokenizer
 from chatapp.models.remembered import remember
 from chatapp.resident.admission import handed_on
 from chatapp.resident.slot import find_source
@@ -17,8 +18,6 @@ from chatapp.xray.thread import XrayThread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from chatapp.models.loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,8 @@ class InspectedModels:
         return made
 
 
-def read_weights(name: str, engine: object, settings: Settings, told: list[Step]) -> "Loaded":
+def read_weights(name: str, engine: object, settings: Settings, told: list[Step]) -> Loaded:
     """In float32 on the CPU: of the resident's own file, or of any other model by name."""
-    from chatapp.models.loading import load
-
     if engine is None:
         settings = settings.model_copy(update={"model": name, "revision": ""})
     settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
@@ -122,8 +119,6 @@ def read_weights(name: str, engine: object, settings: Settings, told: list[Step]
 
 def read_tokenizer(name: str, settings: Settings) -> "PreTrainedTokenizerBase":
     """Of any model by name, without its weights."""
-    from chatapp.models.loading import load_tokenizer
-
     settings = settings.model_copy(update={"model": name, "revision": ""})
     return load_tokenizer(find_source(settings), settings)
 
