@@ -2,18 +2,24 @@
 
 Transformers needs 10-20 s to read the weights of a 93 MB GGUF, and 1 s to load the folder made here. The tokenizer alone takes
 half a second; llama.cpp needs no more than that. A folder is written under another name and renamed when it is whole.
+
+The files that a folder was made from are noted in it. When the next one is made, those go of which no such file is left as it was and
+that no app uses. Folders that note none (a person's own models, conversions of older versions that nobody used since) stay.
 """
 
 import hashlib
+import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.models.copies import SOURCES, fcntl, locked, sources, write_sources
 from chatapp.models.failures import Reading
 from chatapp.models.gguf import GgufFile, read_gguf
 from chatapp.models.memory import gigabytes
@@ -21,6 +27,8 @@ from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger("chatapp")
 
 FORM = "2"
 """Part of the cache key: raise it when what is written here changes."""
@@ -32,17 +40,24 @@ Transformers 5.23 splits them as GPT-2 does, which gives other ids for '  12' an
 STALE = 3600.0
 """Seconds after which a half-written folder belongs to a process that died."""
 
+NAME = re.compile(r"(.+-[0-9a-f]{12})(-tokenizer)?")
+"""Of a folder that is made here. data_dir/models is also where a person's own models lie."""
+
+_in_use: dict[Path, int] = {}
+"""Folders that this process was given, with the open files that hold their locks until it ends."""
+
 
 def convert_gguf(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     """The folder for Transformers, made on first use. float16 on disk: finer than any quantized type it comes from."""
     home = data_dir / "models" / key(gguf)
-    if (home / "model.safetensors").is_file():
+    if _taken(home, "model.safetensors", gguf):
         return home
     header = read_gguf(gguf)
-    with _new_folder(home, 2 * header.parameters) as folder:
+    with _new_folder(home, gguf, 2 * header.parameters) as folder:
         progress(f"Converting {gguf.name}: tokenizer", 0.0)
         _build_tokenizer(gguf, header).save_pretrained(folder)
         _convert_weights(gguf, folder, progress)
+    _taken(home, "model.safetensors", gguf)
     return home
 
 
@@ -51,12 +66,13 @@ def convert_tokenizer(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     whole = data_dir / "models" / key(gguf)
     home = whole.with_name(f"{whole.name}-tokenizer")
     for folder in (whole, home):
-        if (folder / "tokenizer.json").is_file():
+        if _taken(folder, "tokenizer.json", gguf):
             return folder
     progress(f"Reading the tokenizer of {gguf.name}", None)
     header = read_gguf(gguf)
-    with _new_folder(home, 0) as folder:
+    with _new_folder(home, gguf, 0) as folder:
         _build_tokenizer(gguf, header).save_pretrained(folder)
+    _taken(home, "tokenizer.json", gguf)
     return home
 
 
@@ -144,18 +160,20 @@ class _Told:
 
 
 @contextmanager
-def _new_folder(home: Path, needed: int) -> Iterator[Path]:
+def _new_folder(home: Path, gguf: Path, needed: int) -> Iterator[Path]:
     """A temporary folder that becomes `home` when the block ends well, and vanishes when it does not."""
     folder = home.with_name(f".{home.name}.{os.getpid()}.{time.time_ns()}")
     try:
         folder.mkdir(parents=True)
         _sweep(home)
+        _remove_orphans(home)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise ChatError(
                 f"{home.name} needs {gigabytes(needed)} on disk and {gigabytes(free)} are free in {home.parent}. Free some space."
             )
         yield folder
+        write_sources(folder, [str(gguf.absolute())])
         _settle(folder, home)
     except OSError as error:
         raise ChatError(
@@ -171,6 +189,43 @@ def _settle(folder: Path, home: Path) -> None:
     except OSError:
         if not (home / "tokenizer.json").is_file():  # else another process was first, and its folder is as good
             raise
+
+
+def _taken(home: Path, proof: str, gguf: Path) -> bool:
+    """Is it there with the file `proof`? Then it is kept for this process, and `gguf` is noted as one of its sources."""
+    if not (home / proof).is_file():
+        return False
+    try:
+        if home not in _in_use and (lock := locked(home, shared=True)) is not None:
+            _in_use[home] = lock
+        if (path := str(gguf.absolute())) not in (known := sources(home)):
+            write_sources(home, [*known, path])
+    except OSError as error:  # a disk for reading only: from there nothing is removed either
+        log.info("%s could not be marked as used: %s", home, error)
+    return (home / proof).is_file()  # it may have been removed between
+
+
+def _remove_orphans(home: Path) -> None:
+    """Remove conversions whose files are gone or hold something else now. One that an app uses stays until a later conversion."""
+    for folder in [path.parent for path in home.parent.glob(f"*/{SOURCES}")]:
+        named = NAME.fullmatch(folder.name)
+        if named is None or not (paths := sources(folder)) or any(_is_source(Path(path), named[1]) for path in paths):
+            continue
+        if (lock := locked(folder, shared=False)) is not None or fcntl is None:
+            gone = folder.with_name(f".{folder.name}.{os.getpid()}.{time.time_ns()}")
+            with suppress(OSError):  # Windows, where another app has it open
+                folder.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _is_source(gguf: Path, made: str) -> bool:
+    """Is this file still what the folder `made` was made from? One that cannot be read now may be."""
+    try:
+        return gguf.is_file() and key(gguf) == made
+    except OSError:
+        return True
 
 
 def _sweep(home: Path) -> None:

@@ -8,8 +8,6 @@ Everything in the folder is looked up, made and removed under one lock, so that 
 runs a copy holds that copy's lock, shared; the system frees both locks when a process dies.
 """
 
-import errno
-import json
 import math
 import os
 import shutil
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from chatapp.engines.llamacpp.requantize import plan, requantized
 from chatapp.errors import ChatError
+from chatapp.models.copies import LOCK, fcntl, locked, sources, write_sources
 from chatapp.models.gguf import CONTROL, GgufFile, partial_tokens, parts
 from chatapp.models.hub import no_progress
 from chatapp.models.identity import file_fingerprint
@@ -30,18 +29,12 @@ from chatapp.models.identity import file_fingerprint
 if TYPE_CHECKING:
     from chatapp.tasks import Progress
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there, files that are open cannot be removed
-    fcntl = None
-
 FORM = "1"
 """Part of a copy's name: raise it when something else is marked."""
 
 FICLONE = 0x40049409
 """Linux: let a file share the blocks of another until one of them is written (Btrfs, XFS, bcachefs)."""
 
-LOCK = "lock"
 CHUNK = 2**23
 SPARE = 2**26
 """Bytes: copied at a time; left free on the disk."""
@@ -79,8 +72,8 @@ def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress", better: str
             _clean(home, folder, str(gguf.path.absolute()))
             if not _whole(folder, gguf):
                 _make(folder, gguf, progress)
-            _write_sources(folder, {*_sources(folder), str(gguf.path.absolute())})
-            return GgufCopy(folder / _name(gguf.path, gguf.path), _locked(folder, shared=True), kind)
+            write_sources(folder, {*sources(folder), str(gguf.path.absolute())})
+            return GgufCopy(folder / _name(gguf.path, gguf.path), locked(folder, shared=True), kind)
     except OSError as error:
         raise ChatError(f"{gguf.path.name} could not be copied to {home}: {error}. Choose another folder with --data-dir.") from error
 
@@ -111,7 +104,7 @@ def _remade(gguf: GgufFile, kind: str, scratch: Path) -> Iterator[float]:
     yield from requantized(gguf, target, kind)
     with target.open("r+b") as new:
         _mark(new, gguf)
-    _write_sources(scratch, {str(gguf.path.absolute())})
+    write_sources(scratch, {str(gguf.path.absolute())})
 
 
 @contextmanager
@@ -119,7 +112,7 @@ def _at_work(home: Path, scratch: Path) -> Iterator[bool]:
     """An empty folder that no other app removes, and that is gone afterwards; False where another app is at work in it."""
     with _alone(home, no_progress):
         scratch.mkdir(exist_ok=True)
-        lock = _locked(scratch, shared=False)
+        lock = locked(scratch, shared=False)
         free = lock is not None or fcntl is None
         for left in [path for path in scratch.iterdir() if path.name != LOCK] if free else ():
             left.unlink()
@@ -218,45 +211,19 @@ def _clean(home: Path, wanted: Path, source: str) -> None:
     A copy that another app runs stays until a later start.
     """
     for folder in [path for path in home.iterdir() if path.is_dir() and path != wanted]:
-        left = {path for path in _sources(folder) if path != source and Path(path).exists()}
+        left = {path for path in sources(folder) if path != source and Path(path).exists()}
         if left:
-            _write_sources(folder, left)
-        elif (lock := _locked(folder, shared=False)) is not None or fcntl is None:
+            write_sources(folder, left)
+        elif (lock := locked(folder, shared=False)) is not None or fcntl is None:
             shutil.rmtree(folder, ignore_errors=True)
             if lock is not None:
                 os.close(lock)
 
 
-def _sources(folder: Path) -> list[str]:
-    """Paths of the files that this is the copy of. Folders of killed apps and of older versions of this program have none."""
-    try:
-        return json.loads((folder / "sources.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return []
-
-
-def _write_sources(folder: Path, paths: set[str]) -> None:
-    (folder / "sources.json").write_text(json.dumps(sorted(paths)))
-
-
-def _locked(folder: Path, *, shared: bool) -> int | None:
-    """An open file that holds the lock of a folder, or None where others hold it in the other way. Some network disks have no locks."""
-    if fcntl is None:
-        return None
-    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
-            os.close(file)
-            return None
-    return file
-
-
 @contextmanager
 def _alone(home: Path, progress: "Progress") -> Iterator[None]:
     """One app at a time."""
-    while (lock := _locked(home, shared=False)) is None and fcntl is not None:
+    while (lock := locked(home, shared=False)) is None and fcntl is not None:
         progress("Another app is copying a model in this data folder", None)
         time.sleep(0.2)
     try:
