@@ -15,6 +15,24 @@
     return then.toLocaleDateString("en", { month: "long", year });
   }
 
+  /* Imports may bring no time at all, or one that no calendar has. */
+  const known = (date) => date.getTime() > 0;
+
+  app.date = (seconds) => {
+    const then = new Date(seconds * 1000);
+    return known(then) ? then.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "";
+  };
+
+  /* When, as short as it can be said: the time today, the day before that, the year where it is another one. */
+  app.moment = (seconds, now = new Date()) => {
+    const then = new Date(seconds * 1000);
+    if (!known(then)) return "";
+    const time = then.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    if (then.toDateString() === now.toDateString()) return time;
+    const year = then.getFullYear() === now.getFullYear() ? undefined : "numeric";
+    return `${then.toLocaleDateString("en", { day: "numeric", month: "short", year })}, ${time}`;
+  };
+
   /* [heading, rows] in the order of the rows, Pinned before all; what was searched for is one group. */
   app.grouped = (rows, { query = "", now = new Date() } = {}) => {
     if (query) return rows.length ? [["Found", rows]] : [];

@@ -10,7 +10,6 @@
   const marked = (text, ranges) => app.hits(text, ranges).map(([words, hit]) => (hit ? app.el("mark", {}, words) : words));
 
   const name = (row) => row.title || "Untitled";
-  const when = (row) => new Date(row.updated * 1000).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
   async function remove(row) {
     const open = row.id === app.view.conversation;
@@ -76,7 +75,11 @@
     };
     const attributes = { href: `?c=${encodeURIComponent(row.id)}`, class: "open", "data-id": row.id, "aria-current": here ? "page" : null };
     const title = app.el("span", { class: "title", dir: "auto" }, ...marked(name(row), row.title_ranges));
-    const open = app.el("a", { ...attributes, title: `${name(row)}\n${when(row)}`, on: { click: go, dblclick: rename } }, title);
+    const open = app.el(
+      "a",
+      { ...attributes, title: `${name(row)}\n${app.date(row.updated)}`, on: { click: go, dblclick: rename } },
+      title,
+    );
     if (row.snippet) open.append(app.el("span", { class: "snippet", dir: "auto" }, ...marked(row.snippet, row.snippet_ranges)));
     if (row.running) open.append(app.el("span", { class: "dot", title: "A reply is being written" }));
     return open;

@@ -83,7 +83,8 @@
     const { line } = row;
     const node = app.el("div", { class: "line" });
     if (line.note) node.append(app.el("p", { class: line.reason === "error" ? "note failed" : "note", role: "note" }, line.note));
-    const facts = app.el("span", { class: "facts", title: line.title }, line.facts.join(" · "));
+    const details = [app.date(row.created), line.title];
+    const facts = app.el("span", { class: "facts", title: details.filter(Boolean).join(" · ") }, line.facts.join(" · "));
     node.append(app.el("div", { class: "row" }, line.of > 1 ? versions(line) : null, tools(row, last), facts));
     return node;
   }
@@ -99,7 +100,7 @@
       ),
       tool("Edit", "edit", edit),
     );
-    return app.el("div", { class: "line" }, made);
+    return app.el("div", { class: "line" }, made, app.el("time", { title: app.date(row.created) }, app.moment(row.created)));
   }
 
   function caretAtEnd(box) {

@@ -137,9 +137,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Row:
-    """One exchange. `user` is text as typed; `blocks` is the reply's HTML, block by block; `text` its words as the model wrote them."""
+    """One exchange. `user` is text as typed; `blocks` is the reply's HTML, block by block; `text` its words as the model wrote them.
+
+    `created` is when it was asked, in Unix seconds.
+    """
 
     id: str
+    created: float
     history: list[Said]
     user: str
     text: str

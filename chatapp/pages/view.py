@@ -28,6 +28,7 @@ def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
     return [
         Row(
             turn.id,
+            turn.created,
             [Said(m.role, m.content, blocks(m.content) if m.role == "assistant" else []) for m in spoken(turn.history)],
             turn.user,
             turn.reply,

@@ -120,3 +120,19 @@ def test_on_a_phone_a_chat_is_pinned_renamed_and_deleted_from_the_list(browser: 
     page.keyboard.press("Escape")
     expect(page.locator("#right")).not_to_be_visible()
     page.context.close()
+
+
+def test_messages_and_rows_say_when(page: Page) -> None:
+    send(page, "hello")
+    settled(page)
+    said = page.evaluate("chatapp.moment(chatapp.view.rows[chatapp.view.leaf].created)")
+    time = page.locator("#bot .user-row time")
+    expect(time).to_have_text(said)
+    page.locator("#bot .bot-row").hover()
+    page.locator("#message").focus()
+    expect(time).to_have_css("opacity", "0")
+    page.locator("#bot .user-row").hover()
+    expect(time).to_have_css("opacity", "1")
+    date = page.evaluate("chatapp.date(chatapp.view.rows[chatapp.view.leaf].created)")
+    assert date in page.locator("#bot .facts").get_attribute("title")
+    assert date in page.locator("#conversations .open").get_attribute("title")

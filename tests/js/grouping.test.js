@@ -52,3 +52,11 @@ test("hits are cut by letters, not by UTF-16 halves, and no word is lost", () =>
   assert.deepEqual(cut("none"), [["none", false]]);
   assert.deepEqual(cut(""), []);
 });
+
+test("a moment is said as shortly as it can be", () => {
+  const said = (...date) => app.moment(at(...date), now);
+  assert.equal(said(2026, 2, 10, 0, 5), "00:05");
+  assert.equal(said(2026, 2, 9, 23, 59), "Mar 9, 23:59");
+  assert.equal(said(2025, 11, 31, 8, 0), "Dec 31, 2025, 08:00");
+  for (const unknown of [0, -5, 1e300, undefined]) assert.deepEqual([app.moment(unknown, now), app.date(unknown)], ["", ""]);
+});
