@@ -39,7 +39,7 @@ def main(settings: Settings) -> None:
     resident.start()
     chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.queue.busy))
-    demo = build(chat, resident, settings)
+    demo = build(chat)
     _, url, public_url = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,
@@ -47,7 +47,7 @@ def main(settings: Settings) -> None:
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
         app_kwargs={**app_options(chat, resident, settings), "lifespan": loop.lifespan},
-        **launch_options(settings),
+        **launch_options(),
     )
     announce(public_url or url, settings, store, resident)
     signals.until_stopped()

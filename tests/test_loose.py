@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -20,7 +19,6 @@ from chatapp.resident.slot import Resident
 from chatapp.sampling import Sampling
 from chatapp.server import door
 from chatapp.server.openai.request import NEUTRAL, READ, read
-from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
 from chatapp.turn import Message, Turn
 from tests.chats import ME, Residence, ended
@@ -109,11 +107,10 @@ def test_a_seed_that_is_no_number_is_refused_in_one_line(seed: str) -> None:
     assert len(str(caught.value)) < 150
 
 
-async def test_an_event_with_too_few_values_is_refused_in_words(scripted, tmp_path: Path) -> None:
+async def test_an_event_with_too_few_values_is_refused_in_words(scripted) -> None:
     store = Store("sqlite://")
-    resident = Resident.of(scripted)
-    chat = Chat(resident, store)
-    page = blocks.build(chat, resident, Settings(data_dir=tmp_path))
+    chat = Chat(Resident.of(scripted), store)
+    page = blocks.build(chat)
     reply = next(fn for fn in page.fns.values() if fn.api_name == "chat")
     needed = len(api_endpoint.SIGNATURE.parameters) - 1  # all but the request
     with pytest.raises(gr.Error, match=f"The page sent 1 values where {needed} are needed"):
@@ -122,10 +119,10 @@ async def test_an_event_with_too_few_values_is_refused_in_words(scripted, tmp_pa
     store.close()
 
 
-async def test_an_event_of_the_browser_alone_is_refused_in_words(scripted, tmp_path: Path) -> None:
-    store, resident = Store("sqlite://"), Resident.of(scripted)
-    chat = Chat(resident, store)
-    page = blocks.build(chat, resident, Settings(data_dir=tmp_path))
+async def test_an_event_of_the_browser_alone_is_refused_in_words(scripted) -> None:
+    store = Store("sqlite://")
+    chat = Chat(Resident.of(scripted), store)
+    page = blocks.build(chat)
     alone = next(fn for fn in page.fns.values() if fn.fn is None)
     with pytest.raises(gr.Error, match="The server has no part in this event"):
         await page.process_api(alone, ["", ""])
@@ -145,11 +142,11 @@ async def test_an_id_that_is_no_text_is_not_found(scripted, store_url: str) -> N
     store.close()
 
 
-async def test_the_panel_has_no_door_of_its_own(scripted, tmp_path: Path) -> None:
+async def test_the_panel_has_no_door_of_its_own(scripted) -> None:
     """/chat takes what is wrong in words; a component's own event would not."""
-    store, resident = Store("sqlite://"), Resident.of(scripted)
-    chat = Chat(resident, store)
-    config = blocks.build(chat, resident, Settings(data_dir=tmp_path)).get_config_file()
+    store = Store("sqlite://")
+    chat = Chat(Resident.of(scripted), store)
+    config = blocks.build(chat).get_config_file()
     doors = [event["targets"][0][1] if event["targets"] else event["api_name"] for event in config["dependencies"] if event["backend_fn"]]
     assert doors == ["chat"]
     await chat.shutdown()

@@ -30,7 +30,7 @@ async def first_reply():
 
 resident = Resident(Settings(data_dir=sys.argv[1]))
 chat = Chat(resident, Store("sqlite://"))
-build(chat, resident, resident.settings)
+build(chat)
 resident.start()
 turn = asyncio.run(first_reply())
 resident.close()

@@ -184,9 +184,9 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
         alone = Settings(data_dir=Path(data), port=free_port())
         store = Store.open(alone)
         chat = Chat(resident, store)
-        page = build(chat, resident, alone)
+        page = build(chat)
         given = app_options(chat, resident, alone)
-        page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options(alone))
+        page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options())
         yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"
         page.close(verbose=False)
         store.close()

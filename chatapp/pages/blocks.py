@@ -8,8 +8,6 @@ from chatapp.chat.service import Chat
 from chatapp.pages import api_endpoint, assets, chat_page, theme, xray_page
 from chatapp.pages.assets import NAME
 from chatapp.pages.site import PAGES
-from chatapp.resident.slot import Resident
-from chatapp.settings import Settings
 
 LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
 """Seconds between two looks of Gradio's queue, which only /chat goes through. By default it looks a thousand times a second, each time
@@ -28,7 +26,7 @@ class Page(gr.Blocks):
             raise gr.Error(f"The page sent {given} values where {needed} are needed. Reload the page.", print_exception=False)
 
 
-def build(chat: Chat, resident: Resident, settings: Settings) -> gr.Blocks:
+def build(chat: Chat) -> gr.Blocks:
     """Gradio's pages: the chat and X-ray. Nothing here waits for the model."""
     with Page(title=NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
         chat_page.place(demo, PAGES)
@@ -45,7 +43,7 @@ def calm_queue(demo: gr.Blocks) -> None:
     demo._queue.progress_update_sleep_when_free = LOOK_FOR_PROGRESS
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
+def launch_options() -> dict[str, Any]:
     """Look, script and switches for launch(): nothing fetched, nothing reported, no server-side rendering."""
     return {
         "theme": theme.theme(),

@@ -72,13 +72,13 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
     store = Store.open(settings)
     resident = Resident.of(engine)
     chat = Chat(resident, store)
-    demo = build(chat, resident, settings)
+    demo = build(chat)
     demo.launch(
         server_port=settings.port,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
         app_kwargs=app_options(chat, resident, settings),
-        **launch_options(settings),
+        **launch_options(),
     )
     yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, resident.tasks)
     demo.close()

@@ -135,7 +135,7 @@ class BatchedEngine:
             if self._accepted(batch, name, prompt_ids, sampling):
                 return batch
             _forget(batch, name)
-        raise self._failure(batch, "twice in a row")
+        raise self._failure("twice in a row")
 
     def _accepted(self, batch: Batch, name: str, prompt_ids: Sequence[int], sampling: Sampling) -> bool:
         accepted = batch.manager.add_request(
@@ -157,13 +157,13 @@ class BatchedEngine:
             except TimeoutError:
                 if not batch.manager.is_running() and arrived.empty():
                     error = batch.manager.background_thread_status.fatal_error
-                    raise self._failure(batch, str(error or "its thread ended")) from None
+                    raise self._failure(str(error or "its thread ended")) from None
                 continue
             if output.status == RequestStatus.FAILED:
-                raise self._failure(batch, output.error or "unknown reason")
+                raise self._failure(output.error or "unknown reason")
             return output
 
-    def _failure(self, batch: Batch, reason: str) -> ChatError:
+    def _failure(self, reason: str) -> ChatError:
         if self._closed:
             return ChatError("The model was unloaded while it was writing.", status=503)
         if "out of memory" in reason.lower():
