@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 
 State = Literal["running", "done", "failed", "cancelled"]
 
@@ -45,7 +46,7 @@ class Task:
     again     begins the same work anew; None where that is not possible
     """
 
-    owner: str
+    owner: Owner
     kind: str
     title: str
     again: Callable[[], None] | None = None
@@ -76,7 +77,7 @@ class Tasks:
         self._tasks: list[Task] = []
         self._lock = threading.Lock()
 
-    def begin(self, owner: str, kind: str, title: str, *, again: Callable[[], None] | None = None) -> Task:
+    def begin(self, owner: Owner, kind: str, title: str, *, again: Callable[[], None] | None = None) -> Task:
         """A new task, which runs. The oldest ended ones of its owner are forgotten."""
         task = Task(owner, kind, title, again)
         with self._lock:
@@ -85,18 +86,18 @@ class Tasks:
             self._tasks = [old for old in self._tasks if old not in forgotten] + [task]
         return task
 
-    def of(self, owner: str) -> list[Task]:
+    def of(self, owner: Owner) -> list[Task]:
         """What this owner may see, the latest first."""
         return [task for task in reversed(self._tasks) if task.owner in (owner, EVERYBODY)]
 
-    def cancel(self, owner: str, id: str, *, local: bool) -> None:
+    def cancel(self, owner: Owner, id: str, *, local: bool) -> None:
         """Ask a running task to end. `local`: a person at this machine asks, who may end everybody's too."""
         task = self._found(owner, id, local)
         if task.state != "running":
             raise ChatError(f"“{task.title}” has ended already.", status=409)
         task.cancelling = True
 
-    def retry(self, owner: str, id: str, *, local: bool) -> None:
+    def retry(self, owner: Owner, id: str, *, local: bool) -> None:
         """Begin an ended task anew, in its place."""
         task = self._found(owner, id, local)
         if task.state not in ("failed", "cancelled") or task.again is None:
@@ -104,14 +105,14 @@ class Tasks:
         task.again()
         self._forget(task)
 
-    def dismiss(self, owner: str, id: str, *, local: bool) -> None:
+    def dismiss(self, owner: Owner, id: str, *, local: bool) -> None:
         """Take an ended task off the list."""
         task = self._found(owner, id, local)
         if task.state == "running":
             raise ChatError(f"“{task.title}” is running. Cancel it first.", status=409)
         self._forget(task)
 
-    def _found(self, owner: str, id: str, local: bool) -> Task:
+    def _found(self, owner: Owner, id: str, local: bool) -> Task:
         """A task that this owner may change. Raises ChatError for another's as for one that there is not."""
         found = next((task for task in self.of(owner) if task.id == id), None)
         if found is None:
@@ -125,6 +126,6 @@ class Tasks:
             self._tasks = [other for other in self._tasks if other is not task]
 
 
-def may_change(task: Task, owner: str, local: bool) -> bool:
+def may_change(task: Task, owner: Owner, local: bool) -> bool:
     """Its owner; everybody's, the person at this machine."""
     return local or (task.owner == owner and task.owner != EVERYBODY)

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from chatapp.identity import Owner
 from chatapp.sampling import Sampling
 
 Role = Literal["system", "user", "assistant"]
@@ -115,7 +116,7 @@ class Turn:
     `history` holds earlier messages that came with an API request or an import instead of from parent turns.
     """
 
-    owner: str
+    owner: Owner
     conversation_id: str
     user: str
     id: str = field(default_factory=new_id)

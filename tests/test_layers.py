@@ -12,6 +12,7 @@ FLOORS = {
     "signals": 0,
     "versions": 0,
     "strict_json": 0,
+    "identity": 1,
     "tasks": 1,
     "markdown": 1,
     "sampling": 1,

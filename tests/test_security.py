@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.requests import Request
 
+from chatapp.identity import COOKIE, TOKEN, new_cookie
 from chatapp.pages import api_endpoint
 from chatapp.pages.routes import middleware
 from chatapp.server import security
@@ -55,7 +55,7 @@ def test_a_space_may_be_framed_by_the_hub_only(site: Site, monkeypatch: pytest.M
     monkeypatch.setenv("SPACE_ID", "me/chat")
     policy = security.content_security_policy(security.on_space())
     assert policy.endswith("frame-ancestors 'self' https://huggingface.co https://*.hf.space")
-    assert security.new_cookie(secure=False, space=True).endswith("HttpOnly; SameSite=None; Secure; Partitioned")
+    assert new_cookie(secure=False, space=True).endswith("HttpOnly; SameSite=None; Secure; Partitioned")
 
 
 @pytest.mark.parametrize(
@@ -165,66 +165,11 @@ def test_the_first_page_gives_a_secret_cookie_and_later_ones_keep_it(site: Site)
     first = get(site).headers["set-cookie"]
     token = first.split(";")[0].partition("=")[2]
     assert "HttpOnly" in first and "SameSite=Lax" in first and "Max-Age=31536000" in first and "Secure" not in first
-    assert security.TOKEN.fullmatch(token) and get(site).headers["set-cookie"] != first
-    assert "set-cookie" not in get(site, cookie=f"other=1; {security.COOKIE}={token}").headers
-    assert "set-cookie" in get(site, cookie=f"{security.COOKIE}=guessable").headers
+    assert TOKEN.fullmatch(token) and get(site).headers["set-cookie"] != first
+    assert "set-cookie" not in get(site, cookie=f"other=1; {COOKIE}={token}").headers
+    assert "set-cookie" in get(site, cookie=f"{COOKIE}=guessable").headers
     assert "set-cookie" not in get(site, "/gradio_api/info").headers
     assert "Secure" in get(site, x_forwarded_proto="https").headers["set-cookie"]
-
-
-def request_with(cookie: str = "", **extra: object) -> Request:
-    request = Request({"type": "http", "headers": [(b"cookie", cookie.encode())] if cookie else []})
-    for name, value in extra.items():
-        setattr(request, name, value)
-    return request
-
-
-def test_owners_differ_by_login_then_cookie_then_session_and_hold_no_secret() -> None:
-    token = security.new_cookie(secure=False, space=False).split(";")[0]
-    visitor = security.owner_of(request_with(token, session_hash="s1"))
-    assert visitor == security.owner_of(request_with(f"a=b; {token}", session_hash="s2"))
-    assert visitor.startswith("visitor:") and token.partition("=")[2] not in visitor
-    assert security.owner_of(request_with(token, username="ann")) == "user:ann"
-    session = security.owner_of(request_with(session_hash="s1"))
-    assert session.startswith("session:") and len(session) == len("session:") + 64
-    assert session == security.owner_of(request_with(session_hash="s1")) != security.owner_of(request_with(session_hash="s2"))
-    assert security.owner_of(request_with()) != security.owner_of(request_with())
-
-
-def test_a_logins_key_in_the_browser_is_its_own_and_others_have_none() -> None:
-    ann, bob = security.login_key("user:ann"), security.login_key("user:bob")
-    assert len({ann, bob, ""}) == 3 and "ann" not in ann
-    assert security.login_key("visitor:abc") == security.login_key("session:abc") == ""
-
-
-@pytest.mark.parametrize(
-    ("host", "owner", "address"),
-    [
-        ("1.2.3.4", "visitor:a", "1.2.3.4"),
-        ("1.2.3.4", "session:a", "1.2.3.4"),
-        ("::ffff:1.2.3.4", "visitor:a", "1.2.3.4"),
-        ("2001:db8::1", "visitor:a", "2001:db8::/64"),
-        ("2001:db8::ffff:2", "visitor:b", "2001:db8::/64"),
-        ("1.2.3.4", "user:ann", ""),
-        ("127.0.0.1", "visitor:a", ""),
-        ("127.0.0.1", "session:a", "127.0.0.1"),
-        ("", "visitor:a", ""),
-    ],
-)
-def test_an_address_stands_for_strangers_only(host: str, owner: str, address: str) -> None:
-    request = Request({"type": "http", "headers": [], "client": (host, 5) if host else None})
-    assert security.address_of(request, owner) == address
-
-
-def test_all_visitors_of_a_space_come_from_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPACE_ID", "ann/chat")
-    request = Request({"type": "http", "headers": [], "client": ("10.16.1.1", 5)})
-    assert (security.address_of(request, "visitor:a"), security.address_of(request, "session:a")) == ("", "10.16.1.1")
-
-
-@pytest.mark.parametrize("cookie", [f"{security.COOKIE}=short", f"{security.COOKIE}=", "=;;=", f"{security.COOKIE}={'x' * 23}", "\x00"])
-def test_a_cookie_we_did_not_make_names_nobody(cookie: str) -> None:
-    assert security.visitor_token(cookie) is None
 
 
 def test_tries_wait_longer_and_longer_and_are_forgotten() -> None:

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from gradio_client import Client
 
+from chatapp.identity import new_cookie
 from chatapp.pages import api_endpoint, reader
-from chatapp.server.security import new_cookie
 from tests.calls import call_data
 from tests.conftest import Scripted
 from tests.serving import Site, serve, until

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatapp.identity import COOKIE, Owner, owner_of
 from chatapp.sampling import Sampling
-from chatapp.server import security
 from chatapp.server.body import MAX_ACTION
-from chatapp.server.door import Asker
 from chatapp.store import Conversation
 from chatapp.tasks import Step
 from chatapp.turn import Turn
@@ -45,8 +44,8 @@ def visitor(site: Site) -> Iterator[httpx2.Client]:
         yield client
 
 
-def owner(client: httpx2.Client) -> str:
-    return security.owner_of(Asker({"cookie": f"{security.COOKIE}={client.cookies[security.COOKIE]}"}, None, None))
+def owner(client: httpx2.Client) -> Owner:
+    return owner_of(cookie=f"{COOKIE}={client.cookies[COOKIE]}")
 
 
 def told(site: Site, whose: str) -> Turn:
@@ -144,8 +143,8 @@ def test_who_comes_through_a_proxy_that_asks_for_this_machine_is_a_stranger(
 def test_so_does_who_speaks_http_1_0_as_nginx_does(site: Site) -> None:
     with visitor(site) as me:
         question = json.dumps({"model": "/etc", "turn": told(site, owner(me)).id})
-        token = me.cookies[security.COOKIE]
-    head = f"POST /ui/xray-load HTTP/1.0\r\nHost: 127.0.0.1\r\nCookie: {security.COOKIE}={token}\r\nContent-Length: {len(question)}\r\n\r\n"
+        token = me.cookies[COOKIE]
+    head = f"POST /ui/xray-load HTTP/1.0\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={token}\r\nContent-Length: {len(question)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", site.settings.port), timeout=20) as proxy:
         proxy.sendall((head + question).encode())
         answer = b"".join(iter(lambda: proxy.recv(65536), b""))

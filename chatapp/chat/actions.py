@@ -6,25 +6,26 @@ from contextlib import suppress
 from chatapp.chat.build import ReplyPrefix, branched, clean, continued
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.store.removal import put_back
 from chatapp.turn import Turn
 
 
-async def regenerate(chat: Chat, owner: str, turn_id: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
+async def regenerate(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
     """Another reply to the same question, beside the first."""
     store, old = await chat.find(owner, turn_id)
     return await _beside(chat, old, store, sampling=sampling, system=system)
 
 
-async def edit(chat: Chat, owner: str, turn_id: str, text: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
+async def edit(chat: Chat, owner: Owner, turn_id: str, text: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
     """Another question in the place of this one; the old one and what followed stay beside it."""
     store, old = await chat.find(owner, turn_id)
     return await _beside(chat, old, store, user=clean(text), sampling=sampling, system=system)
 
 
-async def resume(chat: Chat, owner: str, turn_id: str, *, sampling: Sampling | None = None) -> Turn:
+async def resume(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling | None = None) -> Turn:
     """Continue a cut reply from its very ids (from its text, where another model is loaded now)."""
     store, old = await chat.find(owner, turn_id)
     if not old.can_continue:
@@ -34,14 +35,14 @@ async def resume(chat: Chat, owner: str, turn_id: str, *, sampling: Sampling | N
     return await _beside(chat, old, store, sampling=sampling, beginning=continued(old, engine), continues=old.id)
 
 
-async def branch(chat: Chat, owner: str, turn_id: str, position: int, token_id: int, *, sampling: Sampling | None = None) -> Turn:
+async def branch(chat: Chat, owner: Owner, turn_id: str, position: int, token_id: int, *, sampling: Sampling | None = None) -> Turn:
     """The reply's first `position` tokens, then `token_id` instead of what stood there; the model goes on."""
     store, old = await chat.find(owner, turn_id)
     beginning = branched(old, position, token_id, chat.resident.engine)
     return await _beside(chat, old, store, sampling=sampling, beginning=beginning)
 
 
-async def remove(chat: Chat, owner: str, turn_id: str, *, keep_children: bool) -> None:
+async def remove(chat: Chat, owner: Owner, turn_id: str, *, keep_children: bool) -> None:
     """Erase one turn; what follows it moves up to its parent, or is stopped and erased too. `restore` undoes it. Raises NotFound."""
     store, running = await chat.stores.look(lambda store: store.running.below(owner, turn_id))
     for id in running:
@@ -52,7 +53,7 @@ async def remove(chat: Chat, owner: str, turn_id: str, *, keep_children: bool) -
     chat.removals.keep(owner, store, gone)
 
 
-async def restore(chat: Chat, owner: str, turn_id: str) -> Turn:
+async def restore(chat: Chat, owner: Owner, turn_id: str) -> Turn:
     """Put back what `remove` took out a moment ago. Raises ChatError where that cannot be."""
     store, gone = chat.removals.find(owner, turn_id)
     await asyncio.to_thread(put_back, store.database, owner, gone)

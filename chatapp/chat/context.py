@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from chatapp.chat.build import messages_of
+from chatapp.identity import Owner
 from chatapp.prompt.template import Budget
 from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.turn import Turn
@@ -26,7 +27,7 @@ class Meter:
         self._seen: dict[tuple[str, str], tuple[float, list[Turn]]] = {}
 
     async def budget(
-        self, owner: str, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
+        self, owner: Owner, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
     ) -> Budget:
         """What sending `text` would use, reserve and drop of the context. Raises ChatError while there is no engine, NotFound."""
         engine = self.resident.engine
@@ -34,11 +35,11 @@ class Meter:
         messages = messages_of(path, system=system, user=text)
         return await asyncio.to_thread(engine.budget, messages, max_tokens=sampling.max_tokens)
 
-    def forget(self, owner: str) -> None:
+    def forget(self, owner: Owner) -> None:
         """Hold nothing of what this owner said."""
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] != owner}
 
-    async def _turns(self, owner: str, conversation_id: str) -> list[Turn]:
+    async def _turns(self, owner: Owner, conversation_id: str) -> list[Turn]:
         self._seen = {key: seen for key, seen in self._seen.items() if time.monotonic() - seen[0] <= FRESH}
         if (owner, conversation_id) not in self._seen:
             path = await self._path(owner, conversation_id)

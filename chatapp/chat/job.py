@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 from chatapp.resident.admission import Ticket
 from chatapp.turn import Event, Finish, FinishReason, Prefilled, Timings, Token, Turn
 
@@ -195,12 +196,12 @@ class Jobs:
     def get(self, turn_id: str) -> Job | None:
         return self._live.get(turn_id) or self._unsaved.get(turn_id)
 
-    def of(self, owner: str, turn_id: str) -> Job | None:
+    def of(self, owner: Owner, turn_id: str) -> Job | None:
         """The owner's job for a turn."""
         job = self.get(turn_id)
         return job if job and job.turn.owner == owner else None
 
-    def running(self, owner: str, conversation_id: str | None = None) -> list[Job]:
+    def running(self, owner: Owner, conversation_id: str | None = None) -> list[Job]:
         """The owner's jobs, of one conversation or of all, in the order they were begun."""
         own = [job for job in self._live.values() if job.turn.owner == owner and job.turn.running]
         return [job for job in own if conversation_id in (None, job.turn.conversation_id)]

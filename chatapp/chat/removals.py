@@ -3,6 +3,7 @@
 import asyncio
 
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.store import Store
 from chatapp.store.removal import Removed
 
@@ -18,14 +19,14 @@ class Removals:
         self.minutes = minutes
         self._kept: dict[str, dict[str, tuple[Store, Removed]]] = {}
 
-    def keep(self, owner: str, store: Store, gone: Removed) -> None:
+    def keep(self, owner: Owner, store: Store, gone: Removed) -> None:
         mine = self._kept.setdefault(owner, {})
         mine[gone.top.id] = store, gone
         if len(mine) > MOST:
             del mine[next(iter(mine))]
         asyncio.get_running_loop().call_later(60 * self.minutes, self._drop, owner, gone.top.id)
 
-    def find(self, owner: str, turn_id: str) -> tuple[Store, Removed]:
+    def find(self, owner: Owner, turn_id: str) -> tuple[Store, Removed]:
         """Raises ChatError where it is not known any more."""
         try:
             return self._kept[owner][turn_id]
@@ -33,11 +34,11 @@ class Removals:
             words = f"This can no longer be undone: it can be for {self.minutes:g} minutes, and until the server ends."
             raise ChatError(words, status=410) from None
 
-    def forget(self, owner: str) -> None:
+    def forget(self, owner: Owner) -> None:
         """Everything of this person."""
         self._kept.pop(owner, None)
 
-    def _drop(self, owner: str, turn_id: str) -> None:
+    def _drop(self, owner: Owner, turn_id: str) -> None:
         mine = self._kept.get(owner, {})
         mine.pop(turn_id, None)
         if not mine:

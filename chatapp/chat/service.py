@@ -12,6 +12,7 @@ from chatapp.chat.job import Job
 from chatapp.chat.removals import Removals
 from chatapp.chat.replies import CURRENT_LEAF, Replies
 from chatapp.chat.stores import Stores
+from chatapp.identity import Owner
 from chatapp.resident.admission import Limits
 from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.store import Outline, Store
@@ -42,7 +43,7 @@ class Chat:
 
     async def send(
         self,
-        owner: str,
+        owner: Owner,
         text: str,
         *,
         conversation_id: str | None = None,
@@ -63,7 +64,7 @@ class Chat:
         )
         return await self.replies.start(turn, await self.stores.open(keep), known=known)
 
-    async def follow(self, owner: str, turn_id: str) -> AsyncIterator[Turn]:
+    async def follow(self, owner: Owner, turn_id: str) -> AsyncIterator[Turn]:
         """The live turn, now and after each change, as fast as the reader reads; ends after the final state. Closing it ends nothing.
 
         A turn that has ended comes once; one that another process writes comes from the store, a little later than there.
@@ -72,7 +73,7 @@ class Chat:
         async for turn in job.follow() if job else watching.follow(self.stores, owner, turn_id):
             yield turn
 
-    async def stop(self, owner: str, turn_id: str) -> None:
+    async def stop(self, owner: Owner, turn_id: str) -> None:
         """End a reply at once and keep what was shown, or take a waiting message back. Returns when that is saved.
 
         A message taken back stays in the tree, its text restorable; no later prompt contains it.
@@ -84,7 +85,7 @@ class Chat:
         self.replies.stop(job)
         await job.saved.wait()
 
-    async def stop_all(self, owner: str, conversation_id: str | None = None) -> None:
+    async def stop_all(self, owner: Owner, conversation_id: str | None = None) -> None:
         """Stop every reply of one conversation, or of everything that is the owner's: call it before deleting."""
         jobs = self.jobs.running(owner, conversation_id)
         for job in reversed(jobs):  # the waiting ones first, so that none of them begins
@@ -93,7 +94,7 @@ class Chat:
             await job.saved.wait()
         await asyncio.to_thread(self.store.running.stop_all, owner, conversation_id)  # those that other processes write
 
-    def running(self, owner: str, conversation_id: str) -> list[Turn]:
+    def running(self, owner: Owner, conversation_id: str) -> list[Turn]:
         """Live turns of a conversation, running or waiting, in the order they will run."""
         return [job.turn for job in self.jobs.running(owner, conversation_id)]
 
@@ -102,23 +103,23 @@ class Chat:
         job = self.jobs.get(turn_id)
         return job.unsaved if job else ""
 
-    async def find(self, owner: str, turn_id: str) -> tuple[Store, Turn]:
+    async def find(self, owner: Owner, turn_id: str) -> tuple[Store, Turn]:
         """One turn, live where it runs, and where it is kept. NotFound when it is not the owner's."""
         job = self.jobs.get(turn_id)  # before reading, as in outline()
         store, turn = await self.stores.look(lambda store: store.turn(owner, turn_id))
         return store, job.over(turn) if job else turn
 
-    async def turn(self, owner: str, turn_id: str) -> Turn:
+    async def turn(self, owner: Owner, turn_id: str) -> Turn:
         """One turn, live where it runs."""
         return (await self.find(owner, turn_id))[1]
 
-    async def outline(self, owner: str, conversation_id: str, leaf: str | None = None) -> tuple[Store, Outline]:
+    async def outline(self, owner: Owner, conversation_id: str, leaf: str | None = None) -> tuple[Store, Outline]:
         """root → leaf as in the store, without prompts, with the live turns of running replies and of those that could not be saved."""
         live = self.jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
         store, found = await self.stores.look(lambda store: store.outline(owner, conversation_id, leaf))
         return store, replace(found, turns=[live[turn.id].over(turn) if turn.id in live else turn for turn in found.turns])
 
-    async def path(self, owner: str, conversation_id: str, leaf: str | None = None) -> list[Turn]:
+    async def path(self, owner: Owner, conversation_id: str, leaf: str | None = None) -> list[Turn]:
         """The turns of outline()."""
         return (await self.outline(owner, conversation_id, leaf))[1].turns
 
@@ -127,7 +128,7 @@ class Chat:
         await self.replies.shutdown()
         self.stores.close()
 
-    async def _job(self, owner: str, turn_id: str) -> Job | None:
+    async def _job(self, owner: Owner, turn_id: str) -> Job | None:
         """None for a turn that has ended. One that was written down this moment gets its job a moment later."""
         turn = await self.turn(owner, turn_id) if self.jobs.of(owner, turn_id) is None else None
         if turn and turn.running:

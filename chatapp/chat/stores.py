@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 from chatapp.store import Store, erase
 from chatapp.store.temporary import BYTES, CHATS, HOURS, TemporaryStore
 
@@ -43,7 +44,7 @@ class Stores:
         return self.kept, await asyncio.to_thread(read, self.kept)
 
     @asynccontextmanager
-    async def explained(self, owner: str, temporary_id: str | None) -> AsyncIterator[None]:
+    async def explained(self, owner: Owner, temporary_id: str | None) -> AsyncIterator[None]:
         """What is not found because it was in a temporary chat that has gone says so; `temporary_id` is None for other chats."""
         try:
             yield
@@ -52,10 +53,10 @@ class Stores:
                 raise
             raise ChatError(GONE, status=404) from error
 
-    async def _holds(self, owner: str, conversation_id: str) -> bool:
+    async def _holds(self, owner: Owner, conversation_id: str) -> bool:
         return self.temporary is not None and bool(await asyncio.to_thread(self.temporary.conversations.sizes, owner, [conversation_id]))
 
-    async def forget(self, owner: str, conversation_id: str) -> None:
+    async def forget(self, owner: Owner, conversation_id: str) -> None:
         """Erase a temporary chat that nobody will ask for again."""
         if self.temporary is not None:
             await asyncio.to_thread(self.temporary.forget, owner, conversation_id)
@@ -66,7 +67,7 @@ class Stores:
             await asyncio.to_thread(self.temporary.prune, now)
         await asyncio.to_thread(erase.overdue, self.kept.database, now, shrink=False)
 
-    async def erase(self, owner: str) -> None:
+    async def erase(self, owner: Owner) -> None:
         """Everything of this owner, for good; what was temporary first: it goes also where the database cannot be written."""
         for store in filter(None, (self.temporary, self.kept)):
             await asyncio.to_thread(erase.everything, store.database, owner)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from chatapp.chat.stores import Stores
 from chatapp.errors import NotFound
+from chatapp.identity import Owner
 from chatapp.turn import Turn
 
 LOOK_EVERY = 0.5
@@ -16,7 +17,7 @@ PATIENCE = 2.0
 """Seconds that a stopped reply may take to save its last words: twice as long as a busy process needs to find that it is stopped."""
 
 
-async def follow(stores: Stores, owner: str, turn_id: str) -> AsyncIterator[Turn]:
+async def follow(stores: Stores, owner: Owner, turn_id: str) -> AsyncIterator[Turn]:
     """The turn as stored, now and when a look finds it changed; ends after its final state, or when it was deleted meanwhile.
 
     Raises NotFound when it is not the owner's.
@@ -32,7 +33,7 @@ async def follow(stores: Stores, owner: str, turn_id: str) -> AsyncIterator[Turn
                 yield turn
 
 
-async def stop(stores: Stores, owner: str, turn_id: str) -> None:
+async def stop(stores: Stores, owner: Owner, turn_id: str) -> None:
     """End it. Returns when the process that writes it has saved its last words, which no longer come after PATIENCE."""
     store, mark = await stores.look(lambda store: store.running.look(owner, turn_id))
     if mark.reason:

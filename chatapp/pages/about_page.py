@@ -4,6 +4,7 @@ import platform
 from dataclasses import asdict
 
 from chatapp import __version__
+from chatapp.identity import Owner
 from chatapp.pages.assets import NAME
 from chatapp.pages.shell import Page
 from chatapp.pages.shell_protocol import About, AboutAsk
@@ -30,7 +31,7 @@ PAGE = Page("About", "about", "info", BODY, styles=("about.css",), scripts=("abo
 def add(door: Door, resident: Resident, settings: Settings) -> None:
     """Hang the page on the door."""
 
-    async def about(owner: str, asked: Asked) -> Asked:
+    async def about(owner: Owner, asked: Asked) -> Asked:
         AboutAsk.read(asked)
         libraries = sorted(installed(requirement.name for requirement in read(RUNTIME)).items())
         model = resident.info.model if resident.state == "ready" else ""

@@ -9,6 +9,7 @@ from chatapp.chat import actions
 from chatapp.chat.replies import CURRENT_LEAF
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.pages.protocol import ChatAction, Done, Manage, Measure
 from chatapp.sampling import Sampling
 from chatapp.server.door import Asked, Door
@@ -33,7 +34,7 @@ class ChatActions:
             "restore": self.restore,
         }
 
-    async def do(self, owner: str, asked: Asked) -> Asked:
+    async def do(self, owner: Owner, asked: Asked) -> Asked:
         """Run the asked action."""
         ask = ChatAction.read(asked)
         if ask.do not in self.doing:
@@ -42,7 +43,7 @@ class ChatActions:
             turn = await self.doing[ask.do](owner, ask)
         return asdict(Done(turn.conversation_id, turn.id) if turn else Done(ask.conversation))
 
-    async def send(self, owner: str, ask: ChatAction) -> Turn:
+    async def send(self, owner: Owner, ask: ChatAction) -> Turn:
         return await self.chat.send(
             owner,
             ask.text,
@@ -53,32 +54,32 @@ class ChatActions:
             keep=not ask.temporary,
         )
 
-    async def regenerate(self, owner: str, ask: ChatAction) -> Turn:
+    async def regenerate(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.regenerate(self.chat, owner, ask.turn, sampling=Sampling.of(ask.settings), system=ask.system)
 
-    async def edit(self, owner: str, ask: ChatAction) -> Turn:
+    async def edit(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.edit(self.chat, owner, ask.turn, ask.text, sampling=Sampling.of(ask.settings), system=ask.system)
 
-    async def resume(self, owner: str, ask: ChatAction) -> Turn:
+    async def resume(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.resume(self.chat, owner, ask.turn, sampling=Sampling.of(ask.settings))
 
-    async def branch(self, owner: str, ask: ChatAction) -> Turn:
+    async def branch(self, owner: Owner, ask: ChatAction) -> Turn:
         """Go on from another token that the model could have taken, beside the reply."""
         return await actions.branch(self.chat, owner, ask.turn, ask.position, ask.token, sampling=Sampling.of(ask.settings))
 
-    async def stop(self, owner: str, ask: ChatAction) -> None:
+    async def stop(self, owner: Owner, ask: ChatAction) -> None:
         await self.chat.stop(owner, ask.turn)
 
-    async def version(self, owner: str, ask: ChatAction) -> None:
+    async def version(self, owner: Owner, ask: ChatAction) -> None:
         await self.chat.stores.look(lambda store: store.select(owner, ask.turn))
 
-    async def remove(self, owner: str, ask: ChatAction) -> None:
+    async def remove(self, owner: Owner, ask: ChatAction) -> None:
         await actions.remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
 
-    async def restore(self, owner: str, ask: ChatAction) -> Turn:
+    async def restore(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.restore(self.chat, owner, ask.turn)
 
-    async def measure(self, owner: str, asked: Asked) -> Asked:
+    async def measure(self, owner: Owner, asked: Asked) -> Asked:
         """The context meter. Empty while it cannot be said; Send then says why."""
         ask = Measure.read(asked)
         try:
@@ -104,24 +105,24 @@ class ListActions:
             "erase": self.erase,
         }
 
-    async def do(self, owner: str, asked: Asked) -> Asked:
+    async def do(self, owner: Owner, asked: Asked) -> Asked:
         ask = Manage.read(asked)
         if ask.do not in self.doing:
             raise unknown(ask.do)
         await self.doing[ask.do](owner, ask)
         return {}
 
-    async def rename(self, owner: str, ask: Manage) -> None:
+    async def rename(self, owner: Owner, ask: Manage) -> None:
         title = cut_title(ask.title)
         if not title:
             raise ChatError("A title cannot be empty. The old one stays.", status=422)
         await asyncio.to_thread(self.store.conversations.rename, owner, ask.id, title)
 
-    async def delete(self, owner: str, ask: Manage) -> None:
+    async def delete(self, owner: Owner, ask: Manage) -> None:
         await self.chat.stop_all(owner, ask.id)
         await asyncio.to_thread(self.store.conversations.delete, owner, ask.id)
 
-    async def erase(self, owner: str, ask: Manage) -> None:
+    async def erase(self, owner: Owner, ask: Manage) -> None:
         """Everything of this visitor, temporary chats too."""
         await self.chat.stop_all(owner)
         await self.chat.stores.erase(owner)

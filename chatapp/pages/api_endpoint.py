@@ -18,10 +18,10 @@ import gradio as gr
 from chatapp import strict_json
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner, address_of, owner_of
 from chatapp.pages.reader import Reader
 from chatapp.resident.admission import asked_from
 from chatapp.sampling import SAMPLING_PARAMS, Sampling, SamplingParam
-from chatapp.server.security import address_of, owner_of
 from chatapp.turn import Turn
 
 STEP_SECONDS = 0.1
@@ -66,7 +66,7 @@ class Names:
     def __init__(self) -> None:
         self.known: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def find(self, owner: str, name: str) -> str | None:
+    def find(self, owner: Owner, name: str) -> str | None:
         """An id stands for itself (Chat checks whose it is); a new name or '' for a new conversation."""
         if CONVERSATION_ID.fullmatch(name):
             return name
@@ -96,8 +96,7 @@ def add(chat: Chat) -> None:
         refuse_what_is_no_text(message=given["message"], **words)
         system, stop, conversation_id = map(strict_json.text, words.values())
         settings = {name: given[name] for name in SETTINGS} | {"stop": tuple(filter(None, stop.split("\n")))}
-        owner, reader = owner_of(request), Reader()
-        asked_from.set(address_of(request, owner))
+        owner, reader = owner_asking(request), Reader()
         try:
             sampling, known = Sampling.of(settings), names.find(owner, conversation_id)
             turn = await begun(chat, owner, given["message"], known, anew=known != conversation_id, system=system, sampling=sampling)
@@ -112,6 +111,13 @@ def add(chat: Chat) -> None:
     gr.api(reply, api_name="chat", concurrency_limit=None)
 
 
+def owner_asking(request: gr.Request) -> Owner:
+    """Who calls, and for the queue, from where."""
+    owner = owner_of(login=request.username, cookie=dict(request.headers).get("cookie", ""), session=request.session_hash)
+    asked_from.set(address_of(request.client.host if request.client else "", owner))
+    return owner
+
+
 def complete(values: list[Any]) -> None:
     """Append the defaults of later settings that a call by position leaves out."""
     missing = len(SIGNATURE.parameters) - 1 - len(values)  # the request is Gradio's
@@ -119,7 +125,7 @@ def complete(values: list[Any]) -> None:
         values += [param.default for param in LATER[-missing:]]
 
 
-async def begun(chat: Chat, owner: str, message: str, conversation: str | None, *, anew: bool, **how: Any) -> Turn:
+async def begun(chat: Chat, owner: Owner, message: str, conversation: str | None, *, anew: bool, **how: Any) -> Turn:
     """The live turn. `anew`: where the conversation has been deleted, in a new one."""
     try:
         return await chat.send(owner, message, conversation_id=conversation, **how)

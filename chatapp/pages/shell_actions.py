@@ -3,14 +3,13 @@
 from dataclasses import asdict
 
 from chatapp.errors import ChatError
+from chatapp.identity import Owner, login_of
 from chatapp.pages.shell_protocol import Shell, ShellAsk, TaskAction, TaskRow
 from chatapp.pages.watch import sign
 from chatapp.resident.admission import handed_on
 from chatapp.server.door import Asked, Door
 from chatapp.settings import Settings
 from chatapp.tasks import Task, Tasks, may_change
-
-LOGIN = "user:"
 
 
 class ShellActions:
@@ -26,14 +25,14 @@ class ShellActions:
         """Does whoever asks sit at this machine?"""
         return self.settings.local_only and not handed_on.get()
 
-    async def shell(self, owner: str, asked: Asked) -> Asked:
+    async def shell(self, owner: Owner, asked: Asked) -> Asked:
         ask = ShellAsk.read(asked)
         rows = [row(task, owner, self.local) for task in self.tasks.of(owner)]
-        user = owner.removeprefix(LOGIN) if owner.startswith(LOGIN) else ""
+        user = login_of(owner)
         shell = Shell(user, rows, sign([user, *map(asdict, rows)]))
         return {} if shell.sign == ask.have else asdict(shell)
 
-    async def act(self, owner: str, asked: Asked) -> Asked:
+    async def act(self, owner: Owner, asked: Asked) -> Asked:
         ask = TaskAction.read(asked)
         if ask.do not in self.doing:
             raise ChatError(f"The page asked for {ask.do!r}, which this version of the server does not know. Reload the page.", status=404)
@@ -41,7 +40,7 @@ class ShellActions:
         return {}
 
 
-def row(task: Task, owner: str, local: bool) -> TaskRow:
+def row(task: Task, owner: Owner, local: bool) -> TaskRow:
     """A task as its reader may see it."""
     words = "Cancelling; it ends at its next step" if task.cancelling and task.state == "running" else task.step.words
     can = possible(task) if may_change(task, owner, local) else []

@@ -10,13 +10,13 @@ from typing import Any
 
 from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
+from chatapp.identity import Owner, login_key
 from chatapp.markdown import Growing
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
 from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
 from chatapp.resident.slot import Resident
 from chatapp.server.door import Asked, Door
-from chatapp.server.security import login_key
 from chatapp.store import Outline
 from chatapp.turn import Turn
 
@@ -38,11 +38,11 @@ class Watcher:
         self.chat = chat
         self.resident = resident
 
-    async def list(self, owner: str, asked: Asked) -> Asked:
+    async def list(self, owner: Owner, asked: Asked) -> Asked:
         ask = More.read(asked)
         return await self.rows(owner, ask.query, ask.rows)
 
-    async def watch(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+    async def watch(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         """Lines of News. The first brings the page up to date; the last one has `done`."""
         reader = Reader(self, owner, Watch.read(asked))
         while True:
@@ -57,7 +57,7 @@ class Watcher:
                 await asyncio.sleep(LOADING)
         yield brief(News(done=True))
 
-    async def rows(self, owner: str, query: str, rows: int) -> dict[str, Any]:
+    async def rows(self, owner: Owner, query: str, rows: int) -> dict[str, Any]:
         """The first rows, newest first, how many there are, and the query that they answer."""
         found = await asyncio.to_thread(self.chat.store.conversations.listed, owner, query, min(max(rows, 1), MOST_ROWS))
         total = len(found) if query.strip() else await asyncio.to_thread(self.chat.store.conversations.count, owner)
@@ -67,7 +67,7 @@ class Watcher:
 class Reader:
     """One page that watches: what it has, and what it lacks."""
 
-    def __init__(self, watcher: Watcher, owner: str, ask: Watch) -> None:
+    def __init__(self, watcher: Watcher, owner: Owner, ask: Watch) -> None:
         self.watcher, self.chat, self.owner, self.ask = watcher, watcher.chat, owner, ask
         self.model, self.list, self.version = ask.model, ask.list, ask.have
         self.rows: dict[str, str] = {}  # what it has of each row, by sign

@@ -8,6 +8,7 @@ import gradio as gr
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.pages.protocol import LoadModel, Look, Shown
 from chatapp.resident.slot import Resident
 from chatapp.server.door import Asked, Door
@@ -38,7 +39,7 @@ class XrayActions:
     def __init__(self, service: XrayService) -> None:
         self.service = service
 
-    async def look(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+    async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = Look.read(asked)
         async with aclosing(
             told(self.service.look(owner, ask.view, ask.turn, ask.asked, temporary=ask.temporary, anyway=ask.anyway))
@@ -46,7 +47,7 @@ class XrayActions:
             async for line in lines:
                 yield line
 
-    async def load(self, owner: str, asked: Asked) -> AsyncIterator[Asked]:
+    async def load(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = LoadModel.read(asked)
         async with aclosing(told(self.service.load(owner, ask.turn, ask.model))) as lines:
             async for line in lines:

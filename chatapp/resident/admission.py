@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 
 asked_from: ContextVar[str] = ContextVar("asked_from", default="")
 """The address that a message comes from; '' where it tells nobody apart. Set where a request comes in."""
@@ -33,7 +34,7 @@ class Ticket:
     Whoever is `owner` shares what one may have; so do strangers at one `address`, who could call themselves anything.
     """
 
-    def __init__(self, key: str, lane: str, owner: str, address: str) -> None:
+    def __init__(self, key: str, lane: str, owner: Owner, address: str) -> None:
         self.key = key
         self.lane = lane
         self.owner = owner
@@ -75,7 +76,7 @@ class Admission:
         self._served: dict[str, int] = {}  # when each owner and place that is here was served last
         self._watch: asyncio.Task[None] | None = None
 
-    def enter(self, key: str, lane: str, owner: str, address: str = "") -> Ticket:
+    def enter(self, key: str, lane: str, owner: Owner, address: str = "") -> Ticket:
         """Take a place at the end, running at once when there is room. Raises ChatError 429 when too many wait already."""
         ticket = Ticket(key, lane, owner, address)
         self._waiting.append(ticket)

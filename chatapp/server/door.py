@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,27 +17,19 @@ from starlette.routing import Route
 from chatapp import strict_json
 from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
+from chatapp.identity import Owner, address_of, owner_of
 from chatapp.resident.admission import asked_from, handed_on
 from chatapp.server.body import MAX_ACTION, body_of
-from chatapp.server.security import address_of, came_by_proxy, owner_of
-from chatapp.server.session import login_name
+from chatapp.server.security import came_by_proxy
+from chatapp.server.session import name_in
 
 LINES = "application/x-ndjson"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 CODES = {401: "login", 404: "not_found", 409: "conflict", 413: "too_large", 429: "busy", 503: "not_ready", 507: "not_saved"}
 
 Asked = dict[str, Any]
-Action = Callable[[str, Asked], Awaitable[Asked]]
-Stream = Callable[[str, Asked], AsyncIterator[Asked]]
-
-
-@dataclass(frozen=True)
-class Asker:
-    """What owner_of looks at."""
-
-    headers: dict[str, str]
-    username: str | None
-    session_hash: str | None
+Action = Callable[[Owner, Asked], Awaitable[Asked]]
+Stream = Callable[[Owner, Asked], AsyncIterator[Asked]]
 
 
 class Door:
@@ -79,13 +70,13 @@ def refused(error: BaseException) -> Response:
     return answered(said, said["error"]["status"])
 
 
-def remember_from(request: Request, owner: str) -> None:
+def remember_from(request: Request, owner: Owner) -> None:
     """From where it is asked: for the queue, and for what only the person at this machine may do."""
-    asked_from.set(address_of(request, owner))
+    asked_from.set(address_of(request.client.host if request.client else "", owner))
     handed_on.set(came_by_proxy(request))
 
 
-async def streamed(request: Request, owner: str, answers: AsyncIterator[Asked]) -> AsyncIterator[str]:
+async def streamed(request: Request, owner: Owner, answers: AsyncIterator[Asked]) -> AsyncIterator[str]:
     """The lines of an answer. They are made in another task than the one in which the request was read, with a context of its own."""
     remember_from(request, owner)
     async with aclosing(lines(answers)) as made:
@@ -128,12 +119,13 @@ def read(body: bytes) -> Asked:
     return asked
 
 
-def owner_asking(request: Request, session: object) -> str:
+def owner_asking(request: Request, session: object) -> Owner:
     """Who asks; `session` names a tab whose browser keeps no cookies.
 
     Raises ChatError 401 for nobody where a login is needed.
     """
-    name = login_name(request)
+    name = name_in(request)
     if request.app.auth is not None and name is None:
         raise ChatError("You are not logged in any more. Reload the page to log in; what you typed stays here.", status=401)
-    return owner_of(Asker(dict(request.headers), name, session if isinstance(session, str) and session else None))
+    named = session if isinstance(session, str) else None
+    return owner_of(login=name, cookie=request.headers.get("cookie", ""), session=named)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from chatapp import strict_json, transfer
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.server.body import body_of
 from chatapp.server.door import HEADERS, answered, owner_asking, refusal, refused
 from chatapp.store import Store
@@ -45,7 +46,7 @@ def routes(store: Store) -> list[Route]:
     return [Route("/ui/export", export, include_in_schema=False), Route("/ui/import", bring, methods=["POST"], include_in_schema=False)]
 
 
-def exported(store: Store, owner: str, conversation: str | None, kind: str) -> tuple[str, Iterator[str]]:
+def exported(store: Store, owner: Owner, conversation: str | None, kind: str) -> tuple[str, Iterator[str]]:
     """(file name, pieces of text) of one or all conversations. Raises ChatError for an unknown kind."""
     pieces = transfer.export(store, owner, kind, conversation)
     what = store.conversations.summary(owner, conversation).title if conversation else "chats"

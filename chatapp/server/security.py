@@ -1,4 +1,4 @@
-"""Around every page and route: headers, who may ask from where, and the visitor's cookie.
+"""Around every page and route: headers, who may ask from where, and a cookie for each new visitor.
 
     demo.launch(app_kwargs={"routes": …, "middleware": middleware(settings)})
 
@@ -6,12 +6,7 @@ Pure ASGI, so that streams are not buffered. Gradio puts its own CORS middleware
 when the host is not localhost, so a foreign origin is refused here, on the request itself.
 """
 
-import hashlib
-import ipaddress
-import re
-import secrets
 from collections.abc import Collection
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,12 +15,10 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chatapp.identity import new_cookie, visitor_token
 from chatapp.server.login_limit import LoginLimit, Tries
 from chatapp.settings import Settings, is_loopback, on_space
 
-COOKIE = "chatapp_visitor"
-COOKIE_SECONDS = 365 * 24 * 3600
-TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")  # 128 random bits, as secrets.token_urlsafe(16) writes them
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SPACE_FRAMES = "https://huggingface.co https://*.hf.space"
 # Bearer key or public: nothing a browser adds by itself opens these, so any origin and any host name may ask.
@@ -44,40 +37,6 @@ def middleware(settings: Settings) -> list[Middleware]:
     return [Middleware(SecureHeaders, space=on_space()), Middleware(Gate, hosts=hosts, allowed=allowed), *limits, Middleware(Visitor)]
 
 
-def owner_of(request: Any) -> str:
-    """Whose conversations a gr.Request (or a Starlette one) may see.
-
-    'user:<name>' after a login, else 'visitor:<hash of the cookie>'. A client that keeps no cookie is 'session:<hash of Gradio's
-    session hash>': its conversations can be reached until it goes away, and nobody else can name them. The store never sees a secret.
-    """
-    if name := getattr(request, "username", None):
-        return f"user:{name}"
-    if token := visitor_token(dict(request.headers).get("cookie", "")):
-        return f"visitor:{_hashed(token)}"
-    return f"session:{_hashed(getattr(request, 'session_hash', None) or secrets.token_hex())}"
-
-
-def login_key(owner: str) -> str:
-    """Under what a browser keeps the words of a login, as other logins may use it after this one; '' without a login."""
-    return _hashed(owner)[:16] if owner.startswith("user:") else ""
-
-
-def address_of(request: Any, owner: str) -> str:
-    """Where a stranger asks from: who drops a cookie is still there. An IPv6 network is one place, as it has 2**64 addresses.
-
-    '' for a login, and for cookies that come through one proxy, which tells nobody apart: this machine's, or a Space's.
-    """
-    host = request.client.host if request.client else ""
-    if owner.startswith("user:") or (owner.startswith("visitor:") and (on_space() or is_loopback(host))):
-        return ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:  # a socket in the file system has none
-        return host
-    address = getattr(address, "ipv4_mapped", None) or address
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
-
-
 def came_by_proxy(request: Any) -> bool:
     """Did a proxy hand this request on? It may call itself this machine, and names its own as the one that is asked for.
 
@@ -89,15 +48,6 @@ def came_by_proxy(request: Any) -> bool:
         return True
     origin = headers.get("origin")
     return origin is not None and place_of(origin) != headers.get("host", "").lower()
-
-
-def visitor_token(cookie_header: str) -> str | None:
-    """The visitor's secret from a Cookie header, if it is one that we could have made."""
-    try:
-        morsel = SimpleCookie(cookie_header).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel and TOKEN.fullmatch(morsel.value) else None
 
 
 def content_security_policy(space: bool) -> str:
@@ -204,12 +154,6 @@ class Visitor:
         await self.app(scope, receive, with_cookie)
 
 
-def new_cookie(*, secure: bool, space: bool) -> str:
-    """A Set-Cookie value with a fresh token. In a Space's iframe on huggingface.co only a partitioned cookie is kept."""
-    where = "; SameSite=None; Secure; Partitioned" if space else "; SameSite=Lax" + ("; Secure" if secure else "")
-    return f"{COOKIE}={secrets.token_urlsafe(16)}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly{where}"
-
-
 def place_of(origin: str) -> str:
     """'https://Example.org:7860' → 'example.org:7860'. '' for what is no origin."""
     try:
@@ -232,7 +176,3 @@ def _host_names(settings: Settings) -> list[str] | None:
     if settings.share or on_space() or not is_loopback(bound):
         return None
     return [*LOOPBACK_NAMES, bound, *(name.lower() for name in settings.allowed_hosts)]
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,16 +7,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-
-def cookies_of(request: Request) -> list[str]:
-    """The names of Gradio's two cookies for a login: one for https, one for any."""
-    return [f"access-token-{kind}{request.app.cookie_id}" for kind in ("", "unsecure-")]
+from chatapp.identity import login_cookies, login_name
 
 
-def login_name(request: Request) -> str | None:
-    """The name of whoever is logged in, as Gradio's own get_current_user finds it."""
-    tokens, given = request.app.tokens, (request.cookies.get(name) for name in cookies_of(request))
-    return next((tokens[token] for token in given if token in tokens), None)
+def name_in(request: Request) -> str | None:
+    """The name of whoever is logged in."""
+    return login_name(request.app.cookie_id, request.cookies, request.app.tokens)
 
 
 class LoginPage:
@@ -28,7 +24,7 @@ class LoginPage:
         self.login = login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and self.asked(scope) and login_name(Request(scope)) is None:
+        if scope["type"] == "http" and scope["method"] == "GET" and self.asked(scope) and name_in(Request(scope)) is None:
             await HTMLResponse(self.login(), headers={"Cache-Control": "no-store"})(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -45,7 +41,7 @@ def routes() -> list[Route]:
     async def logout(request: Request) -> Response:
         answer = RedirectResponse("./", 303)
         if request.headers.get("sec-fetch-site") != "cross-site":
-            for name in cookies_of(request):
+            for name in login_cookies(request.app.cookie_id):
                 request.app.tokens.pop(request.cookies.get(name), None)
                 answer.delete_cookie(name, path="/")
         return answer

@@ -1,6 +1,6 @@
 """Conversation trees in SQLite, or PostgreSQL by URL. Every read and write names its owner; another's id reads as not found.
 
-The store is synchronous and thread-safe. Owners are opaque strings. Deleting a conversation is soft for a time, so that it can be undone;
+The store is synchronous and thread-safe. Owners are opaque. Deleting a conversation is soft for a time, so that it can be undone;
 what really erases is in erase.
 """
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store import erase, migrate, outline, write
 from chatapp.store.conversations import Conversations
 from chatapp.store.database import PATIENCE, Database
@@ -94,34 +95,34 @@ class Store:
 
     # reading
 
-    def turn(self, owner: str, turn_id: str) -> Turn:
+    def turn(self, owner: Owner, turn_id: str) -> Turn:
         """One turn."""
         with self.database.read() as connection:
             return write.whole_turn(connection, owner, turn_id)
 
-    def parent(self, owner: str, turn_id: str) -> str | None:
+    def parent(self, owner: Owner, turn_id: str) -> str | None:
         """The turn that it follows now: what was there when it began may be gone."""
         with self.database.read() as connection:
             return write.place(connection, owner, turn_id).parent_id
 
-    def leaf(self, owner: str, conversation_id: str) -> str | None:
+    def leaf(self, owner: Owner, conversation_id: str) -> str | None:
         """Where the conversation stands."""
         with self.database.read() as connection:
             return write.head(connection, owner, conversation_id).leaf
 
-    def outline(self, owner: str, conversation_id: str, leaf: str | None = None) -> Outline:
+    def outline(self, owner: Owner, conversation_id: str, leaf: str | None = None) -> Outline:
         """The same turns without their prompts, with what stands beside them: what a page shows."""
         with self.database.read() as connection:
             return outline.outline(connection, owner, conversation_id, leaf)
 
-    def version(self, owner: str, conversation_id: str) -> str:
+    def version(self, owner: Owner, conversation_id: str) -> str:
         """Another one whenever the outline may be another."""
         with self.database.read() as connection:
             return outline.version(connection, owner, conversation_id)
 
     # the tree
 
-    def select(self, owner: str, turn_id: str) -> None:
+    def select(self, owner: Owner, turn_id: str) -> None:
         """Show the version `turn_id`: the current leaf becomes its newest descendant."""
         with self.database.write() as connection:
             place = write.place(connection, owner, turn_id)
@@ -130,7 +131,7 @@ class Store:
             leaf = newest_leaf(tree, subtree(tree, turn_id))
             connection.execute(conversations.update().where(conversations.c.id == place.conversation_id).values(leaf=leaf))
 
-    def delete_turn(self, owner: str, turn_id: str, *, keep_children: bool) -> Removed:
+    def delete_turn(self, owner: Owner, turn_id: str, *, keep_children: bool) -> Removed:
         """Erase one turn. What follows it moves up to its parent, or is erased too. removal.put_back undoes it."""
         with self.database.write() as connection:
             return erase.turn(connection, owner, turn_id, keep_children)

@@ -8,6 +8,7 @@ import time
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store import search
 from chatapp.store.database import Database
 from chatapp.store.removal import Removed, removed
@@ -36,7 +37,7 @@ WORTH_VACUUM = 0.25
 """Share of free pages above which the file is rewritten smaller."""
 
 
-def turn(connection: sa.Connection, owner: str, turn_id: str, keep_children: bool) -> Removed:
+def turn(connection: sa.Connection, owner: Owner, turn_id: str, keep_children: bool) -> Removed:
     """One turn, or it and all below it; the leaf stays where it is or moves to the newest turn nearby. Returns what was erased."""
     at = place(connection, owner, turn_id)
     old = head(connection, owner, at.conversation_id, lock=True).leaf
@@ -59,7 +60,7 @@ def _erase_turns(connection: sa.Connection, seqs: list[int]) -> None:
     connection.execute(turns.delete().where(turns.c.seq.in_(seqs)))
 
 
-def everything(database: Database, owner: str) -> int:
+def everything(database: Database, owner: Owner) -> int:
     """All conversations and drafts of one owner, also those deleted before: out of sight at once, then erased.
 
     Should the process die in between, the next purge goes on.

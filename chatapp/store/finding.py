@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store.schema import ROOM, plain
 from chatapp.store.search import TITLES, TURN_TEXTS, UNSPACED, fold, owner_token, pieces, terms
 
@@ -31,7 +32,7 @@ class Lookup:
     inside: tuple[str, ...] = ()
 
 
-def lookups(owner: str, query: str, *, sqlite: bool) -> list[Lookup]:
+def lookups(owner: Owner, query: str, *, sqlite: bool) -> list[Lookup]:
     """From narrow to wide: whole words, beginnings of words, the middle of words. None for a query without a word.
 
     Tokens hold letters, digits and marks only: nothing to escape.
@@ -48,7 +49,7 @@ def lookups(owner: str, query: str, *, sqlite: bool) -> list[Lookup]:
     return list(dict.fromkeys(found))
 
 
-def matching(owner: str, wanted: list[tuple[str, bool]], *, sqlite: bool) -> str:
+def matching(owner: Owner, wanted: list[tuple[str, bool]], *, sqlite: bool) -> str:
     """All of these tokens, in the database's own words: (token, also as the beginning of a longer one)."""
     if sqlite:
         return " AND ".join([f'"{owner_token(owner)}"', *(f'"{token}"' + "*" * prefix for token, prefix in wanted)])
@@ -70,7 +71,7 @@ def _phrase(words: list[str]) -> str:
     return made if unspaced[-1] else made + r"(?![^\W_])"
 
 
-def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[int, int]:
+def find(connection: sa.Connection, owner: Owner, query: str, limit: int) -> dict[int, int]:
     """Conversation seq → rowid of its newest matching document, for about `limit` of the newest conversations.
 
     What is wider costs more: it is asked where the narrower one does not fill the list.
@@ -83,7 +84,7 @@ def find(connection: sa.Connection, owner: str, query: str, limit: int) -> dict[
     return found
 
 
-def _walk(connection: sa.Connection, owner: str, lookup: Lookup, exact: list[re.Pattern[str]], limit: int) -> dict[int, int]:
+def _walk(connection: sa.Connection, owner: Owner, lookup: Lookup, exact: list[re.Pattern[str]], limit: int) -> dict[int, int]:
     """The index is asked alone, because a join would read every matching row; the caller checks the owner of what is found."""
     found: dict[int, int] = {}
     below, looked, page = 2**62, 0, FIRST_PAGE[connection.dialect.name]
@@ -99,7 +100,7 @@ def _walk(connection: sa.Connection, owner: str, lookup: Lookup, exact: list[re.
     return found
 
 
-def _page(connection: sa.Connection, owner: str, lookup: Lookup, below: int, page: int) -> list[int]:
+def _page(connection: sa.Connection, owner: Owner, lookup: Lookup, below: int, page: int) -> list[int]:
     """The middle of words is looked for in the newest MAX_LOOKED documents, which must be read; the index has no part in it."""
     match = "search MATCH :query" if connection.dialect.name == "sqlite" else "tokens @@ CAST(:query AS tsquery)"
     newest = f"SELECT rowid, tokens FROM search WHERE {match} AND rowid < :below ORDER BY rowid DESC LIMIT :newest"

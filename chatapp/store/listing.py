@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store.finding import find
 from chatapp.store.schema import conversations, turns
 from chatapp.store.snippet import Ranges, marked, needles, snippet
@@ -37,20 +38,20 @@ NAMES = "seq", "id", "title", "updated", "created", "pinned"
 COLUMNS = sa.select(*(conversations.c[name] for name in NAMES), RUNNING.label("running")).where(conversations.c.deleted.is_(None))
 
 
-def latest(connection: sa.Connection, owner: str, limit: int) -> list[Summary]:
+def latest(connection: sa.Connection, owner: Owner, limit: int) -> list[Summary]:
     """Pinned first, then the latest."""
     query = COLUMNS.where(conversations.c.owner == owner)
     order = conversations.c.pinned.desc(), conversations.c.updated.desc(), conversations.c.seq.desc()
     return [_summary(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 
-def one(connection: sa.Connection, owner: str, conversation_id: str) -> Summary:
+def one(connection: sa.Connection, owner: Owner, conversation_id: str) -> Summary:
     """A conversation that is there."""
     query = COLUMNS.where(conversations.c.owner == owner, conversations.c.id == conversation_id)
     return _summary(connection.execute(query).one())
 
 
-def sizes(connection: sa.Connection, owner: str, ids: Sequence[str]) -> dict[str, int]:
+def sizes(connection: sa.Connection, owner: Owner, ids: Sequence[str]) -> dict[str, int]:
     """Conversation id → turns, of those that are there and the owner's."""
     count = sa.select(conversations.c.id, sa.func.count(turns.c.id)).outerjoin(turns, turns.c.conversation_id == conversations.c.id)
     mine = count.where(conversations.c.owner == owner, conversations.c.deleted.is_(None)).group_by(conversations.c.id)
@@ -60,7 +61,7 @@ def sizes(connection: sa.Connection, owner: str, ids: Sequence[str]) -> dict[str
     return found
 
 
-def found(connection: sa.Connection, owner: str, query: str, limit: int) -> list[Summary]:
+def found(connection: sa.Connection, owner: Owner, query: str, limit: int) -> list[Summary]:
     """Where the words of `query` occur, in the order of latest()."""
     pattern = needles(query)
     hits = find(connection, owner, query, limit)
@@ -75,7 +76,7 @@ def _summary(row: sa.Row) -> Summary:
     return Summary(row.id, row.title, row.updated, row.created, row.pinned, bool(row.running))
 
 
-def _these(connection: sa.Connection, owner: str, seqs: Sequence[int]) -> list[sa.Row]:
+def _these(connection: sa.Connection, owner: Owner, seqs: Sequence[int]) -> list[sa.Row]:
     rows: list[sa.Row] = []
     for start in range(0, len(seqs), CHUNK):
         query = COLUMNS.where(conversations.c.owner == owner, conversations.c.seq.in_(seqs[start : start + CHUNK]))

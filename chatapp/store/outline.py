@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from chatapp.errors import NotFound
+from chatapp.identity import Owner
 from chatapp.store import write
 from chatapp.store.schema import TURN_FIELDS, conversations, prompts, turns
 from chatapp.store.tree import Tree, children, path_to
@@ -41,7 +42,7 @@ class Outline:
     version: str
 
 
-def outline(connection: sa.Connection, owner: str, conversation_id: str, leaf: str | None = None) -> Outline:
+def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf: str | None = None) -> Outline:
     """The path to `leaf`, by default to the current one. Raises NotFound."""
     head, tree = write.head(connection, owner, conversation_id), write.tree(connection, conversation_id)
     if leaf is not None and leaf not in tree:
@@ -51,7 +52,7 @@ def outline(connection: sa.Connection, owner: str, conversation_id: str, leaf: s
     return Outline(head.title, found, tokens, _versions(tree, path), _version(head, tree, _running(connection, conversation_id)))
 
 
-def version(connection: sa.Connection, owner: str, conversation_id: str) -> str:
+def version(connection: sa.Connection, owner: Owner, conversation_id: str) -> str:
     """Outline.version alone, for somebody who has the outline."""
     head = write.head(connection, owner, conversation_id)
     return _version(head, write.tree(connection, conversation_id), _running(connection, conversation_id))

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from chatapp.errors import ChatError, closest
+from chatapp.identity import Owner
 from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
 
@@ -96,7 +97,7 @@ def title_of(text: str) -> str:
     return f"{(words if len(words) >= TITLE_CUT // 2 else start).rstrip(' ,;:–—-')}…"
 
 
-def read_document(data: Mapping[str, Any], owner: str) -> list[Conversation]:
+def read_document(data: Mapping[str, Any], owner: Owner) -> list[Conversation]:
     """Conversations from our own export. Raises ChatError that names the conversation and the field."""
     if data.get("format") != FORMAT or not isinstance(data.get("conversations"), list):
         raise ChatError("This is no export of this program: it needs format 'chatapp' and a list of conversations.")
@@ -128,7 +129,7 @@ def fault(where: str, what: str) -> ChatError:
     return ChatError(f"{where}: {what}. Nothing was imported.")
 
 
-def _conversation(values: Any, owner: str, n: int, renamed: Mapping[str, str]) -> Conversation:
+def _conversation(values: Any, owner: Owner, n: int, renamed: Mapping[str, str]) -> Conversation:
     title = values.get("title") if isinstance(values, dict) else None
     where = f"Conversation {n}" + (f" ({title[:60]!r})" if isinstance(title, str) else "")
     if not isinstance(values, dict):
@@ -146,7 +147,7 @@ def _conversation(values: Any, owner: str, n: int, renamed: Mapping[str, str]) -
     return tree_checked(replace(head, turns=turns), where)
 
 
-def _turn(values: Any, owner: str, conversation_id: str, where: str, renamed: Mapping[str, str]) -> Turn:
+def _turn(values: Any, owner: Owner, conversation_id: str, where: str, renamed: Mapping[str, str]) -> Turn:
     if not isinstance(values, dict):
         raise fault(where, f"is {type(values).__name__}, not an object")
     values = {renamed.get(name, name): value for name, value in values.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.store import search
 from chatapp.store.database import Database
 from chatapp.store.schema import PROMPT_FIELDS, TURN_FIELDS, WHOLE, conversations, prompts, turn_from, turn_row, turns
@@ -44,7 +45,7 @@ def _whole(connection: sa.Connection, ids: list[str]) -> list[Turn]:
     return [found[id] for id in ids]
 
 
-def put_back(database: Database, owner: str, gone: Removed) -> None:
+def put_back(database: Database, owner: Owner, gone: Removed) -> None:
     """Undo the removal. Raises NotFound when the conversation was deleted, ChatError when what it followed was."""
     with database.write() as connection:
         now = head(connection, owner, gone.conversation_id, lock=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from chatapp.errors import NotFound
+from chatapp.identity import Owner
 from chatapp.store import write
 from chatapp.store.database import Database
 from chatapp.store.runner import Runner
@@ -28,7 +29,7 @@ class Running:
         self.database = database
         self.runner = runner
 
-    def look(self, owner: str, turn_id: str) -> Mark:
+    def look(self, owner: Owner, turn_id: str) -> Mark:
         """How far a turn is. What dead processes left is interrupted first. Raises NotFound."""
         with self.database.read() as connection:
             mark = _mark(connection, owner, turn_id)
@@ -45,13 +46,13 @@ class Running:
         self.runner.sweep()
         return count
 
-    def stop(self, owner: str, turn_id: str) -> None:
+    def stop(self, owner: Owner, turn_id: str) -> None:
         """End a running turn: the process that writes it finds that at its next save, and then adds what it had. Raises NotFound."""
         with self.database.write() as connection:
             write.place(connection, owner, turn_id)
             _stop(connection, turns.c.id == turn_id)
 
-    def stop_all(self, owner: str, conversation_id: str | None) -> None:
+    def stop_all(self, owner: Owner, conversation_id: str | None) -> None:
         """End every turn that other processes write, of one conversation or of everything that is the owner's."""
         own = sa.select(conversations.c.id).where(conversations.c.owner == owner)
         if conversation_id is not None:
@@ -63,7 +64,7 @@ class Running:
         with self.database.write() as connection:
             _stop(connection, elsewhere)
 
-    def below(self, owner: str, turn_id: str) -> list[str]:
+    def below(self, owner: Owner, turn_id: str) -> list[str]:
         """Ids of a turn and of those under it that run or wait, the last begun first. Raises NotFound."""
         with self.database.read() as connection:
             place = write.place(connection, owner, turn_id)
@@ -72,7 +73,7 @@ class Running:
             return [id for id in connection.execute(query.order_by(turns.c.seq.desc())).scalars() if id in under]
 
 
-def _mark(connection: sa.Connection, owner: str, turn_id: str) -> Mark:
+def _mark(connection: sa.Connection, owner: Owner, turn_id: str) -> Mark:
     query = (
         sa.select(turns.c.finish_reason, turns.c.runner, turns.c.timings)
         .join(conversations, conversations.c.id == turns.c.conversation_id)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store.schema import ROOM, plain
 
 MAX_WORD = 64  # longer words are indexed and looked up by their beginning
@@ -78,12 +79,12 @@ def terms(query: str) -> list[tuple[str, bool]]:
     return list(found.items())[:MAX_TERMS]
 
 
-def owner_token(owner: str) -> str:
+def owner_token(owner: Owner) -> str:
     """Makes the index itself skip other people's rows; the join checks the owner all the same."""
     return "zzo" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
-def document(owner: str, text: str) -> str:
+def document(owner: Owner, text: str) -> str:
     """What the index stores: the tokens, separated by spaces."""
     kept, room = [owner_token(owner)], MAX_TOKEN_CHARS
     for token in sorted(tokens(text)):

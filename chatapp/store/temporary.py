@@ -4,6 +4,7 @@ import time
 
 import sqlalchemy as sa
 
+from chatapp.identity import Owner
 from chatapp.store import Store, erase
 from chatapp.store.schema import conversations, turns
 from chatapp.turn import Turn
@@ -35,7 +36,7 @@ class TemporaryStore(Store):
             erase.scrub(self.database)
         return count
 
-    def forget(self, owner: str, conversation_id: str) -> None:
+    def forget(self, owner: Owner, conversation_id: str) -> None:
         """Erase one conversation, if it is still there. Its pages serve the next one."""
         with self.database.write() as connection:
             erase.conversations_where(connection, sa.and_(conversations.c.owner == owner, conversations.c.id == conversation_id))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 from chatapp.store import search
 from chatapp.store.record import Conversation, parents_first, title_of
 from chatapp.store.schema import (
@@ -43,7 +44,7 @@ REASON = sa.select(turns.c.finish_reason).where(turns.c.id == sa.bindparam("this
 PROMPT = prompts.update().where(prompts.c.turn_id == sa.bindparam("this"))
 
 
-def head(connection: sa.Connection, owner: str, conversation_id: str, *, lock: bool = False, with_deleted: bool = False) -> sa.Row:
+def head(connection: sa.Connection, owner: Owner, conversation_id: str, *, lock: bool = False, with_deleted: bool = False) -> sa.Row:
     """The conversation's row, if it is the owner's; `lock` makes other writers of it wait."""
     query = sa.select(conversations).where(conversations.c.id == conversation_id, conversations.c.owner == owner)
     if not with_deleted:
@@ -54,7 +55,7 @@ def head(connection: sa.Connection, owner: str, conversation_id: str, *, lock: b
     return row
 
 
-def place(connection: sa.Connection, owner: str, turn_id: str) -> sa.Row:
+def place(connection: sa.Connection, owner: Owner, turn_id: str) -> sa.Row:
     """Where a turn stands (seq, conversation_id, parent_id, finish_reason), if it is the owner's."""
     query = (
         sa.select(turns.c.seq, turns.c.conversation_id, turns.c.parent_id, turns.c.finish_reason)
@@ -74,7 +75,7 @@ def tree(connection: sa.Connection, conversation_id: str) -> dict[str, Node]:
     return {row.id: Node(*row) for row in rows}
 
 
-def whole_turn(connection: sa.Connection, owner: str, turn_id: str) -> Turn:
+def whole_turn(connection: sa.Connection, owner: Owner, turn_id: str) -> Turn:
     """One turn, if it is the owner's."""
     place(connection, owner, turn_id)
     return turn_from(connection.execute(WHOLE.where(turns.c.id == turn_id)).mappings().one())
@@ -170,14 +171,14 @@ def interrupt(connection: sa.Connection, alive: Callable[[str], bool]) -> int:
     return len(ids)
 
 
-def change(connection: sa.Connection, owner: str, conversation_id: str, *, with_deleted: bool = False, **values: Any) -> int:
+def change(connection: sa.Connection, owner: Owner, conversation_id: str, *, with_deleted: bool = False, **values: Any) -> int:
     """Set columns of a conversation; its seq."""
     seq = head(connection, owner, conversation_id, lock=True, with_deleted=with_deleted).seq
     connection.execute(conversations.update().where(conversations.c.seq == seq).values(**values))
     return seq
 
 
-def add(connection: sa.Connection, owner: str, new: Sequence[Conversation]) -> list[str]:
+def add(connection: sa.Connection, owner: Owner, new: Sequence[Conversation]) -> list[str]:
     """Whole conversations, in bulk."""
     taken = _taken(connection, conversations, [c.id for c in new]) | _taken(connection, turns, [t.id for c in new for t in c.turns])
     fresh = [c.copied() if c.id in taken or any(t.id in taken for t in c.turns) else c for c in new]
@@ -186,7 +187,7 @@ def add(connection: sa.Connection, owner: str, new: Sequence[Conversation]) -> l
     return [c.id for c in fresh]
 
 
-def _add(connection: sa.Connection, owner: str, some: Sequence[Conversation]) -> None:
+def _add(connection: sa.Connection, owner: Owner, some: Sequence[Conversation]) -> None:
     names = "id", "title", "created", "updated", "pinned", "leaf"
     connection.execute(conversations.insert(), [{n: getattr(c, n) for n in names} | {"owner": owner} for c in some])
     rows = connection.execute(sa.select(conversations.c.id, conversations.c.seq).where(conversations.c.id.in_([c.id for c in some])))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatapp.errors import ChatError, NotFound, closest
+from chatapp.identity import Owner
 from chatapp.store import Store
 from chatapp.store.limits import TIME
 from chatapp.store.record import FORMAT, VERSION, Conversation, read_document
@@ -33,7 +34,7 @@ class Imported:
     known: tuple[str, ...] = ()
 
 
-def export(store: Store, owner: str, kind: str, conversation_id: str | None = None) -> Iterator[str]:
+def export(store: Store, owner: Owner, kind: str, conversation_id: str | None = None) -> Iterator[str]:
     """The file, piece by piece: one conversation, or all of the owner's, oldest first."""
     if kind not in SUFFIXES:
         raise ChatError(f"There is no export named {kind!r}.{closest(kind, SUFFIXES)} Choose from: {', '.join(SUFFIXES)}.", status=422)
@@ -42,7 +43,7 @@ def export(store: Store, owner: str, kind: str, conversation_id: str | None = No
     return writers[kind](found)
 
 
-def _all(store: Store, owner: str) -> Iterator[Conversation]:
+def _all(store: Store, owner: Owner) -> Iterator[Conversation]:
     """Without those that are deleted while the others are written."""
     for id in store.conversations.ids(owner):
         try:
@@ -52,7 +53,7 @@ def _all(store: Store, owner: str) -> Iterator[Conversation]:
         yield found
 
 
-def import_file(store: Store, owner: str, data: bytes) -> Imported:
+def import_file(store: Store, owner: Owner, data: bytes) -> Imported:
     """Take in what the owner does not have yet, or nothing if any of it is wrong. Raises ChatError that says what, and where."""
     kind, conversations = read(data, owner)
     here = store.conversations.sizes(owner, [c.id for c in conversations])
@@ -61,7 +62,7 @@ def import_file(store: Store, owner: str, data: bytes) -> Imported:
     return Imported(kind, tuple(store.conversations.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
 
 
-def read(data: bytes, owner: str) -> tuple[str, list[Conversation]]:
+def read(data: bytes, owner: Owner) -> tuple[str, list[Conversation]]:
     """The kind of a file and its conversations, without a store."""
     try:
         return _read(_parsed(data), owner)
@@ -69,7 +70,7 @@ def read(data: bytes, owner: str) -> tuple[str, list[Conversation]]:
         raise ChatError("The file's brackets are nested too deep. Nothing was imported.") from error
 
 
-def _read(content: Any, owner: str) -> tuple[str, list[Conversation]]:
+def _read(content: Any, owner: Owner) -> tuple[str, list[Conversation]]:
     if isinstance(content, dict) and content.get("format") == FORMAT:
         return "chatapp", read_document(content, owner)
     items = content if isinstance(content, list) else [content]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chatapp.identity import Owner
 from chatapp.store.limits import TIME, wrong
 from chatapp.store.record import ID, Conversation, checked, cut_title, fault
 from chatapp.transfer.tree import Node, conversation
@@ -15,7 +16,7 @@ MILLISECONDS = 1e11
 Reader = Callable[[Mapping[str, Any], str, str], Conversation]
 
 
-def read_all(items: Sequence[Any], owner: str, read: Reader) -> list[Conversation]:
+def read_all(items: Sequence[Any], owner: Owner, read: Reader) -> list[Conversation]:
     """Each conversation of a file."""
     found = []
     for n, item in enumerate(items, 1):
@@ -27,7 +28,7 @@ def read_all(items: Sequence[Any], owner: str, read: Reader) -> list[Conversatio
     return checked(found)
 
 
-def chatgpt(item: Mapping[str, Any], owner: str, where: str) -> Conversation:
+def chatgpt(item: Mapping[str, Any], owner: Owner, where: str) -> Conversation:
     """One conversation of ChatGPT: `mapping` holds the messages below a hidden root."""
     mapping = _need(item, "mapping", dict, where)
     nodes = {id: _chatgpt_node(id, value, f"{where}, mapping.{id}") for id, value in mapping.items()}
@@ -59,7 +60,7 @@ def _chatgpt_text(content: Any, where: str) -> str:
     return _text(content["parts"] if isinstance(content, dict) else content, where)
 
 
-def open_webui(item: Mapping[str, Any], owner: str, where: str) -> Conversation:
+def open_webui(item: Mapping[str, Any], owner: Owner, where: str) -> Conversation:
     """One conversation of open-webui: `chat.history.messages`, or in old exports the plain list `chat.messages`."""
     chat = _need(item, "chat", dict, where)
     history = _optional(chat, "history", dict, f"{where}, chat")

@@ -8,6 +8,7 @@ middle, goes into `history` of the next turn.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from chatapp.identity import Owner
 from chatapp.store.record import Conversation, fault, title_of, tree_checked
 from chatapp.turn import FinishReason, Message, Role, Timings, Turn, new_id
 
@@ -69,7 +70,7 @@ def link(nodes: dict[str, Node], where: str) -> Node:
     return top
 
 
-def conversation(head: Conversation, nodes: dict[str, Node], current: str | None, owner: str, source: str, where: str) -> Conversation:
+def conversation(head: Conversation, nodes: dict[str, Node], current: str | None, owner: Owner, source: str, where: str) -> Conversation:
     """`head` with the turns of these messages; `source` names the program in Turn.engine, `current` is the end of its visible path."""
     top = link(nodes, where)
     ends: dict[str, str] = {}  # message id → the turn that ends with it

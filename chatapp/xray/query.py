@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatapp.engines.base import Engine
+from chatapp.identity import Owner
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Values:
 class XrayQuery:
     """`turn` is the asker's own; `unsure` says why it is not known that the loaded model wrote it."""
 
-    owner: str
+    owner: Owner
     turn: Turn
     asked: Values
     chat: "Chat"

@@ -6,6 +6,7 @@ from typing import Any
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.models.identity import made_by
 from chatapp.resident.slot import Resident
 from chatapp.tasks import Step
@@ -34,7 +35,7 @@ class XrayService:
         self.inspector = Inspector(resident)
 
     async def look(
-        self, owner: str, name: str, turn_id: str, asked: dict[str, Any], *, temporary: str | None = None, anyway: bool = False
+        self, owner: Owner, name: str, turn_id: str, asked: dict[str, Any], *, temporary: str | None = None, anyway: bool = False
     ) -> Answers:
         """The answers to one question. `temporary` is the temporary chat that the page shows.
 
@@ -51,14 +52,14 @@ class XrayService:
             async for item in items:
                 yield item if isinstance(item, Step) else item | unsure
 
-    async def load(self, owner: str, turn_id: str, name: str) -> Answers:
+    async def load(self, owner: Owner, turn_id: str, name: str) -> Answers:
         """Load one more model for X-ray only: the one named, or the one that wrote the turn."""
         turn = await self.turn(owner, turn_id, None)
         async with aclosing(self.inspector.load(name.strip() or str(made_by(turn)))) as items:
             async for item in items:
                 yield item if isinstance(item, Step) else {"loaded": item.name}
 
-    async def turn(self, owner: str, turn_id: str, temporary: str | None) -> Turn:
+    async def turn(self, owner: Owner, turn_id: str, temporary: str | None) -> Turn:
         """A finished turn of the owner's own."""
         async with self.chat.stores.explained(owner, temporary or None):
             turn = await self.chat.turn(owner, turn_id)

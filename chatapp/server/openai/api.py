@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner, owner_of_key
 from chatapp.server.body import MAX_COMPLETION, body_of
 from chatapp.server.openai.request import Ask, BadField, read, reject_what_is_off
 from chatapp.settings import Settings
@@ -103,11 +104,7 @@ class Api:
         self.started = int(time.time())
         key = settings.api_key.get_secret_value()
         self.key_hash = hashlib.sha256(key.encode()).digest() if key else None
-
-    @property
-    def owner(self) -> str:
-        """Whose turns these are: a prefix of the key's hash, so that the store holds no secret."""
-        return f"key:{self.key_hash.hex()[:16]}" if self.key_hash else ""
+        self.owner = owner_of_key(key) if key else Owner("")
 
     def check_key(self, request: Request) -> None:
         """Raises ChatError: 404 while the API is off, 401 for a wrong or missing key."""
