@@ -1,28 +1,18 @@
 /* X-ray: the drawer beside the chat and the page /xray. One question goes to the server for each view; everything drawn comes from its answer. */
 (() => {
   const app = window.chatapp;
-  const xray = { views: {}, turn: null, view: "prompt", data: {}, asked: {} };
-  app.xray = xray;
+  const { xray } = app;
+  Object.assign(xray, { views: {}, view: "prompt", data: {}, asked: {} });
   const TABS = app.xrayTabs;
   let opener = null;
   const asking = {};
 
-  app.shortcut("X-ray", "ArrowLeft ArrowRight", "On the tabs: the view beside; on a token: the one beside");
-  app.shortcut("X-ray", "Escape", "Close X-ray");
-
-  xray.begin = () => {
-    const query = new URL(location).searchParams,
-      turn = query.get(xray.whole() ? "turn" : "xray");
-    if (turn) setTimeout(() => xray.open(turn, query.get("view")), 0);
-    else if (xray.whole())
-      setTimeout(() => {
-        frame();
-        app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here.";
-      }, 0);
+  /* The page /xray without a reply in its address. */
+  xray.empty = () => {
+    frame();
+    app.$("#xray-about").textContent = "Open X-ray from a reply: the icon under it leads here.";
   };
 
-  xray.root = () => app.$("#xray-root");
-  xray.whole = () => !!app.$("#xray.whole");
   /* An answer comes in lines. Leaving the view, or asking the same again, ends the reading and with it the work. */
   const read = async (door, view, question) => {
     asking[view]?.abort();

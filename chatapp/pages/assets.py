@@ -20,7 +20,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
     "shell.css": ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css"),
     "shell.js": ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js"),
-    "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css"),
+    "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css", "drawer.css"),
     "chat.js": (
         "viewed.js",
         "chat.js",
@@ -36,11 +36,15 @@ BUNDLES = {
         "sidebar.js",
         "transfer.js",
         "panel.js",
+        "lazy-xray.js",
     ),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
+
+AT_ONCE = ("shell.css", "shell.js", "chat.css", "chat.js")
+"""What Gradio's pages load with themselves; X-ray's bundles come when it is opened."""
 
 META = (
     '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
@@ -69,32 +73,43 @@ def parts() -> dict[str, tuple[str, ...]]:
 
 
 @cache
+def file(name: str) -> tuple[str, bytes]:
+    """Name with hash, content."""
+    content = (facts(name) + "\n".join((ASSETS / source).read_text() for source in parts()[name])).encode()
+    stem, _, suffix = name.partition(".")
+    return f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content
+
+
+def facts(name: str) -> str:
+    """What a bundle's scripts are told by the server, in front of them."""
+    if name == "shell.js":
+        return f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n"
+    told: dict[str, object] = {}
+    if name == "chat.js":
+        told = {"xrayFiles": {"style": address("xray.css"), "script": address("xray.js")}}
+    if name == "xray.js":
+        told = {"xrayTabs": registry.tabs(), "terms": terms.glossary()}
+    return "".join(f"window.chatapp.{key} = {json.dumps(value)};\n" for key, value in told.items())
+
+
+def address(name: str) -> str:
+    return f"chatapp/{file(name)[0]}"
+
+
 def files() -> dict[str, tuple[str, bytes]]:
     """Name → (name with hash, content)."""
-    made = {}
-    for name, sources in parts().items():
-        text = "\n".join((ASSETS / source).read_text() for source in sources)
-        if name == "shell.js":
-            text = f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n{text}"
-        if name == "xray.js":
-            text = (
-                f"window.chatapp.xrayTabs = {json.dumps(registry.tabs())};\nwindow.chatapp.terms = {json.dumps(terms.glossary())};\n{text}"
-            )
-        content = text.encode()
-        stem, _, suffix = name.partition(".")
-        made[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content)
-    return made
+    return {name: file(name) for name in parts()}
 
 
 def tags(names: Iterable[str]) -> str:
     """Markup that loads these files."""
-    return "".join(tag(name, files()[name][0]) for name in names)
+    return "".join(map(tag, names))
 
 
-def tag(name: str, hashed: str) -> str:
+def tag(name: str) -> str:
     if name.endswith(".css"):
-        return f'<link rel="stylesheet" href="chatapp/{hashed}">'
-    return f'<script src="chatapp/{hashed}"></script>'
+        return f'<link rel="stylesheet" href="{address(name)}">'
+    return f'<script src="{address(name)}"></script>'
 
 
 def head() -> str:
@@ -102,7 +117,7 @@ def head() -> str:
 
     Not launch(css=…): Gradio would prefix each selector with its container, and rules that begin at <body> would match nothing.
     """
-    return META + tags(BUNDLES)
+    return META + tags(AT_ONCE)
 
 
 def routes() -> list[Route]:
