@@ -17,7 +17,6 @@ from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended, speak
 from tests.conftest import Scripted
-from tests.turns import turns_of
 
 CUT = Sampling(max_tokens=2)
 
@@ -105,6 +104,6 @@ def _check(store: Store, conversation_id: str, made: dict[str, Turn]) -> None:
         live = made[turn.id]
         assert (turn.user, turn.reply, turn.reply_ids, turn.finish_reason) == (live.user, live.reply, live.reply_ids, live.finish_reason)
         assert turn.parent_id is None or turn.parent_id in stored
-        assert not turn.running and turns_of(store, ME, conversation_id, turn.id)[-1].id == turn.id
+        assert not turn.running and store.outline(ME, conversation_id, turn.id).turns[-1].id == turn.id
     assert whole.leaf in stored or not stored
     assert all(t.parent_id != whole.leaf for t in stored.values()) or not stored
