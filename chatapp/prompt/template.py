@@ -1,6 +1,6 @@
 """Messages → the prompt: the only place that applies a chat template. It fits the context and keeps typed special tokens plain.
 
-What it promises (tests/test_prompt.py):
+What it promises (tests/prompt/test_template.py):
 
 - For text without special-token strings, `ids` equal `tokenizer.apply_chat_template(messages, add_generation_prompt=True)`.
 - A special-token string inside a message is encoded as ordinary text, whoever wrote it: no message can forge a turn. (Markers that a

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.test_loading import cut_header, cut_weights, drop_weight, lose_shard, own_code
+from tests.models.test_loading import cut_header, cut_weights, drop_weight, lose_shard, own_code
 
 CANARY = "canary"
 BRACKETS = "[" * 100_000

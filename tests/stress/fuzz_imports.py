@@ -14,7 +14,7 @@ from tests.stress.report import Row
 from tests.stress.site import Site
 from tests.stress.visitor import Visitor, visitor
 from tests.stress.weird import EVERY, TEXTS, as_json, mutated, places
-from tests.test_transfer import CHATGPT, OPEN_WEBUI
+from tests.transfer.test_transfer import CHATGPT, OPEN_WEBUI
 
 IMPORTS, OPENED = 240, 30
 """Files in a run of 60 s, and how many of the accepted conversations are opened and gone on with."""

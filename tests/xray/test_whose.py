@@ -19,12 +19,12 @@ from chatapp.turn import Turn
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.service import XrayService
 from chatapp.xray.views import prompt
+from tests.chat.test_identity import EMBEDDED_RECORD, stored
 from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.directs import endless
-from tests.test_chat_identity import EMBEDDED_RECORD, stored
-from tests.test_xray_views import QUESTIONS
 from tests.tiny import one_more_step
+from tests.xray.test_views import QUESTIONS
 from tests.xrays import GREEDY, last, lines, told
 
 READING = [view for view in QUESTIONS if view not in ("card", "prompt")]

@@ -14,7 +14,7 @@ from chatapp.engines.llamacpp.marked_copy import GgufCopy, streamable
 from chatapp.errors import ChatError
 from chatapp.models.gguf import CONTROL, read_gguf
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOKENS, TYPES = [b"<unk>", b"<0xE4>", b"hello"], [2, 6, 1]
 HELD = """
 import sys, time

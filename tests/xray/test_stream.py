@@ -27,7 +27,7 @@ from chatapp.xray.steps import Answers
 from tests.chats import ended
 from tests.directs import endless
 from tests.serving import Site, serve, until
-from tests.test_loose import JSON, NUMBER, TEXT
+from tests.test_strict_json import JSON, NUMBER, TEXT
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from chatapp.server.door import Door
 from docs import protocol
 from tests.serving import Site, serve
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def answers() -> list[Route]:

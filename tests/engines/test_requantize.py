@@ -23,7 +23,7 @@ from chatapp.errors import ChatError
 from chatapp.models.gguf import CONTROL, Tensor, read_gguf
 from chatapp.models.sources import Source
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MAKER = """
 import sys
 from pathlib import Path

@@ -15,7 +15,7 @@ from chatapp.turn import Turn
 from tests import postgres
 from tests.turns import ME, asked, put_draft, turns_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def sqlite_url(path: Path) -> str:

@@ -16,7 +16,7 @@ from chatapp.store import Conversation, Store, erase
 from chatapp.store.limits import TIME
 from chatapp.transfer import import_file
 from chatapp.turn import Message, Span, Timings, Turn
-from tests.test_transfer import CHATGPT, OPEN_WEBUI, change, written
+from tests.transfer.test_transfer import CHATGPT, OPEN_WEBUI, change, written
 from tests.turns import ME, TEXT, turns_of
 
 ODD = (

@@ -17,7 +17,7 @@ from chatapp.bench.processes import Tree
 from chatapp.bench.report import ratios
 from chatapp.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPIN = "import threading\nfor _ in range(2): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
 
 

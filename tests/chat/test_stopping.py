@@ -23,7 +23,7 @@ from tests.chats import Residence
 from tests.serving import free_port
 from tests.turns import turns_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 KEY = "a-key-of-ours"
 
 

@@ -343,7 +343,7 @@ async def test_closing_ends_running_replies(folder):
 PARENT = """
 import sys, time
 from pathlib import Path
-from tests.test_llamacpp import open_smollm2
+from tests.engines.test_llamacpp import open_smollm2
 engine = open_smollm2(Path(sys.argv[1]), concurrency=1)
 print(engine.server.pid, flush=True)
 time.sleep(60)

@@ -137,7 +137,7 @@ store = Store(sys.argv[1])
 store.begin(Turn("me", "c", "q"))
 store.close()
 """
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_processes_that_start_together_do_not_collide(store_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chatapp.models.convert import convert_tokenizer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REPLY = """
 import asyncio, sys
 import app

@@ -21,7 +21,7 @@ from chatapp.turn import Turn
 from tests.chats import ME, YOU, ended
 from tests.turns import asked
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass

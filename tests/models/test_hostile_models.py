@@ -20,7 +20,7 @@ from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
 from chatapp.settings import Settings, parse
 from chatapp.turn import Message
-from tests.test_loose import JSON
+from tests.test_strict_json import JSON
 
 CPU = Settings(device="cpu", dtype="float32")
 

@@ -18,7 +18,7 @@ from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.turns import turns_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MOMENTS = [random.Random(n).uniform(0.0, 3.5) for n in range(20)]
 """Seconds from the first token to the kill."""
 
