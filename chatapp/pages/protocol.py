@@ -24,8 +24,10 @@ class Request:
         types = get_type_hints(cls)
         given = {name: value for name, value in asked.items() if name != SESSION}
         for name, value in given.items():
-            if name not in known or not _fits(value, types[name]):
-                raise ChatError(f"The page sent {name!r} as {type(value).__name__}, which is not understood. Reload the page.", status=422)
+            if name not in known:
+                raise ChatError(f"The page sent {name!r}, which this version of the app does not know. Reload the page.", status=422)
+            if not _fits(value, types[name]):
+                raise ChatError(f"The page sent {name!r} as {type(value).__name__}, which is not its type. Reload the page.", status=422)
         for name, one in known.items():
             if name not in given and _required(one):
                 raise ChatError(f"The page left {name!r} out. Reload the page.", status=422)

@@ -98,12 +98,18 @@ def test_an_unknown_name_and_another_site_are_refused(site: Site) -> None:
     assert post(site, "greet", json={}, headers={"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}).status_code == 403
 
 
-WRONG = [{"do": 1}, {}, {"do": "send", "wish": 1}, {"do": "send", "temporary": 1}, {"do": "send", "position": True}]
+WRONG = {
+    "'do' as int, which is not its type": {"do": 1},
+    "left 'do' out": {},
+    "'wish', which this version of the app does not know": {"do": "send", "wish": 1},
+    "'temporary' as int": {"do": "send", "temporary": 1},
+    "'position' as bool": {"do": "send", "position": True},
+}
 
 
-@pytest.mark.parametrize("asked", WRONG, ids=str)
-def test_a_message_of_the_wrong_shape_is_refused_by_field(asked: dict) -> None:
-    with pytest.raises(ChatError, match="Reload the page") as caught:
+@pytest.mark.parametrize(("why", "asked"), WRONG.items(), ids=WRONG)
+def test_a_message_of_the_wrong_shape_is_refused_by_field(why: str, asked: dict) -> None:
+    with pytest.raises(ChatError, match=f"{why}.*Reload the page") as caught:
         ChatAction.read(asked)
     assert caught.value.status == 422
 
