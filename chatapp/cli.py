@@ -4,6 +4,7 @@ import getpass
 import sys
 from collections.abc import Callable, Sequence
 
+from chatapp import models_cli
 from chatapp.errors import ChatError
 from chatapp.server.auth import hash_password
 
@@ -19,7 +20,7 @@ def hash_password_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"hash-password": hash_password_command}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"hash-password": hash_password_command, "models": models_cli.run}
 
 
 def run(argv: Sequence[str]) -> int | None:

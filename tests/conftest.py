@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.update(
     HF_HUB_OFFLINE="1",
+    HF_HOME=str(Path(tempfile.gettempdir()) / "chatapp-tests" / "huggingface"),
     HF_HUB_DISABLE_TELEMETRY="1",
     GRADIO_ANALYTICS_ENABLED="False",
     OMP_NUM_THREADS="2",

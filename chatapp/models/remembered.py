@@ -26,3 +26,10 @@ def recall(revision: str, data_dir: Path) -> Path | None:
 
 def _note(revision: str, data_dir: Path) -> Path:
     return data_dir / "fingerprints" / revision.removeprefix(FINGERPRINT)
+
+
+def remembered(data_dir: Path) -> list[Path]:
+    """Every folder or file that was loaded before and is still there."""
+    notes = sorted((data_dir / "fingerprints").glob("*"))
+    places = (Path(note.read_text(encoding="utf-8")) for note in notes)
+    return [place for place in places if place.exists()]

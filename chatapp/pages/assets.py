@@ -38,6 +38,7 @@ BUNDLES = {
         "panel.js",
         "lazy-xray.js",
     ),
+    "models.js": ("models.js", "models-here.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }

@@ -6,7 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import about_page, actions, assets, login_page, shell, shell_actions, watch, xray_page
+from chatapp.pages import about_page, actions, assets, login_page, models_page, shell, shell_actions, watch, xray_page
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
 from chatapp.resident.slot import Resident
@@ -28,6 +28,7 @@ def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
     watch.add(door, chat, resident)
     shell_actions.add(door, resident.tasks, settings)
     about_page.add(door, resident, settings)
+    models_page.add(door, resident, settings)
     xray_page.add(door, chat, resident)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]

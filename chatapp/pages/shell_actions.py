@@ -6,7 +6,7 @@ from chatapp.errors import ChatError
 from chatapp.identity import Owner, login_of
 from chatapp.pages.shell_protocol import Shell, ShellAsk, TaskAction, TaskRow
 from chatapp.pages.watch import sign
-from chatapp.resident.admission import handed_on
+from chatapp.resident.admission import asked_here
 from chatapp.server.door import Asked, Door
 from chatapp.settings import Settings
 from chatapp.tasks import Task, Tasks, may_change
@@ -23,7 +23,7 @@ class ShellActions:
     @property
     def local(self) -> bool:
         """Does whoever asks sit at this machine?"""
-        return self.settings.local_only and not handed_on.get()
+        return asked_here(self.settings)
 
     async def shell(self, owner: Owner, asked: Asked) -> Asked:
         ask = ShellAsk.read(asked)

@@ -9,12 +9,18 @@ from typing import NamedTuple
 
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
+from chatapp.settings import Settings
 
 asked_from: ContextVar[str] = ContextVar("asked_from", default="")
 """The address that a message comes from; '' where it tells nobody apart. Set where a request comes in."""
 
 handed_on: ContextVar[bool] = ContextVar("handed_on", default=False)
 """Did a proxy hand the request on, so that whoever asks need not sit at this machine? Set where a request comes in."""
+
+
+def asked_here(settings: Settings) -> bool:
+    """Does whoever asks sit at this machine?"""
+    return settings.local_only and not handed_on.get()
 
 
 class Limits(NamedTuple):

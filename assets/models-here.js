@@ -1,0 +1,64 @@
+/* What is loaded and what is on this machine. */
+(() => {
+  const app = window.chatapp;
+  const { models } = app;
+  const KINDS = { embedded: "came with the app", cache: "fetched from the Hub", folder: "folder", gguf: "GGUF file" };
+
+  const list = (pairs) =>
+    app.el("dl", { class: "facts" }, ...pairs.flatMap(([name, words]) => [app.el("dt", {}, name), app.el("dd", {}, words)]));
+
+  function loaded(row) {
+    const head = app.el("b", {}, row.name);
+    if (row.state === "ready")
+      return app.el("div", { class: "loaded" }, head, app.el("a", { class: "act", href: "./" }, "Chat with it"), list(row.facts));
+    const bar = row.state === "failed" ? null : app.el("progress", { max: "1", value: row.share, "aria-label": `Loading ${row.name}` });
+    return app.el("div", { class: `loaded ${row.state}` }, head, app.el("p", {}, row.words), bar);
+  }
+
+  const act = (text, run, kind = "act") => app.el("button", { type: "button", class: kind, on: { click: run } }, text);
+  models.act = act;
+
+  function state(row) {
+    if (row.loaded) return app.el("span", { class: "badge good" }, "loaded");
+    return row.problem ? app.el("span", { class: "badge bad" }, "cannot be loaded") : act("Load", () => models.load(row.name));
+  }
+
+  function here(row) {
+    const link = app.el("a", { href: models.address(row.name) }, row.label);
+    const about = `${KINDS[row.kind]} · ${row.size}`;
+    const words = app.el("div", { class: "words" }, link, app.el("p", {}, row.problem ? `${about} · ${row.problem}` : about));
+    return app.el("li", { "data-name": row.name }, words, state(row));
+  }
+
+  app.on("models", () => {
+    const { loaded: rows, here: local, disk, refused } = models.now;
+    app.$("#loaded").replaceChildren(...rows.map(loaded));
+    app.$("#here").replaceChildren(...local.map(here));
+    app.$("#disk").textContent = disk;
+    app.$("#refused").textContent = refused;
+    app.$("#refused").hidden = !refused;
+    app.$("#here-part").hidden = Boolean(refused);
+    drawHead();
+  });
+
+  /* The head of one model that is here. */
+  let name = "";
+  function drawHead() {
+    const row = models.local(name);
+    if (!row) return;
+    const facts = [
+      ["Is", KINDS[row.kind]],
+      ["On the disk", row.size],
+      ["At", row.place],
+      ["Revision", row.revision],
+    ];
+    const problem = row.problem && app.el("p", { class: "refusal" }, row.problem);
+    const acts = app.el("div", { class: "acts" }, state(row));
+    app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts);
+  }
+  app.on("model", (shown) => {
+    name = shown;
+    app.$("#one-head").replaceChildren();
+    drawHead();
+  });
+})();

@@ -1,0 +1,73 @@
+"""What is here: the embedded model, the Hub's cache, folders and files, each once and by a name that loads it."""
+
+import shutil
+from pathlib import Path
+
+from chatapp.models.catalog import LocalModel, cached, folders, here
+from chatapp.models.remembered import remember
+from chatapp.models.sources import embedded_gguf, resolve
+
+COMMIT, OLDER = "1" * 40, "2" * 40
+
+
+def into_cache(cache: Path, repo: str, commit: str, files: dict[str, bytes], ref: str = "") -> None:
+    """As the Hub's client leaves a download behind."""
+    home = cache / f"models--{repo.replace('/', '--')}"
+    snapshot = home / "snapshots" / commit
+    for name, content in files.items():
+        (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+        blob = home / "blobs" / f"{commit[:8]}{name.replace('/', '-')}"
+        blob.parent.mkdir(exist_ok=True)
+        blob.write_bytes(content)
+        (snapshot / name).symlink_to(blob)
+    if ref:
+        (home / "refs").mkdir(exist_ok=True)
+        (home / "refs" / ref).write_text(commit)
+
+
+def by_name(found: list[LocalModel]) -> dict[str, LocalModel]:
+    assert len({model.name for model in found}) == len(found)
+    return {model.name: model for model in found}
+
+
+def test_the_cache_lists_each_revision_and_each_gguf_file_by_a_name_that_means_it(tmp_path: Path) -> None:
+    whole = {"config.json": b"{}", "model.safetensors": b"x" * 1000}
+    into_cache(tmp_path, "org/whole", COMMIT, whole, ref="main")
+    into_cache(tmp_path, "org/whole", OLDER, {"config.json": b"{}"})
+    into_cache(tmp_path, "org/q", COMMIT, {"a.Q4.gguf": b"x" * 40, "b/c.Q8.gguf": b"x" * 80}, ref="main")
+    into_cache(tmp_path, "org/words", COMMIT, {"tokenizer.json": b"{}"}, ref="main")
+    found = by_name(cached(tmp_path))
+    assert [*found] == ["org/q:a.Q4.gguf", "org/q:b/c.Q8.gguf", "org/whole", f"org/whole@{OLDER}", "org/words"]
+    assert (found["org/whole"].bytes, found["org/whole"].problem, found["org/whole"].revision) == (1002, "", COMMIT)
+    assert found["org/q:b/c.Q8.gguf"].bytes == 80
+    assert "no model.safetensors" in found[f"org/whole@{OLDER}"].problem
+    assert "no config.json" in found["org/words"].problem
+    for name, model in found.items():
+        source = resolve(name, data_dir=tmp_path)
+        assert (source.repo, source.revision or COMMIT) == (model.repo, model.revision)
+
+
+def test_without_a_cache_there_is_nothing_in_it(tmp_path: Path) -> None:
+    assert cached(tmp_path / "none") == []
+
+
+def test_folders_are_those_of_the_data_folder_and_those_loaded_before(tiny_llama: Path, tmp_path: Path) -> None:
+    own, elsewhere, data = tmp_path / "data" / "models" / "mine", tmp_path / "checkpoint-500", tmp_path / "data"
+    shutil.copytree(tiny_llama, own)
+    shutil.copytree(tiny_llama, elsewhere)
+    shutil.copytree(tiny_llama, data / "models" / "converted-0123456789ab")
+    (elsewhere / "model.safetensors").unlink()
+    (data / "models" / "note.txt").write_text("no model")
+    remember(elsewhere, "sha256:1", data)
+    remember(own, "sha256:2", data)
+    remember(tmp_path / "gone", "sha256:3", data)
+    found = by_name(folders(data))
+    assert [*found] == [str(elsewhere), str(own)], "each once, and no conversion of the app's own"
+    assert found[str(own)].problem == "" and found[str(own)].label == "mine"
+    assert found[str(own)].bytes == sum(path.stat().st_size for path in own.iterdir())
+    assert "no model.safetensors" in found[str(elsewhere)].problem
+
+
+def test_the_embedded_model_comes_first(tmp_path: Path) -> None:
+    first = here(tmp_path, tmp_path / "none")[0]
+    assert (first.name, first.kind, first.place) == ("smollm2", "embedded", embedded_gguf())

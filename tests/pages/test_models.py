@@ -1,0 +1,75 @@
+"""What the page Models is told, and who may do what there."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId
+from chatapp.models.sources import Source
+from chatapp.pages.models_actions import ModelsActions
+from chatapp.resident.admission import handed_on
+from chatapp.resident.slot import Resident
+from chatapp.settings import Settings
+from chatapp.tasks import Progress
+from tests.conftest import Scripted
+
+ANN = "visitor:ann"
+
+
+async def test_the_page_is_told_what_is_loaded_and_what_is_here_and_then_only_what_changed(scripted: Scripted, tmp_path: Path) -> None:
+    actions = ModelsActions(Resident.of(scripted), Settings(data_dir=tmp_path))
+    said = await actions.overview(ANN, {})
+    (loaded,) = said["loaded"]
+    assert (loaded["name"], loaded["state"], dict(loaded["facts"])["Engine"]) == ("scripted", "ready", "scripted on cpu, float32")
+    assert said["here"][0]["name"] == "smollm2" and not said["here"][0]["loaded"]
+    assert said["refused"] == "" and said["disk"].endswith("on the disk")
+    assert await actions.overview(ANN, {"have": said["sign"]}) == {}
+
+
+@pytest.mark.parametrize(("settings", "proxy"), [({"public": True}, False), ({"host": "0.0.0.0"}, False), ({}, True)])
+async def test_a_stranger_sees_no_folders_and_loads_nothing(settings: dict, proxy: bool, scripted: Scripted, tmp_path: Path) -> None:
+    actions = ModelsActions(Resident.of(scripted), Settings(data_dir=tmp_path, **settings))
+
+    async def asked() -> None:
+        handed_on.set(proxy)
+        said = await actions.overview(ANN, {})
+        assert said["here"] == [] and "the person at the app's own machine" in said["refused"]
+        assert said["loaded"][0]["name"] == "scripted"
+        with pytest.raises(ChatError, match="the person at the app's own machine"):
+            await actions.load(ANN, {"name": "smollm2"})
+
+    await asyncio.create_task(asked())
+
+
+async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Scripted, tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def open(source: Source, settings: Settings, progress: Progress) -> Scripted:
+        opened.append(source.name)
+        return scripted
+
+    resident = Resident(Settings(data_dir=tmp_path), open=open)
+    resident.start()
+    await resident.wait_ready()
+    actions = ModelsActions(resident, resident.settings)
+    assert await actions.load(ANN, {"name": "smollm2"}) == {}
+    assert len(opened) == 2
+    with pytest.raises(ChatError, match="was not found"):
+        await actions.load(ANN, {"name": str(tmp_path / "none")})
+    assert (await actions.overview(ANN, {}))["loaded"][0]["state"] == "ready"
+
+
+def test_the_loaded_one_of_two_revisions_is_the_one_with_its_commit(tmp_path: Path) -> None:
+    from chatapp.models.catalog import LocalModel
+    from chatapp.pages.models_actions import is_same
+
+    def model(name: str, revision: str) -> LocalModel:
+        return LocalModel(name, name, "cache", "org/m", revision, tmp_path, 1, 0.0)
+
+    loaded = ModelId("org/m", "aaa")
+    assert is_same(model("org/m", "aaa"), loaded)
+    assert not is_same(model("org/m@bbb", "bbb"), loaded)
+    assert is_same(model("org/m@bbb", "bbb"), ModelId("org/m", "bbb"))
+    assert not is_same(model("org/m:q.gguf", "aaa"), loaded)
