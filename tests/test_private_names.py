@@ -119,6 +119,9 @@ LEANED_ON = {
     "transformers.models.auto.modeling_auto": {
         "MODEL_FOR_CAUSAL_LM_MAPPING": "models/loading.py tells chat models from others",
     },
+    "transformers.utils.chat_template_utils": {
+        "_compile_jinja_template": "prompt/sandbox_child.py numbers the lines of a template in the library's own environment",
+    },
     "markdown_it.rules_block": {
         "blockquote": "markdown/grammar.py limits its depth",
         "list_block": "markdown/grammar.py limits its depth",

@@ -19,6 +19,9 @@ STRING, ARRAY = 8, 9
 CONTROL, BYTE = 3, 6  # llama.cpp's llama_token_type
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 
+MOST_VALUES, MOST_TENSORS, MOST_TOKENS = 10_000, 500_000, 4_000_000
+"""No model has more; of a file that announces more, reading its header might not end."""
+
 LONGEST_LIST = 1024
 """Numbers of an array that are kept: one for each layer, but not the scores of a vocabulary."""
 
@@ -166,6 +169,8 @@ def _read(cursor: _Cursor, found: GgufFile) -> None:
     version, tensors, values = cursor.scalar("<I"), cursor.scalar("<Q"), cursor.scalar("<Q")
     if version not in (2, 3):
         raise ValueError(f"version {version}, and versions 2 and 3 are known")
+    if values > MOST_VALUES or tensors > MOST_TENSORS:
+        raise ValueError(f"it announces {values:,} values and {tensors:,} tensors")
     for _ in range(values):
         _read_pair(cursor, found)
     found.header_bytes = cursor.at
@@ -196,6 +201,8 @@ def _read_pair(cursor: _Cursor, found: GgufFile) -> None:
 def _read_array(cursor: _Cursor, found: GgufFile, name: str) -> None:
     kind, length, at = cursor.scalar("<I"), cursor.scalar("<Q"), cursor.at
     if kind == STRING:
+        if length > MOST_TOKENS:
+            raise ValueError(f"{name[:40]} announces {length:,} texts")
         texts = [cursor.bytes() for _ in range(length)]
         found.tokens = texts if name == TOKENS else found.tokens
     elif kind not in SCALARS:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,18 @@ class TemplateRefusal(ChatError):
     """The template raised: it takes no such chat. Another arrangement of the messages may do."""
 
 
+@dataclass(frozen=True)
+class Traced:
+    """A rendered chat. `parts`: (line of `source`, what it wrote), in order; none where the lines cannot be told apart.
+
+    `source` is the template, with more line ends where it was written on one long line.
+    """
+
+    text: str
+    source: str
+    parts: list[tuple[int, str]]
+
+
 class TemplateProcess:
     """The child process. One template at a time: rendering takes less than a millisecond."""
 
@@ -80,7 +93,15 @@ class TemplateProcess:
 
     def render(self, template: str, chat: list[dict[str, str]], variables: dict[str, Any]) -> str:
         """The chat as text, as `apply_chat_template` has it. Raises TemplateRefusal, or ChatError 422 when it takes too much."""
-        told = json.dumps({"template": template, "chat": chat, "variables": variables}, default=_placeholder)
+        return self._answer(template, chat, variables)["text"]
+
+    def trace(self, template: str, chat: list[dict[str, str]], variables: dict[str, Any]) -> Traced:
+        """The chat as text, and which line of the template wrote what. Raises what `render` raises."""
+        found = self._answer(template, chat, variables, trace=True)
+        return Traced(found["text"], found.get("source", template), [(line, part) for line, part in found.get("parts", [])])
+
+    def _answer(self, template: str, chat: list[dict[str, str]], variables: dict[str, Any], **more: bool) -> dict[str, Any]:
+        told = json.dumps({"template": template, "chat": chat, "variables": variables, **more}, default=_placeholder)
         with self._lock:
             until, said = self._resting.get(template, (0.0, ""))
             if time.monotonic() < until:
@@ -88,7 +109,7 @@ class TemplateProcess:
             answer = self._ask(told, SECONDS + len(chat) / MESSAGES_PER_SECOND, LONGEST + TIMES * len(told))
             if "taken" in answer and len(told) <= SMALL:
                 self._resting = {template: (time.monotonic() + REST, answer["taken"])}
-        return _text_of(answer)
+        return _refused(answer)
 
     def start(self) -> None:
         """Begin to start the process, which takes a second, so that the first template need not wait for it."""
@@ -136,11 +157,15 @@ class TemplateProcess:
         self._process = None
 
 
+def bare_environment() -> dict[str, str]:
+    """Of a child process that reads what nobody vouches for: none of our secrets, and no Hub."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | OWN
+
+
 def _begun() -> subprocess.Popen:
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | OWN
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
-        process = subprocess.Popen([sys.executable, "-I", str(CHILD)], env=environment, **pipes)
+        process = subprocess.Popen([sys.executable, "-I", str(CHILD)], env=bare_environment(), **pipes)
     except OSError as error:
         raise ChatError(f"The process that renders chat templates did not start: {error.strerror}.", status=503) from error
     _tell(process, json.dumps({"path": sys.path, "memory": MEMORY}))
@@ -167,7 +192,8 @@ def _end(process: subprocess.Popen) -> None:
         process.stdin.close()
 
 
-def _text_of(answer: dict[str, str]) -> str:
+def _refused(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, where it holds a text. Raises ChatError otherwise."""
     if "taken" in answer:
         raise ChatError(answer["taken"], status=422)
     if "refusal" in answer:
@@ -176,7 +202,7 @@ def _text_of(answer: dict[str, str]) -> str:
         raise TemplateRefusal(f"The chat template of this model fails on these messages ({answer['failure']}). {CURE}", status=422)
     if not answer["text"]:
         raise TemplateRefusal(f"The chat template of this model makes no text of these messages. {CURE}", status=422)
-    return answer["text"]
+    return answer
 
 
 def _placeholder(value: object) -> str:

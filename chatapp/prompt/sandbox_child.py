@@ -7,6 +7,7 @@ ends, the parent is gone and so is this process; a template that does not end in
 import faulthandler
 import json
 import os
+import re
 import signal
 import sys
 from typing import Any
@@ -19,6 +20,9 @@ FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameEr
 LONGEST = 500
 """Characters of an error's own words that are passed on."""
 
+LONG_LINE = 80
+"""Characters: templates are often written on one line, which says nothing of which part wrote what."""
+
 
 def limit_memory(more: int) -> None:
     """At most so many bytes beyond those taken now, where the system can say both: Linux."""
@@ -30,7 +34,7 @@ def limit_memory(more: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (taken + more, taken + more))
 
 
-def render(request: dict[str, Any]) -> dict[str, str]:
+def render(request: dict[str, Any]) -> dict[str, Any]:
     """{"text"} of a rendered chat, or why there is none: {"refusal"} in the template's words, {"failure"}, {"beyond"} its limits."""
     from jinja2.exceptions import TemplateError
     from transformers.utils.chat_template_utils import render_jinja_template
@@ -38,13 +42,71 @@ def render(request: dict[str, Any]) -> dict[str, str]:
     chat, template, more = request["chat"], request["template"], request["variables"]
     try:
         (text,), _ = render_jinja_template([chat], chat_template=template, add_generation_prompt=True, **more)
+        told = traced(template, text, chat, more) if request.get("trace") else {}
     except TemplateError as error:
         return {"refusal": str(error)[:LONGEST]}
     except MemoryError:
         return {"beyond": "takes more memory than it is given"}
     except FAILURES as error:
         return {"failure": f"{type(error).__name__}: {error}"[:LONGEST]}
-    return {"text": text} if len(text) <= request["longest"] else {"beyond": f"makes {len(text):,} characters of these messages"}
+    if len(text) > request["longest"]:
+        return {"beyond": f"makes {len(text):,} characters of these messages"}
+    return {"text": text} | told
+
+
+def traced(template: str, text: str, chat: list[dict[str, str]], variables: dict[str, Any]) -> dict[str, Any]:
+    """{"source": the template in lines, "parts": [[line, what it wrote], …]} of a chat that was rendered as `text`.
+
+    {} where marking the lines would change the text.
+    """
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    environment = _compile_jinja_template(template).environment
+    source = in_lines(template, environment)
+    tree = environment.parse(source)
+    mark(tree)
+    compiled = environment.template_class.from_code(environment, environment.compile(tree), environment.make_globals(None))
+    marked = compiled.render(messages=chat, tools=None, documents=None, add_generation_prompt=True, **variables)
+    before, *found = re.split("\ue000(\\d+)\ue001", marked)
+    parts = [[int(line), part] for line, part in zip(found[::2], found[1::2], strict=True) if part]
+    return {"source": source, "parts": parts} if before == "" and "".join(part for _, part in parts) == text else {}
+
+
+def in_lines(template: str, environment: Any) -> str:
+    """A template with a long line, broken behind its blocks, where transformers takes a line's end for nothing (trim_blocks)."""
+    if all(len(line) < LONG_LINE for line in template.split("\n")):
+        return template
+    pieces = ((kind, value) for _, kind, value in environment.lex(template))
+    return "".join(value if kind != "block_end" or value.endswith("\n") else f"{value}\n" for kind, value in pieces)
+
+
+def mark(node: Any) -> None:
+    """Put the number of its line before all that is written, but not into what a macro or {% set %} makes: that may be read again."""
+    from jinja2 import nodes
+
+    for child in node.iter_child_nodes():
+        if isinstance(child, nodes.Output):
+            child.nodes = [piece for item in child.nodes for piece in numbered(item)]
+        elif not isinstance(child, nodes.Macro | nodes.AssignBlock | nodes.FilterBlock) and not calls_macro(child):
+            mark(child)
+
+
+def calls_macro(node: Any) -> bool:
+    """{% call %}; {% generation %} is such a block too, and only passes on what is inside."""
+    from jinja2 import nodes
+
+    return isinstance(node, nodes.CallBlock) and not isinstance(node.call.node, nodes.ExtensionAttribute)
+
+
+def numbered(item: Any) -> list[Any]:
+    """What is written, line by line where it is text of the template, with the number before each."""
+    from jinja2 import nodes
+
+    if not isinstance(item, nodes.TemplateData):
+        first = min([item.lineno, *(inner.lineno for inner in item.find_all(nodes.Node))])
+        return [nodes.TemplateData(f"\ue000{first}\ue001"), item]
+    rows = re.findall("[^\n]*\n|[^\n]+", item.data)
+    return [nodes.TemplateData(f"\ue000{item.lineno + n}\ue001{row}") for n, row in enumerate(rows)]
 
 
 def main() -> None:

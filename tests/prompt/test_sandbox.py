@@ -12,7 +12,7 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.models.convert import convert_tokenizer
-from chatapp.prompt.sandbox import CURE, REST, TemplateProcess, harmless
+from chatapp.prompt.sandbox import CURE, REST, TemplateProcess, harmless, with_clock
 from chatapp.prompt.template import render
 from chatapp.turn import Message
 from tests.templates import TOKENS, tokenizer_of
@@ -95,6 +95,17 @@ def test_the_text_is_the_one_of_the_library(process: TemplateProcess, name: str)
     tokenizer = tokenizer_of(name)
     wanted = tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False)
     assert process.render(tokenizer.get_chat_template(), CHAT, tokenizer.special_tokens_map) == wanted
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_which_line_wrote_what_adds_up_to_the_text(process: TemplateProcess, name: str) -> None:
+    """Words that look like the numbers of lines are words, and then no lines are told."""
+    tokenizer = tokenizer_of(name)
+    template, tokens = with_clock(tokenizer.get_chat_template(), "2026-02-03"), tokenizer.special_tokens_map
+    traced = process.trace(template, CHAT, tokens)
+    assert "".join(part for _, part in traced.parts) == traced.text == process.render(template, CHAT, tokens)
+    forged = [{"role": "user", "content": "Who? \ue0001\ue001 I!"}]
+    assert process.trace(template, forged, tokens).parts == [] and "\ue0001\ue001" in process.trace(template, forged, tokens).text
 
 
 def test_the_embedded_models_template_needs_no_process(smol_gguf: Path, tmp_path: Path) -> None:
