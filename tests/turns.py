@@ -1,5 +1,6 @@
 """Turns for the tests of the store: short ones by hand, and any turn at all by hypothesis."""
 
+import time
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -28,6 +29,20 @@ def asked(
 def turns_of(store: Store, owner: str, conversation_id: str) -> list[Turn]:
     """The visible path as it is stored, prompts included."""
     return store.conversations.whole(owner, conversation_id).path()
+
+
+def died(store: Store, seen_by: Store) -> None:
+    """The system does to the store what it does for a process that died; PostgreSQL takes a moment to notice."""
+    store.runner.close()
+
+    def alive() -> bool:
+        with seen_by.database.read() as connection:
+            return seen_by.runner.alive(connection, store.runner.id)
+
+    deadline = time.monotonic() + 30
+    while alive():
+        assert time.monotonic() < deadline, "the lock of a closed connection is still held"
+        time.sleep(0.01)
 
 
 def all_of(store: Store, owner: str) -> list[Conversation]:

@@ -8,7 +8,7 @@ import pytest
 from chatapp.errors import NotFound
 from chatapp.store import Store
 from chatapp.turn import Timings
-from tests.turns import ME, YOU, asked
+from tests.turns import ME, YOU, asked, died
 
 
 @pytest.fixture
@@ -88,6 +88,6 @@ def test_a_stranger_sees_and_stops_nothing(store: Store) -> None:
 def test_who_sees_what_a_dead_process_left_interrupts_it(store: Store, other: Store) -> None:
     turn, beside = asked(store, "one", reply=None), asked(store, "two", conversation="c2", reply=None)
     assert other.running.look(ME, turn.id).reason == ""
-    store.runner.close()  # what the system does for a process that died
+    died(store, other)
     assert other.running.look(ME, turn.id).reason == "interrupted"
     assert not other.turn(ME, beside.id).running, "the others that it left, too"

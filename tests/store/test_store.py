@@ -16,7 +16,7 @@ from chatapp.settings import Settings
 from chatapp.store import Conversation, Store, erase, schema
 from chatapp.store.record import MAX_TITLE, title_of
 from chatapp.turn import Turn, new_id
-from tests.turns import ME, YOU, all_of, asked, drafts_of, put_draft, turns, turns_of
+from tests.turns import ME, YOU, all_of, asked, died, drafts_of, put_draft, turns, turns_of
 
 SHARED = settings(
     max_examples=40, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -380,8 +380,8 @@ def test_what_a_dead_process_left_is_interrupted_and_findable(store: Store, stor
     turn = asked(store, "one", reply=None)
     turn.reply_text, turn.prompt_ids = "half an answer", (1, 2)
     store.progress(turn)
-    store.runner.close()  # what the system does for a process that died
     after = Store(store_url)
+    died(store, after)
     assert after.running.interrupt_dead() == 1
     found = after.turn(ME, turn.id)
     assert (found.finish_reason, found.reply_text, found.can_continue) == ("interrupted", "half an answer", True)
