@@ -30,12 +30,12 @@ def main(settings: Settings) -> None:
     from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
     from chatapp.resident.improve import improve
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
     from chatapp.server import auth
     from chatapp.store import Store
 
     refuse_address(settings.host, settings.port)
-    store, resident = Store.open(settings), Resident(settings)
+    store, resident = Store.open(settings), ModelSlot(settings)
     resident.start()
     chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.queue.busy))

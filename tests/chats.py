@@ -16,7 +16,7 @@ ME, YOU = "owner-me", "owner-you"
 
 
 class Residence:
-    """What chat.py sees of a Resident: state, engine, wait_ready. A test moves it from 'loading' to 'ready' or 'failed'."""
+    """What chat.py sees of a ModelSlot: state, engine, wait_ready. A test moves it from 'loading' to 'ready' or 'failed'."""
 
     def __init__(self, engine, state: str = "ready") -> None:
         self.loaded = engine

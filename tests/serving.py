@@ -21,7 +21,7 @@ from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
 from chatapp.resident.admission import Limits
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server import auth, security
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -35,7 +35,7 @@ class Site:
 
     url: str
     chat: Chat
-    resident: Resident
+    resident: ModelSlot
     settings: Settings
     loop: asyncio.AbstractEventLoop
 
@@ -54,14 +54,14 @@ def serve(
     engine: Any,
     *,
     build: Callable[[Chat], None] | None = None,
-    resident: Resident | None = None,
+    resident: ModelSlot | None = None,
     more: Sequence[Route] = (),
     around: Callable[[Settings], list[Middleware]] = security.middleware,
     **given: Any,
 ) -> Iterator[Site]:
     """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes;
     `around` makes the middleware."""
-    settings, resident = Settings(port=free_port(), **given), resident or Resident.of(engine)
+    settings, resident = Settings(port=free_port(), **given), resident or ModelSlot.of(engine)
     store = Store("sqlite://")
     chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
     loops: list[asyncio.AbstractEventLoop] = []

@@ -30,7 +30,7 @@ from chatapp.models.info import ModelInfo
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -179,7 +179,7 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
     from chatapp.bench.__main__ import folder_of
 
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
-    resident = Resident.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
+    resident = ModelSlot.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
     with tempfile.TemporaryDirectory() as data:
         alone = Settings(data_dir=Path(data), port=free_port())
         store = Store.open(alone)

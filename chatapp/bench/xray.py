@@ -11,7 +11,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.cores import usable_cores
 from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.tasks import Step
@@ -41,7 +41,7 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
     """`python -m chatapp.bench --xray`. The last line is JSON."""
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
     engine = open_engine(source, settings, lambda words, share: None)
-    resident = Resident.of(engine)
+    resident = ModelSlot.of(engine)
     resident.settings = settings
     inspector = Inspector(resident)
     with asyncio.Runner() as loop:

@@ -12,7 +12,7 @@ from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 FRESH = 1.0
 """Seconds that a conversation is shown as it was: the meter asks at every key press."""
@@ -21,7 +21,7 @@ FRESH = 1.0
 class Meter:
     """Reads conversations by `path(owner, conversation_id)`, and those of the last moment from memory."""
 
-    def __init__(self, resident: "Resident", path: Callable[[str, str], Awaitable[list[Turn]]]) -> None:
+    def __init__(self, resident: "ModelSlot", path: Callable[[str, str], Awaitable[list[Turn]]]) -> None:
         self.resident = resident
         self._path = path
         self._seen: dict[tuple[str, str], tuple[float, list[Turn]]] = {}

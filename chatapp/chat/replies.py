@@ -16,7 +16,7 @@ from chatapp.store import Store
 from chatapp.turn import Event, FinishReason, Turn
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 CURRENT_LEAF = "current leaf"
 """As parent_id: go on from where the conversation stands. None begins it anew beside its first question."""
@@ -30,7 +30,7 @@ class Replies:
     `path(owner, conversation_id, leaf)` reads what was said before, live turns included.
     """
 
-    def __init__(self, resident: "Resident", path: ReadPath, limits: Limits) -> None:
+    def __init__(self, resident: "ModelSlot", path: ReadPath, limits: Limits) -> None:
         self.resident = resident
         self.jobs = Jobs()
         self.queue = Admission(limits, slots=self._slots, ready=self._engine_ready, moved=self._moved)

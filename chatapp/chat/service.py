@@ -19,7 +19,7 @@ from chatapp.store import Outline, Store
 from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 LIMITS = Limits()
 
@@ -31,7 +31,7 @@ class Chat:
     `replies` are those that run or wait; what else begins one is in chat/actions.py.
     """
 
-    def __init__(self, resident: "Resident", store: Store, limits: Limits = LIMITS) -> None:
+    def __init__(self, resident: "ModelSlot", store: Store, limits: Limits = LIMITS) -> None:
         self.resident = resident
         self.store = store
         self.stores = Stores(store)

@@ -8,7 +8,7 @@ from chatapp.identity import Owner
 from chatapp.pages.assets import NAME
 from chatapp.pages.shell import Page
 from chatapp.pages.shell_protocol import About, AboutAsk
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked, Door
 from chatapp.settings import Settings
 from chatapp.versions import RUNTIME, installed, read
@@ -28,7 +28,7 @@ BODY = """
 PAGE = Page("About", "about", "info", BODY, styles=("about.css",), scripts=("about.js",))
 
 
-def add(door: Door, resident: Resident, settings: Settings) -> None:
+def add(door: Door, resident: ModelSlot, settings: Settings) -> None:
     """Hang the page on the door."""
 
     async def about(owner: Owner, asked: Asked) -> Asked:
@@ -40,7 +40,7 @@ def add(door: Door, resident: Resident, settings: Settings) -> None:
     door.actions["about"] = about
 
 
-def facts(resident: Resident) -> list[tuple[str, str]]:
+def facts(resident: ModelSlot) -> list[tuple[str, str]]:
     """What a report of a fault should name."""
     return [
         (NAME, f"{__version__}, MIT licence"),
@@ -49,7 +49,7 @@ def facts(resident: Resident) -> list[tuple[str, str]]:
     ]
 
 
-def model_facts(resident: Resident) -> list[tuple[str, str]]:
+def model_facts(resident: ModelSlot) -> list[tuple[str, str]]:
     """The model and its engine, or what is going on instead."""
     if resident.state != "ready":
         return [("Model", resident.error or f"{resident.step.words} …")]

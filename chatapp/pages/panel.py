@@ -5,7 +5,7 @@ from typing import Any
 
 from chatapp.engines.base import Capabilities
 from chatapp.pages import shell, view
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import MAX_SEED, SAMPLING_PARAMS, SamplingParam
 
 PRESETS = {
@@ -94,7 +94,7 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
     return {"off": dict(capabilities.off), "context": capabilities.context}
 
 
-def status(resident: Resident) -> dict[str, Any]:
+def status(resident: ModelSlot) -> dict[str, Any]:
     """The model as the page shows it: state, progress 0..1 or None, and the card once it is there."""
     step = resident.step
     shown: dict[str, Any] = {"state": resident.state, "detail": step.words, "progress": step.share, "error": resident.error}

@@ -9,19 +9,19 @@ from chatapp.chat.service import Chat
 from chatapp.pages import about_page, actions, assets, login_page, models_page, shell, shell_actions, watch, xray_page
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server import files, security
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 
 
-def app_options(chat: Chat, resident: Resident, settings: Settings) -> dict[str, Any]:
+def app_options(chat: Chat, resident: ModelSlot, settings: Settings) -> dict[str, Any]:
     """For launch(app_kwargs=…)."""
     return {"routes": routes(chat, resident, settings), "middleware": middleware(settings), "exception_handlers": handlers()}
 
 
-def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
+def routes(chat: Chat, resident: ModelSlot, settings: Settings) -> list[Route]:
     """What is answered, and by whom."""
     door = Door()
     actions.add(door, chat)

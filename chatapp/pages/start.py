@@ -14,7 +14,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.cores import usable_cores
 from chatapp.errors import ChatError
 from chatapp.pages import view
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.versions import untested
@@ -75,7 +75,7 @@ def refuse_address(host: str, port: int) -> None:
         ) from error
 
 
-def announce(url: str, settings: Settings, store: Store, resident: Resident) -> None:
+def announce(url: str, settings: Settings, store: Store, resident: ModelSlot) -> None:
     """Print the start-up card: what is known at once, and the model's part as soon as it is there."""
     print(begin_card(url, settings, store), flush=True)
     threading.Thread(target=lambda: print(model_card(resident), flush=True), daemon=True).start()
@@ -96,7 +96,7 @@ def crowded(threads: int, cores: int) -> str:
     return f"--threads is {threads}, and {cores} cores can be used: more threads than cores wait for each other. Leave it out for all cores"
 
 
-def model_card(resident: Resident) -> str:
+def model_card(resident: ModelSlot) -> str:
     """Waits for the model and says what it is, or why there is none."""
     try:
         engine = asyncio.run(resident.wait_ready())

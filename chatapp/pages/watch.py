@@ -15,7 +15,7 @@ from chatapp.markdown import Growing
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
 from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked, Door
 from chatapp.store import Outline
 from chatapp.turn import Turn
@@ -34,7 +34,7 @@ MOST_ROWS = 10_000
 class Watcher:
     """POST /ui/watch and /ui/list."""
 
-    def __init__(self, chat: Chat, resident: Resident) -> None:
+    def __init__(self, chat: Chat, resident: ModelSlot) -> None:
         self.chat = chat
         self.resident = resident
 
@@ -172,7 +172,7 @@ def brief(news: News) -> Asked:
     return {name: value for name, value in asdict(news).items() if value}
 
 
-def add(door: Door, chat: Chat, resident: Resident) -> None:
+def add(door: Door, chat: Chat, resident: ModelSlot) -> None:
     """Hang watching on the door."""
     watcher = Watcher(chat, resident)
     door.streams["watch"] = watcher.watch

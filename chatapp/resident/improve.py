@@ -17,14 +17,14 @@ from chatapp.resident.slot import LOOK_EVERY, ended
 from chatapp.tasks import EVERYBODY, Task
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 log = logging.getLogger(__name__)
 
 TITLE = "Prepare the weights for quicker replies, once"
 
 
-async def improve(resident: "Resident", busy: Callable[[], bool]) -> None:
+async def improve(resident: "ModelSlot", busy: Callable[[], bool]) -> None:
     """Once the model is ready, as a task. `busy` says whether anybody waits for the model or is being answered: then the work rests."""
     try:
         engine = await resident.wait_ready()

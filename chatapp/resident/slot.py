@@ -1,4 +1,4 @@
-"""The one model in memory: loading, ready, failed or switching, as page, API and health read it."""
+"""One model in memory: loading, ready, failed or switching, as page, API and health read it."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ def find_source(settings: Settings) -> Source:
     return resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
 
 
-class Resident:
+class ModelSlot:
     """Loads a model in the background, as a task of everybody's, and holds its engine.
 
     state     loading | ready | failed | switching

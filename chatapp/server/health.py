@@ -7,12 +7,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 RETRY_SECONDS = 2
 
 
-def routes(resident: "Resident") -> list[Route]:
+def routes(resident: "ModelSlot") -> list[Route]:
     """One route: 200 when a message can be answered, 503 with the reason otherwise."""
 
     async def healthz(request: Request) -> JSONResponse:
@@ -24,7 +24,7 @@ def routes(resident: "Resident") -> list[Route]:
     return [Route("/healthz", healthz, methods=["GET"], include_in_schema=False)]
 
 
-def report(resident: "Resident") -> dict[str, Any]:
+def report(resident: "ModelSlot") -> dict[str, Any]:
     """What /healthz answers. `progress` runs from 0 to 1, or is null where it is not known."""
     match resident.state:
         case "ready":

@@ -3,13 +3,13 @@
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server import closed, health, session
 from chatapp.server.openai import api as openai_api
 from chatapp.settings import Settings
 
 
-def routes(chat: Chat, resident: Resident, settings: Settings) -> list[Route]:
+def routes(chat: Chat, resident: ModelSlot, settings: Settings) -> list[Route]:
     """For launch(app_kwargs={"routes": …})."""
     return [
         *closed.routes(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from chatapp.engines.base import Engine
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ MAX_LOGITS_BYTES = 2**30
 class Inspector:
     """It looks into the resident model and at most one more, loaded for X-ray only."""
 
-    def __init__(self, resident: "Resident") -> None:
+    def __init__(self, resident: "ModelSlot") -> None:
         self.resident = resident
         self._thread = XrayThread(f"chatapp.xray.{room}" for room in rooms())
         self.models = InspectedModels(self._thread)

@@ -15,7 +15,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.server import auth
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -70,7 +70,7 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
     """The app over this engine, on a port of its own."""
     settings = Settings(data_dir=data_dir, port=free_port(), auth=logins)
     store = Store.open(settings)
-    resident = Resident.of(engine)
+    resident = ModelSlot.of(engine)
     chat = Chat(resident, store)
     demo = build(chat)
     demo.launch(

@@ -10,7 +10,7 @@ from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.resident.admission import Limits
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.store import Store, StoreError
 from chatapp.turn import Event, Finish, Message, Token, Turn
@@ -25,7 +25,7 @@ CUT = Sampling(max_tokens=2)
 async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
     speak(scripted, "The capital of France is Paris. 😀 Good.")
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(Resident.of(scripted), store, Limits(waiting=3))
+    chat = Chat(ModelSlot.of(scripted), store, Limits(waiting=3))
     yield chat
     await chat.shutdown()
     store.close()

@@ -6,7 +6,7 @@ import pytest
 
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -15,7 +15,7 @@ from tests.chats import ME, ended
 
 @pytest.fixture
 async def chat(tiny_llama: Path, tmp_path: Path):
-    resident = Resident(Settings(model=str(tiny_llama), device="cpu", engine="direct", threads=1, data_dir=tmp_path))
+    resident = ModelSlot(Settings(model=str(tiny_llama), device="cpu", engine="direct", threads=1, data_dir=tmp_path))
     chat = Chat(resident, Store(f"sqlite:///{tmp_path}/chat.db"))
     resident.start()
     yield chat

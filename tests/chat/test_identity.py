@@ -12,7 +12,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.store.record import Conversation
@@ -30,7 +30,7 @@ async def over(tmp_path: Path) -> AsyncIterator[Callable[[Engine], Chat]]:
     store, chats = Store(f"sqlite:///{tmp_path}/chat.db"), []
 
     def make(engine: Engine) -> Chat:
-        chats.append(Chat(Resident.of(engine), store))
+        chats.append(Chat(ModelSlot.of(engine), store))
         return chats[-1]
 
     yield make

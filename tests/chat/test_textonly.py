@@ -13,7 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.pages import panel
 from chatapp.prompt.template import Budget
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Message, Prefilled, Prompt, Token
@@ -55,7 +55,7 @@ def engine() -> TextOnly:
 
 @pytest.fixture
 async def chat(engine: TextOnly, tmp_path: Path) -> AsyncIterator[Chat]:
-    chat = Chat(Resident.of(engine), Store(f"sqlite:///{tmp_path}/chat.db"))
+    chat = Chat(ModelSlot.of(engine), Store(f"sqlite:///{tmp_path}/chat.db"))
     yield chat
     await chat.shutdown()
 

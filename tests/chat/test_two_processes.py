@@ -15,7 +15,7 @@ from chatapp.chat.service import Chat
 from chatapp.chat.watching import LOOK_EVERY
 from chatapp.errors import NotFound
 from chatapp.pages.watch import Watcher
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.store import Store, erase
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, ended
@@ -52,7 +52,7 @@ def writing(url: str, tokenizer: Path) -> Iterator[Writer]:
 @pytest.fixture
 async def chat(scripted, store_url: str) -> AsyncGenerator[Chat]:
     """This process, opened before the other one."""
-    chat = Chat(Resident.of(scripted), Store(store_url))
+    chat = Chat(ModelSlot.of(scripted), Store(store_url))
     yield chat
     await chat.shutdown()
     chat.store.close()

@@ -14,7 +14,7 @@ REPLY = """
 import asyncio, sys
 import app
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.sampling import Sampling
@@ -28,7 +28,7 @@ async def first_reply():
     await chat.shutdown()
     return turn
 
-resident = Resident(Settings(data_dir=sys.argv[1]))
+resident = ModelSlot(Settings(data_dir=sys.argv[1]))
 chat = Chat(resident, Store("sqlite://"))
 build(chat)
 resident.start()

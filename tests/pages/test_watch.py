@@ -8,7 +8,7 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.pages.watch import Watcher
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.store import Store
 from tests.chats import ME, YOU, ended
 
@@ -16,7 +16,7 @@ from tests.chats import ME, YOU, ended
 @pytest.fixture
 async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(Resident.of(scripted), store)
+    chat = Chat(ModelSlot.of(scripted), store)
     yield chat
     await chat.shutdown()
     store.close()

@@ -13,7 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
 from chatapp.resident.improve import TITLE, improve
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.tasks import Step
@@ -70,7 +70,7 @@ def shop(tmp_path: Path) -> Shop:
 
 @pytest.fixture
 async def resident(shop: Shop):
-    resident = Resident(Settings(), find=shop.find, open=shop.open)
+    resident = ModelSlot(Settings(), find=shop.find, open=shop.open)
     resident.start()
     await resident.wait_ready()
     yield resident
@@ -84,14 +84,14 @@ async def until(true) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_the_better_one_takes_the_place_of_the_first(resident: Resident, shop: Shop) -> None:
+async def test_the_better_one_takes_the_place_of_the_first(resident: ModelSlot, shop: Shop) -> None:
     await improve(resident, lambda: shop.busy)
     first, second = shop.opened
     assert resident.engine is second and resident.info.dtype == "Q8_0" and first.closed and not second.closed
     assert (resident.state, next((task.title, task.state) for task in resident.tasks.of("me"))) == ("ready", (TITLE, "done"))
 
 
-async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(resident: Resident, shop: Shop) -> None:
+async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(resident: ModelSlot, shop: Shop) -> None:
     shop.busy = True
     improving = asyncio.create_task(improve(resident, lambda: shop.busy))
     await until(lambda: shop.steps)
@@ -103,7 +103,7 @@ async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(res
     assert resident.info.dtype == "Q8_0"
 
 
-async def test_a_person_may_cancel_it(resident: Resident, shop: Shop) -> None:
+async def test_a_person_may_cancel_it(resident: ModelSlot, shop: Shop) -> None:
     shop.busy = True
     improving = asyncio.create_task(improve(resident, lambda: shop.busy))
     await until(lambda: shop.steps)
@@ -112,7 +112,7 @@ async def test_a_person_may_cancel_it(resident: Resident, shop: Shop) -> None:
     assert resident.engine is shop.opened[0] and resident.tasks.of("me")[0].state == "cancelled" and not shop.made
 
 
-async def test_nobody_is_interrupted_by_the_change(resident: Resident, shop: Shop) -> None:
+async def test_nobody_is_interrupted_by_the_change(resident: ModelSlot, shop: Shop) -> None:
     improving = asyncio.create_task(improve(resident, lambda: len(shop.opened) == 2 and not shop.busy))
     await until(lambda: len(shop.opened) == 2)
     await asyncio.sleep(0.3)
@@ -122,7 +122,7 @@ async def test_nobody_is_interrupted_by_the_change(resident: Resident, shop: Sho
     assert resident.engine is shop.opened[1]
 
 
-async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(resident: Resident, shop: Shop, caplog) -> None:
+async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(resident: ModelSlot, shop: Shop, caplog) -> None:
     shop.fail = True
     with caplog.at_level(logging.WARNING):
         await improve(resident, lambda: False)
@@ -132,13 +132,13 @@ async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(resi
     ]
 
 
-async def test_where_the_new_one_has_less_room_the_first_stays(resident: Resident, shop: Shop, caplog) -> None:
+async def test_where_the_new_one_has_less_room_the_first_stays(resident: ModelSlot, shop: Shop, caplog) -> None:
     shop.context = 5
     await improve(resident, lambda: False)
     assert resident.engine is shop.opened[0] and shop.opened[1].closed and "the next start serves it" in caplog.text
 
 
-async def test_a_switch_meanwhile_wins(resident: Resident, shop: Shop) -> None:
+async def test_a_switch_meanwhile_wins(resident: ModelSlot, shop: Shop) -> None:
     shop.busy = True
     improving = asyncio.create_task(improve(resident, lambda: shop.busy))
     await until(lambda: shop.steps)
@@ -149,7 +149,7 @@ async def test_a_switch_meanwhile_wins(resident: Resident, shop: Shop) -> None:
     assert resident.engine is chosen and not chosen.closed and shop.opened[-1].closed
 
 
-async def test_leaving_ends_the_work(resident: Resident, shop: Shop) -> None:
+async def test_leaving_ends_the_work(resident: ModelSlot, shop: Shop) -> None:
     shop.busy = True
     improving = asyncio.create_task(improve(resident, lambda: shop.busy))
     await until(lambda: shop.steps)
@@ -167,7 +167,7 @@ async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_fo
     if uses_amx():
         pytest.skip("there the format as shipped is served")
     settings = Settings(data_dir=tmp_path, engine="llamacpp", context=512, concurrency=2, threads=2)
-    resident = Resident(settings)
+    resident = ModelSlot(settings)
     resident.start()
     first = await resident.wait_ready()
     assert (first.info.dtype, first.info.shipped) == ("Q4_1", "")
@@ -178,7 +178,7 @@ async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_fo
     assert first.info.memory.startswith("98.4 MB weights") and info.memory.startswith("0.1 GB weights")
     await check_replies(resident.engine)
     resident.close()
-    again = Resident(settings)
+    again = ModelSlot(settings)
     again.start()
     assert (await again.wait_ready()).info.dtype == info.dtype and copies(tmp_path) == 1
     again.close()

@@ -14,7 +14,7 @@ from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
-from chatapp.resident.slot import Resident, bytes_needed, fits_beside
+from chatapp.resident.slot import ModelSlot, bytes_needed, fits_beside
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 
@@ -70,13 +70,13 @@ def opener() -> Opener:
 
 
 @pytest.fixture
-def resident(opener: Opener, request: pytest.FixtureRequest) -> Resident:
-    resident = Resident(Settings(model="first"), find=opener.find, open=opener.open)
+def resident(opener: Opener, request: pytest.FixtureRequest) -> ModelSlot:
+    resident = ModelSlot(Settings(model="first"), find=opener.find, open=opener.open)
     request.addfinalizer(resident.close)
     return resident
 
 
-async def test_loading_reports_progress_and_then_is_ready(resident: Resident, opener: Opener) -> None:
+async def test_loading_reports_progress_and_then_is_ready(resident: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
     resident.start()
     await asyncio.to_thread(opener.reported.wait)
@@ -90,7 +90,7 @@ async def test_loading_reports_progress_and_then_is_ready(resident: Resident, op
     assert resident.info.model == "first"
 
 
-async def test_everybody_who_waits_is_told(resident: Resident, opener: Opener) -> None:
+async def test_everybody_who_waits_is_told(resident: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
     waiting = [asyncio.create_task(resident.wait_ready()) for _ in range(3)]
     gone = asyncio.create_task(resident.wait_ready())
@@ -101,7 +101,7 @@ async def test_everybody_who_waits_is_told(resident: Resident, opener: Opener) -
     assert await asyncio.gather(*waiting) == [opener.opened[0]] * 3
 
 
-async def test_a_failure_is_said_in_its_own_words(resident: Resident, opener: Opener) -> None:
+async def test_a_failure_is_said_in_its_own_words(resident: ModelSlot, opener: Opener) -> None:
     opener.failures["first"] = ChatError("The file is cut short: 3 of 9 MB.")
     resident.start()
     with pytest.raises(ChatError, match="There is no model: The file is cut short: 3 of 9 MB"):
@@ -119,7 +119,7 @@ async def test_an_unexpected_failure_is_logged_and_shown_without_a_traceback(res
     assert caplog.records[0].exc_info[1] is opener.failures["first"]
 
 
-async def test_switching_replaces_the_engine_and_closes_the_old_one_first(resident: Resident, opener: Opener) -> None:
+async def test_switching_replaces_the_engine_and_closes_the_old_one_first(resident: ModelSlot, opener: Opener) -> None:
     resident.start()
     await resident.wait_ready()
     opener.gate.clear()
@@ -161,7 +161,7 @@ async def test_after_a_failed_switch_the_old_model_serves(resident, opener, monk
     assert not resident.engine.closed
 
 
-async def test_a_misspelt_name_leaves_the_engine_alone(resident: Resident, opener: Opener) -> None:
+async def test_a_misspelt_name_leaves_the_engine_alone(resident: ModelSlot, opener: Opener) -> None:
     resident.start()
     engine = await resident.wait_ready()
     with pytest.raises(ChatError, match="looked for a folder and on the Hub"):
@@ -169,7 +169,7 @@ async def test_a_misspelt_name_leaves_the_engine_alone(resident: Resident, opene
     assert resident.engine is engine and not engine.closed
 
 
-async def test_a_failed_model_can_be_replaced(resident: Resident, opener: Opener) -> None:
+async def test_a_failed_model_can_be_replaced(resident: ModelSlot, opener: Opener) -> None:
     opener.failures["first"] = ChatError("broken")
     resident.start()
     with pytest.raises(ChatError):
@@ -178,7 +178,7 @@ async def test_a_failed_model_can_be_replaced(resident: Resident, opener: Opener
     assert resident.info.model == "second"
 
 
-async def test_an_engine_that_arrives_after_close_is_freed(resident: Resident, opener: Opener) -> None:
+async def test_an_engine_that_arrives_after_close_is_freed(resident: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
     resident.start()
     await asyncio.to_thread(opener.reported.wait)
@@ -196,7 +196,7 @@ def test_on_zerogpu_the_model_is_there_before_the_app_starts(resident, monkeypat
 
 
 async def test_of_is_ready_at_once(scripted) -> None:
-    assert await Resident.of(scripted).wait_ready() is scripted
+    assert await ModelSlot.of(scripted).wait_ready() is scripted
 
 
 def test_sizes_are_read_from_the_files(tmp_path: Path) -> None:
@@ -269,12 +269,12 @@ def test_cores_are_those_a_container_may_use(tmp_path: Path, monkeypatch, files:
     assert usable_cores(tmp_path) == min(64, share)
 
 
-def cancel(resident: Resident) -> None:
+def cancel(resident: ModelSlot) -> None:
     (task,) = [task for task in resident.tasks.of("visitor") if task.state == "running"]
     resident.tasks.cancel("visitor", task.id, local=True)
 
 
-async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_begun_again(resident: Resident, opener: Opener) -> None:
+async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_begun_again(resident: ModelSlot, opener: Opener) -> None:
     opener.cancel_at_next_step = True
     opener.gate.clear()
     resident.start()
@@ -291,14 +291,14 @@ async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_be
     assert [(task.state, task.error) for task in resident.tasks.of("visitor")] == [("done", "")]
 
 
-async def test_a_model_that_is_there_is_not_loaded_again(resident: Resident) -> None:
+async def test_a_model_that_is_there_is_not_loaded_again(resident: ModelSlot) -> None:
     resident.start()
     await resident.wait_ready()
     with pytest.raises(ChatError, match="There is a model already"):
         resident.start()
 
 
-async def test_a_cancelled_switch_goes_back_to_the_model_before(resident: Resident, opener: Opener) -> None:
+async def test_a_cancelled_switch_goes_back_to_the_model_before(resident: ModelSlot, opener: Opener) -> None:
     resident.start()
     await resident.wait_ready()
     opener.cancel_at_next_step, opener.failures = True, {}

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from tests.conftest import Scripted
 from tests.serving import serve, until
@@ -21,7 +21,7 @@ def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pyte
         assert may_load.wait(10)
         return scripted
 
-    resident = Resident(Settings(), find=lambda settings: None, open=slow)
+    resident = ModelSlot(Settings(), find=lambda settings: None, open=slow)
     resident.start()
     with serve(None, resident=resident) as site:
         assert until(lambda: resident.step.words == "Reading weights")
@@ -39,7 +39,7 @@ def test_a_model_that_cannot_load_is_failed_with_the_reason() -> None:
     def broken(source: object, settings: Settings, progress) -> Scripted:
         raise ChatError("The file is cut off. Download it again.")
 
-    resident = Resident(Settings(), find=lambda settings: None, open=broken)
+    resident = ModelSlot(Settings(), find=lambda settings: None, open=broken)
     resident.start()
     with serve(None, resident=resident) as site:
         assert until(lambda: resident.state == "failed")

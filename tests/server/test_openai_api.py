@@ -12,7 +12,7 @@ import pytest
 
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.server.body import MAX_COMPLETION
 from chatapp.server.openai import api as openai_api
@@ -297,7 +297,7 @@ def test_a_setting_the_engine_lacks_is_refused_with_the_reason(scripted: Scripte
 
 
 def test_while_the_model_loads_clients_are_told_to_come_back() -> None:
-    with serve(None, resident=Resident(Settings()), api_key=KEY) as site:
+    with serve(None, resident=ModelSlot(Settings()), api_key=KEY) as site:
         answer = post(site, {"messages": HI})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json()["error"]["code"] == "model_not_ready"

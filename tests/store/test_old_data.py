@@ -14,7 +14,7 @@ from chatapp import transfer
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.models.remembered import recall
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store, erase
 from chatapp.turn import Message, Turn
@@ -52,7 +52,7 @@ def store(folder: Path) -> Iterator[Store]:
 
 @pytest.fixture
 async def chat(store: Store) -> AsyncGenerator[Chat]:
-    chat = Chat(Resident.of(await asyncio.to_thread(engine)), store)
+    chat = Chat(ModelSlot.of(await asyncio.to_thread(engine)), store)
     yield chat
     await chat.shutdown()
 

@@ -26,12 +26,12 @@ def meet(path: Path, folder: Path, answer: Connection) -> None:
 async def asked(path: Path, data: Path) -> tuple[str, str]:
     from chatapp.chat.service import Chat
     from chatapp.errors import ChatError
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
     from chatapp.sampling import Sampling
     from chatapp.settings import Settings
     from chatapp.store import Store
 
-    resident = Resident(Settings(model=str(path), data_dir=data, concurrency=1, threads=1, device="cpu"))
+    resident = ModelSlot(Settings(model=str(path), data_dir=data, concurrency=1, threads=1, device="cpu"))
     resident.start()
     try:
         await resident.wait_ready()

@@ -20,7 +20,7 @@ from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, revision_of
 from chatapp.models.remembered import remember
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.tasks import Step
@@ -37,7 +37,7 @@ from tests.xrays import last, loaded, told
 
 @pytest.fixture
 async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
-    chat = Chat(Resident.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
+    chat = Chat(ModelSlot.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
     yield chat
     await chat.shutdown()
 
@@ -74,7 +74,7 @@ async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(c
 
 
 async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
-    resident = Resident.of(scripted)
+    resident = ModelSlot.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
     inspector = Inspector(resident)
     found = await inspected(inspector, scripted.info.id)
@@ -84,7 +84,7 @@ async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
 
 async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(tiny_llama: Path, scripted: Scripted) -> None:
     scripted.info = replace(scripted.info, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
-    resident = Resident.of(scripted)
+    resident = ModelSlot.of(scripted)
     resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
     inspector = Inspector(resident)
     assert (await inspected(inspector, scripted.info.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
@@ -135,7 +135,7 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
 
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
-    inspector = Inspector(Resident.of(engine))
+    inspector = Inspector(ModelSlot.of(engine))
     twin = weakref.ref((await inspected(inspector, engine.info.id)).model)
     engine.close()
     inspector.resident._engine = scripted

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Event, Turn
@@ -41,7 +41,7 @@ def engine(scripted: Scripted) -> Counting:
 
 @pytest.fixture
 async def chat(engine: Counting) -> AsyncGenerator[Chat]:
-    chat = Chat(Resident.of(engine), Store("sqlite://"))
+    chat = Chat(ModelSlot.of(engine), Store("sqlite://"))
     yield chat
     assert (chat.queue.running, chat.queue.waiting, engine.now) == (0, 0, 0)
     await chat.shutdown()

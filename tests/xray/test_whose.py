@@ -12,7 +12,7 @@ from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.identity import revision_of
 from chatapp.models.remembered import remember
-from chatapp.resident.slot import Resident
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Turn
@@ -35,7 +35,7 @@ class Page:
     """What a person sees of X-ray over one engine, by whose reply is looked at."""
 
     def __init__(self, engine: Engine, store: Store) -> None:
-        self.chat = Chat(Resident.of(engine), store)
+        self.chat = Chat(ModelSlot.of(engine), store)
         self.service = XrayService(self.chat, self.chat.resident)
 
     async def ask(self, view: str, turn: Turn, **more) -> list[dict]:
@@ -151,7 +151,7 @@ async def test_weights_that_changed_under_a_running_engine_are_not_shown_as_its(
     tiny_llama: Path, scripted: Scripted, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_llama, tmp_path / "model")
-    resident = Resident.of(scripted)
+    resident = ModelSlot.of(scripted)
     resident.settings = Settings(model=str(folder), data_dir=tmp_path)
     inspector = Inspector(resident)
     one_more_step(tiny_llama, tmp_path / "later")

@@ -29,7 +29,7 @@ from chatapp.turn import Turn
 
 if TYPE_CHECKING:
     from chatapp.chat.service import Chat
-    from chatapp.resident.slot import Resident
+    from chatapp.resident.slot import ModelSlot
 
 PING_SECONDS = 15.0
 """Silence after which a stream sends a comment, so that no proxy gives up while the reply waits in the queue."""
@@ -45,7 +45,7 @@ OFF = "The API is off. Start the app with CHATAPP_API_KEY=<a key of yours> to tu
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(chat: "Chat", resident: "Resident", settings: Settings) -> list[Route]:
+def routes(chat: "Chat", resident: "ModelSlot", settings: Settings) -> list[Route]:
     """The /v1 routes; without an API key every one of them says how to turn them on."""
     api = Api(chat, resident, settings)
     found = [
@@ -98,7 +98,7 @@ class Reply:
 class Api:
     """The handlers, and who they answer for."""
 
-    def __init__(self, chat: "Chat", resident: "Resident", settings: Settings) -> None:
+    def __init__(self, chat: "Chat", resident: "ModelSlot", settings: Settings) -> None:
         self.chat = chat
         self.resident = resident
         self.started = int(time.time())
