@@ -25,20 +25,20 @@ def main(settings: Settings) -> None:
     print(f"Starting with {settings.model} … the address of the page follows.", flush=True)
     # Seconds of imports: here, so that a wrong flag is refused before them.
     from chatapp.chat.housekeeping import Clock, keep_house
-    from chatapp.chat.service import Chat, Limits
+    from chatapp.chat.service import Chat
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
-    from chatapp.resident.improve import improve
-    from chatapp.resident.slot import ModelSlot
+    from chatapp.resident.improve import tend
+    from chatapp.resident.manager import ModelManager
     from chatapp.server import auth
     from chatapp.store import Store
 
     refuse_address(settings.host, settings.port)
-    store, resident = Store.open(settings), ModelSlot(settings)
-    resident.start()
-    chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
-    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(improve, resident, lambda: chat.queue.busy))
+    store, models = Store.open(settings), ModelManager(settings)
+    models.start()
+    chat = Chat(models, store)
+    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60))
     demo = build(chat)
     _, url, public_url = demo.launch(
         server_name=settings.host,
@@ -46,16 +46,16 @@ def main(settings: Settings) -> None:
         share=settings.share,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={**app_options(chat, resident, settings), "lifespan": loop.lifespan},
+        app_kwargs={**app_options(chat, models, settings), "lifespan": loop.lifespan},
         **launch_options(),
     )
-    announce(public_url or url, settings, store, resident)
+    announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
     saved = save_chats(chat, loop)
     # From here on nothing can be lost: a model that loads, X-ray or an open stream may not hold up the end.
     signals.end_within(CLOSING_SECONDS, 0 if saved else 1)
     close_tunnels()
-    resident.close()
+    models.close()
     demo.close(verbose=False)
     store.close()
     if not saved:

@@ -27,7 +27,7 @@
     } catch (error) {
       if (!models.now.sign) app.failed(error);
     }
-    const soon = models.now.loaded.some(({ state }) => state === "loading" || state === "switching");
+    const soon = models.now.loaded.some(({ state }) => state === "loading" || state === "leaving");
     timer = setTimeout(() => (document.hidden ? null : look()), soon ? SOON : LATER);
   }
   models.look = look;

@@ -74,7 +74,11 @@ class Settings(BaseSettings):
 
     model: str = Field(
         EMBEDDED_MODEL,
-        description="Model: empty for the embedded SmolLM2-135M-Instruct, Hub id org/name[@revision], folder, .gguf file, repo:file.gguf",
+        description="Model: empty for the embedded SmolLM2-135M-Instruct, Hub id org/name[@revision], folder, .gguf file, repo:file.gguf. "
+        "Given again, a further one that loads when it is first chosen",
+    )
+    more_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
+        (), description="Further models to choose from, as --model given again"
     )
     revision: str = Field("", description="Branch, tag or commit of a Hub model")
     engine: Literal["auto", "direct", "batched", "llamacpp"] = Field(
@@ -127,6 +131,9 @@ class Settings(BaseSettings):
         (), description="Login as user:password, repeatable, or a file of user:hash lines"
     )
     share: bool = Field(False, description="Open a public Gradio link; needs --auth or --public")
+    idle_unload: int = Field(
+        0, ge=0, description="Minutes after which a model that nobody needs leaves the memory, to load again when somebody does; 0 keeps it"
+    )
     public: bool = Field(False, description="Allow a public link without a login: visitors are kept apart by cookie")
 
     @property
@@ -155,13 +162,16 @@ def add_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """One flag for each setting; absent flags leave no trace, so that the environment counts."""
     for name, field in Settings.model_fields.items():
         names = [flag(known) for known in (name, FORMER.get(name)) if known]
-        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=field.description, **_argument(field))
+        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=field.description, **_argument(name, field))
     return parser
 
 
 def from_namespace(namespace: argparse.Namespace) -> Settings:
     """Settings from parsed flags; names that are no settings (a subcommand's own) are left out."""
     given = former_environment() | {name: value for name, value in vars(namespace).items() if name in Settings.model_fields}
+    if isinstance(models := given.get("model"), list):
+        given["model"], *more = models
+        given |= {"more_models": [*more, *given.get("more_models", ())]} if more else {}
     if given.get("model") == "":
         given["model"] = EMBEDDED_MODEL
     try:
@@ -203,9 +213,11 @@ def reject_unknown_environment() -> None:
             raise ChatError(f"The environment sets {name}, which is no setting.{closest(name, known)}")
 
 
-def _argument(field: FieldInfo) -> dict[str, Any]:
+def _argument(name: str, field: FieldInfo) -> dict[str, Any]:
     if field.annotation is bool:
         return {"action": "store_true"}
+    if name == "model":
+        return {"action": "append"}
     if field.annotation is tuple or getattr(field.annotation, "__origin__", None) is tuple:
         return {"action": "append"}
     choices = get_args(field.annotation)

@@ -1,12 +1,16 @@
-"""Helpers of the chat tests: a resident whose state a test decides, and ways to wait for a reply."""
+"""Helpers of the chat tests: a model whose state a test decides, and ways to wait for a reply."""
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from chatapp.chat.service import Chat
 from chatapp.engines.text import Detokenizer
-from chatapp.errors import ChatError
+from chatapp.resident.admission import Limits
+from chatapp.resident.manager import NO_LIMITS, ModelManager
+from chatapp.resident.slot import ModelSlot
+from chatapp.settings import Settings
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
@@ -15,27 +19,19 @@ if TYPE_CHECKING:
 ME, YOU = "owner-me", "owner-you"
 
 
-class Residence:
-    """What chat.py sees of a ModelSlot: state, engine, wait_ready. A test moves it from 'loading' to 'ready' or 'failed'."""
+class Residence(ModelManager):
+    """One model with this engine, which a test moves from 'loading' to 'ready' or 'failed'."""
 
-    def __init__(self, engine, state: str = "ready") -> None:
-        self.loaded = engine
-        self.state = state
-        self.error = ""
-        self._settled = asyncio.Event()
-
-    @property
-    def engine(self):
-        if self.state == "ready":
-            return self.loaded
-        raise ChatError(self.error or "The model is still loading.", status=503)
-
-    async def wait_ready(self) -> None:
-        await self._settled.wait()
+    def __init__(self, engine, state: str = "ready", limits: Limits = NO_LIMITS) -> None:
+        super().__init__(Settings(), limits=limits)
+        self._slots[:] = [ModelSlot(self.settings, self.house, "scripted", engine)]
+        if state != "ready":
+            self.first.state, self.first._settled = state, Future()
+            self.first._task = self.tasks.begin("", "load", "Load scripted")
 
     def become(self, state: str, error: str = "") -> None:
-        self.state, self.error = state, error
-        self._settled.set()
+        self.first.state, self.first.error = state, error
+        self.first._settled.set_result(None)
 
 
 async def ended(chat: Chat, turn: Turn) -> Turn:

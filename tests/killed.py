@@ -5,7 +5,7 @@ import sys
 import time
 
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from tests.chats import ME
@@ -17,7 +17,7 @@ async def reply_for_ever(url: str, folder: str) -> None:
     from transformers import AutoTokenizer
 
     engine = Scripted(AutoTokenizer.from_pretrained(folder), [f"w{n} " for n in range(1900)], delay=0.004)
-    chat = Chat(ModelSlot.of(engine), Store(url))
+    chat = Chat(ModelManager.of(engine), Store(url))
     turn = await chat.send(ME, "What is never lost?", sampling=Sampling(max_tokens=1900))
     print("conversation", turn.conversation_id, turn.id, flush=True)
     async for seen in chat.follow(ME, turn.id):

@@ -20,8 +20,7 @@ from chatapp.chat.service import Chat
 from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
-from chatapp.resident.admission import Limits
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.server import auth, security
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -35,7 +34,7 @@ class Site:
 
     url: str
     chat: Chat
-    resident: ModelSlot
+    models: ModelManager
     settings: Settings
     loop: asyncio.AbstractEventLoop
 
@@ -54,16 +53,17 @@ def serve(
     engine: Any,
     *,
     build: Callable[[Chat], None] | None = None,
-    resident: ModelSlot | None = None,
+    models: ModelManager | None = None,
     more: Sequence[Route] = (),
     around: Callable[[Settings], list[Middleware]] = security.middleware,
     **given: Any,
 ) -> Iterator[Site]:
-    """A site over `engine` (or `resident`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes;
+    """A site over `engine` (or `models`), with Settings(**given). `build` adds to the page inside its Blocks, `more` to the routes;
     `around` makes the middleware."""
-    settings, resident = Settings(port=free_port(), **given), resident or ModelSlot.of(engine)
+    settings = Settings(port=free_port(), **given)
+    models = models or ModelManager.of(engine, settings)
     store = Store("sqlite://")
-    chat = Chat(resident, store, Limits(settings.max_waiting, settings.waiting_each, settings.running_each))
+    chat = Chat(models, store)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
@@ -86,17 +86,17 @@ def serve(
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
         app_kwargs={
-            "routes": [*more, *routes(chat, resident, settings)],
+            "routes": [*more, *routes(chat, models, settings)],
             "middleware": around(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,
         },
     )
     try:
-        yield Site(f"http://127.0.0.1:{settings.port}", chat, resident, settings, loops[0])
+        yield Site(f"http://127.0.0.1:{settings.port}", chat, models, settings, loops[0])
     finally:
         demo.close(verbose=False)
-        resident.close()
+        models.close()
         store.close()
 
 

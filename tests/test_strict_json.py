@@ -15,7 +15,7 @@ from chatapp.errors import ChatError
 from chatapp.pages import api_endpoint, blocks
 from chatapp.pages.protocol import ChatAction, Manage, Measure, More, Request, Watch
 from chatapp.pages.watch import Watcher
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.server import door
 from chatapp.server.openai.request import NEUTRAL, READ, read
@@ -94,7 +94,7 @@ async def test_an_imported_half_character_is_kept_shown_and_sent_as_one(scripted
     turn = await ended(chat, await chat.send(ME, "go on", conversation_id="c", system=old.system))
     assert (turn.finish_reason, store.turn(ME, old.id).user) == ("end", f"cut {HALF}")
     assert "cut \ufffd" in turn.prompt_text and "be \ufffd" in turn.prompt_text
-    news = [door.line(line) async for line in Watcher(chat, ModelSlot.of(scripted)).watch(ME, {"conversation": "c"})]
+    news = [door.line(line) async for line in Watcher(chat, ModelManager.of(scripted)).watch(ME, {"conversation": "c"})]
     assert "cut \ufffd" in "".join(news).encode().decode()
     await chat.shutdown()
     store.close()
@@ -109,7 +109,7 @@ def test_a_seed_that_is_no_number_is_refused_in_one_line(seed: str) -> None:
 
 async def test_an_event_with_too_few_values_is_refused_in_words(scripted) -> None:
     store = Store("sqlite://")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     page = blocks.build(chat)
     reply = next(fn for fn in page.fns.values() if fn.api_name == "chat")
     needed = len(api_endpoint.SIGNATURE.parameters) - 1  # all but the request
@@ -121,7 +121,7 @@ async def test_an_event_with_too_few_values_is_refused_in_words(scripted) -> Non
 
 async def test_an_event_of_the_browser_alone_is_refused_in_words(scripted) -> None:
     store = Store("sqlite://")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     page = blocks.build(chat)
     alone = next(fn for fn in page.fns.values() if fn.fn is None)
     with pytest.raises(gr.Error, match="The server has no part in this event"):
@@ -145,7 +145,7 @@ async def test_an_id_that_is_no_text_is_not_found(scripted, store_url: str) -> N
 async def test_the_panel_has_no_door_of_its_own(scripted) -> None:
     """/chat takes what is wrong in words; a component's own event would not."""
     store = Store("sqlite://")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     config = blocks.build(chat).get_config_file()
     doors = [event["targets"][0][1] if event["targets"] else event["api_name"] for event in config["dependencies"] if event["backend_fn"]]
     assert doors == ["chat"]

@@ -30,7 +30,7 @@ from chatapp.models.info import ModelInfo
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -179,13 +179,13 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
     from chatapp.bench.__main__ import folder_of
 
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
-    resident = ModelSlot.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
+    models = ModelManager.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
     with tempfile.TemporaryDirectory() as data:
         alone = Settings(data_dir=Path(data), port=free_port())
         store = Store.open(alone)
-        chat = Chat(resident, store)
+        chat = Chat(models, store)
         page = build(chat)
-        given = app_options(chat, resident, alone)
+        given = app_options(chat, models, alone)
         page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options())
         yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"
         page.close(verbose=False)

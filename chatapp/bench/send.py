@@ -10,7 +10,7 @@ from chatapp.engines.base import Capabilities
 from chatapp.engines.text import end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.models.info import ModelInfo
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Conversation, Store
 from chatapp.turn import Event, Finish, Message, Prefilled, Prompt, Timings, Turn, new_id
@@ -67,7 +67,7 @@ def conversation(words: list[str], rng: random.Random) -> Conversation:
 async def sends(store: Store, tokenizer: "PreTrainedTokenizerBase", repeats: int) -> dict[str, list[float]]:
     """Milliseconds of each send: until the model begins without the engine's rendering of the prompt, and that rendering."""
     engine = Asked(tokenizer)
-    chat = Chat(ModelSlot.of(engine), store)
+    chat = Chat(ModelManager.of(engine), store)
     rng = random.Random(7)
     words = [word.strip() for word in map(tokenizer.decode, range(min(len(tokenizer), 5000))) if word.strip().isalpha()]
     [id] = store.conversations.add(OWNER, [conversation(words, rng)])

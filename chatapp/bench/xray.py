@@ -11,7 +11,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.cores import usable_cores
 from chatapp.models.sources import resolve
 from chatapp.prompt.template import render
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.tasks import Step
@@ -41,9 +41,8 @@ def main(settings: Settings, repeats: int, tokens: int) -> int:
     """`python -m chatapp.bench --xray`. The last line is JSON."""
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
     engine = open_engine(source, settings, lambda words, share: None)
-    resident = ModelSlot.of(engine)
-    resident.settings = settings
-    inspector = Inspector(resident)
+    models = ModelManager.of(engine, settings)
+    inspector = Inspector(models)
     with asyncio.Runner() as loop:
         result = loop.run(measured(engine, inspector, repeats, Sampling(max_tokens=tokens)))
     inspector.close()

@@ -7,6 +7,7 @@ from chatapp.chat.build import ReplyPrefix, branched, clean, continued
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner
+from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.store.removal import put_back
@@ -16,13 +17,13 @@ from chatapp.turn import Turn
 async def regenerate(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
     """Another reply to the same question, beside the first."""
     store, old = await chat.find(owner, turn_id)
-    return await _beside(chat, old, store, sampling=sampling, system=system)
+    return await _beside(chat, old, store, chat.models.first, sampling=sampling, system=system)
 
 
 async def edit(chat: Chat, owner: Owner, turn_id: str, text: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
     """Another question in the place of this one; the old one and what followed stay beside it."""
     store, old = await chat.find(owner, turn_id)
-    return await _beside(chat, old, store, user=clean(text), sampling=sampling, system=system)
+    return await _beside(chat, old, store, chat.models.first, user=clean(text), sampling=sampling, system=system)
 
 
 async def resume(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling | None = None) -> Turn:
@@ -31,15 +32,17 @@ async def resume(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling |
     if not old.can_continue:
         cure = "Stop it first." if old.running else "Only a reply that was cut can be continued."
         raise ChatError(f"This reply is {'still being written' if old.running else 'complete'}. {cure}", status=409)
-    engine = chat.resident.engine if chat.resident.state == "ready" else None
-    return await _beside(chat, old, store, sampling=sampling, beginning=continued(old, engine), continues=old.id)
+    slot = chat.models.wrote(old) or chat.models.first
+    engine = slot.engine if slot.state == "ready" else None
+    return await _beside(chat, old, store, slot, sampling=sampling, beginning=continued(old, engine), continues=old.id)
 
 
 async def branch(chat: Chat, owner: Owner, turn_id: str, position: int, token_id: int, *, sampling: Sampling | None = None) -> Turn:
     """The reply's first `position` tokens, then `token_id` instead of what stood there; the model goes on."""
     store, old = await chat.find(owner, turn_id)
-    beginning = branched(old, position, token_id, chat.resident.engine)
-    return await _beside(chat, old, store, sampling=sampling, beginning=beginning)
+    slot = chat.models.wrote(old) or chat.models.first
+    beginning = branched(old, position, token_id, slot.engine)
+    return await _beside(chat, old, store, slot, sampling=sampling, beginning=beginning)
 
 
 async def remove(chat: Chat, owner: Owner, turn_id: str, *, keep_children: bool) -> None:
@@ -64,6 +67,7 @@ async def _beside(
     chat: Chat,
     old: Turn,
     store: Store,
+    slot: ModelSlot,
     *,
     user: str = "",
     sampling: Sampling | None = None,
@@ -82,4 +86,4 @@ async def _beside(
         prefix_text=beginning.text if beginning else "",
         continues=continues,
     )
-    return await chat.replies.start(turn, store, beginning=beginning)
+    return await chat.replies.start(turn, store, slot, beginning=beginning)

@@ -12,7 +12,7 @@ from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import ModelSlot
+    from chatapp.resident.manager import ModelManager
 
 FRESH = 1.0
 """Seconds that a conversation is shown as it was: the meter asks at every key press."""
@@ -21,8 +21,8 @@ FRESH = 1.0
 class Meter:
     """Reads conversations by `path(owner, conversation_id)`, and those of the last moment from memory."""
 
-    def __init__(self, resident: "ModelSlot", path: Callable[[str, str], Awaitable[list[Turn]]]) -> None:
-        self.resident = resident
+    def __init__(self, models: "ModelManager", path: Callable[[str, str], Awaitable[list[Turn]]]) -> None:
+        self.models = models
         self._path = path
         self._seen: dict[tuple[str, str], tuple[float, list[Turn]]] = {}
 
@@ -30,7 +30,7 @@ class Meter:
         self, owner: Owner, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
     ) -> Budget:
         """What sending `text` would use, reserve and drop of the context. Raises ChatError while there is no engine, NotFound."""
-        engine = self.resident.engine
+        engine = self.models.first.engine
         path = await self._turns(owner, conversation_id) if conversation_id else []
         messages = messages_of(path, system=system, user=text)
         return await asyncio.to_thread(engine.budget, messages, max_tokens=sampling.max_tokens)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -11,11 +11,12 @@ from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
 from chatapp.chat.job import Job, Jobs
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
-from chatapp.resident.admission import Admission, Limits, asked_from
+from chatapp.resident.admission import asked_from
 from chatapp.store import Store
 from chatapp.turn import Event, FinishReason, Turn
 
 if TYPE_CHECKING:
+    from chatapp.resident.manager import ModelManager
     from chatapp.resident.slot import ModelSlot
 
 CURRENT_LEAF = "current leaf"
@@ -25,32 +26,35 @@ ReadPath = Callable[[str, str, str | None], Awaitable[list[Turn]]]
 
 
 class Replies:
-    """Everything between a question and the last word of its reply. `jobs` are those of this process, `queue` decides who is next.
+    """Everything between a question and the last word of its reply. `jobs` are those of this process; a model's queue decides who is next.
 
     `path(owner, conversation_id, leaf)` reads what was said before, live turns included.
     """
 
-    def __init__(self, resident: "ModelSlot", path: ReadPath, limits: Limits) -> None:
-        self.resident = resident
+    def __init__(self, models: "ModelManager", path: ReadPath) -> None:
+        self.models = models
+        models.moved = self._moved
         self.jobs = Jobs()
-        self.queue = Admission(limits, slots=self._slots, ready=self._engine_ready, moved=self._moved)
         self._path = path
         self._work = Work()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
-    async def start(self, turn: Turn, store: Store, *, known: bool = False, beginning: ReplyPrefix | None = None) -> Turn:
-        """Begin a reply and return its live turn. `known`: the conversation's id came from outside, so it must exist and be the owner's.
+    async def start(
+        self, turn: Turn, store: Store, slot: "ModelSlot", *, known: bool = False, beginning: ReplyPrefix | None = None
+    ) -> Turn:
+        """Begin a reply by this model and return its live turn; a model that is not in memory is loaded first.
 
-        A page that closes in the middle of sending does not undo half of it.
+        `known`: the conversation's id came from outside, so it must exist and be the owner's. A page that closes in the middle of sending
+        does not undo half of it.
         """
-        return await asyncio.shield(self._work.keep(self._start(turn, store, known, beginning)))
+        return await asyncio.shield(self._work.keep(self._start(turn, store, slot, known, beginning)))
 
     def stop(self, job: Job, reason: FinishReason = "stopped") -> None:
         """End it at once; one that waits leaves the queue."""
         job.stop(reason)
         if not job.asked:
-            self.queue.leave(job.ticket)
+            job.ticket.leave()
 
     async def begun(self, conversation_id: str) -> None:
         """Returns when no message is on its way into this conversation: what is written down there has its job by then."""
@@ -60,38 +64,43 @@ class Replies:
     async def shutdown(self) -> None:
         """End every reply as interrupted, save them all, take no more."""
         self._closed = True
-        self.queue.close()
+        for slot in self.models.slots():
+            slot.queue.close()
         while self._work.tasks:
             for job in self.jobs.all().values():  # again and again: a message may be on its way in
                 job.stop("interrupted")
             await asyncio.wait(self._work.tasks, return_when=asyncio.FIRST_COMPLETED)
         await self.jobs.save_unsaved()
 
-    async def _start(self, turn: Turn, store: Store, known: bool, beginning: ReplyPrefix | None) -> Turn:
+    async def _start(self, turn: Turn, store: Store, slot: "ModelSlot", known: bool, beginning: ReplyPrefix | None) -> Turn:
         async with self._lock(turn.conversation_id):
             if known:
                 turn.parent_id = await parent_of(turn, store)
-            await self._refuse_where_it_cannot_run()
-            return await self._begin(turn, store, beginning)
+            await self._refuse_where_it_cannot_run(slot)
+            return await self._begin(turn, store, slot, beginning)
 
-    async def _refuse_where_it_cannot_run(self) -> None:
+    async def _refuse_where_it_cannot_run(self, slot: "ModelSlot") -> None:
         if self._closed:
             raise ChatError("The server is shutting down. Send again when it is back.", status=503)
         if reason := await self.jobs.save_unsaved():
             raise ChatError(f"A reply could not be saved, so nothing more is sent until it can: {reason}", status=507)
-        if self.resident.state == "failed":
-            self.resident.engine  # noqa: B018  raises the reason
+        if slot.state == "failed":
+            slot.engine  # noqa: B018  raises the reason
+        if slot.state == "leaving":
+            raise ChatError(f"{slot.id} is being unloaded: it finishes what it has begun, and takes no more.", status=503)
+        if slot.state == "unloaded":
+            slot.wake()
 
-    async def _begin(self, turn: Turn, store: Store, beginning: ReplyPrefix | None) -> Turn:
+    async def _begin(self, turn: Turn, store: Store, slot: "ModelSlot", beginning: ReplyPrefix | None) -> Turn:
         """Take a place in the queue, render if that is possible yet, write the question down, run."""
-        now = self.resident.state == "ready" and not self.jobs.running(turn.owner, turn.conversation_id)
+        now = slot.state == "ready" and not self.jobs.running(turn.owner, turn.conversation_id)
         with ExitStack() as undo:
-            ticket = self.queue.enter(turn.id, turn.conversation_id, turn.owner, asked_from.get())
-            undo.callback(self.queue.leave, ticket)
+            ticket = slot.queue.enter(turn.id, turn.conversation_id, turn.owner, asked_from.get())
+            undo.callback(ticket.leave)
             at_once = ticket.admitted.done()
             # One that waits is rendered for the check of its length alone: what is before it may be gone when its time comes.
-            engine = await self._render(turn if at_once else turn.snapshot(), beginning) if now else None
-            ask = partial(self._ask, store=store, beginning=beginning, rendered_for=engine if at_once else None)
+            engine = await self._render(turn if at_once else turn.snapshot(), slot, beginning) if now else None
+            ask = partial(self._ask, store=store, slot=slot, beginning=beginning, rendered_for=engine if at_once else None)
             await asyncio.to_thread(store.begin, turn.snapshot())
             undo.pop_all()
         job = Job(turn, store, ticket, ask)
@@ -99,32 +108,25 @@ class Replies:
         self._work.keep(job.start()).add_done_callback(lambda _: self._finished(job))
         return turn
 
-    async def _render(self, turn: Turn, beginning: ReplyPrefix | None) -> Engine:
-        engine = self.resident.engine
+    async def _render(self, turn: Turn, slot: "ModelSlot", beginning: ReplyPrefix | None) -> Engine:
+        engine = slot.engine
         path = await self._path(turn.owner, turn.conversation_id, turn.parent_id) if turn.parent_id else []
         stamp(turn, await asyncio.to_thread(build_prompt, turn, path, engine, beginning), engine)
         return engine
 
-    async def _ask(self, turn: Turn, *, store: Store, beginning: ReplyPrefix | None, rendered_for: Engine | None) -> AsyncGenerator[Event]:
+    async def _ask(
+        self, turn: Turn, *, store: Store, slot: "ModelSlot", beginning: ReplyPrefix | None, rendered_for: Engine | None
+    ) -> AsyncGenerator[Event]:
         """Its time has come: render what waited for anything, and hand the very ids to the engine."""
-        engine = self.resident.engine
+        engine = slot.engine
         if rendered_for is not engine:
             turn.parent_id = await asyncio.to_thread(store.parent, turn.owner, turn.id)  # an earlier turn may be gone
-            engine = await self._render(turn, beginning)
+            engine = await self._render(turn, slot, beginning)
         return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
 
     def _finished(self, job: Job) -> None:
         self.jobs.ended(job)
-        self.queue.leave(job.ticket)
-
-    def _slots(self) -> int:
-        return self.resident.engine.capabilities.concurrency if self.resident.state == "ready" else 0
-
-    async def _engine_ready(self) -> None:
-        with suppress(ChatError):  # somebody may have begun to switch again: that is no reason to send those waiting away
-            await self.resident.wait_ready()
-        if self.resident.state == "failed":
-            self.resident.engine  # noqa: B018  raises the reason
+        job.ticket.leave()
 
     def _moved(self, waiting: list[str]) -> None:
         for key in waiting:

@@ -13,32 +13,29 @@ from chatapp.chat.removals import Removals
 from chatapp.chat.replies import CURRENT_LEAF, Replies
 from chatapp.chat.stores import Stores
 from chatapp.identity import Owner
-from chatapp.resident.admission import Limits
 from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.store import Outline, Store
 from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
-    from chatapp.resident.slot import ModelSlot
-
-LIMITS = Limits()
+    from chatapp.resident.manager import ModelManager
 
 
 class Chat:
-    """The one meeting of engine and store. Its coroutines run on the server's one event loop; every call checks the owner.
+    """The one meeting of models and store. Its coroutines run on the server's one event loop; every call checks the owner.
 
     `store` is public for reading, renaming, deleting; `stores.temporary` holds the chats that are kept nowhere, in memory.
     `replies` are those that run or wait; what else begins one is in chat/actions.py.
     """
 
-    def __init__(self, resident: "ModelSlot", store: Store, limits: Limits = LIMITS) -> None:
-        self.resident = resident
+    def __init__(self, models: "ModelManager", store: Store) -> None:
+        self.models = models
         self.store = store
         self.stores = Stores(store)
         self.removals = Removals()
-        self.replies = Replies(resident, self.path, limits)
-        self.jobs, self.queue = self.replies.jobs, self.replies.queue
-        self.meter = Meter(resident, self.path)
+        self.replies = Replies(models, self.path)
+        self.jobs = self.replies.jobs
+        self.meter = Meter(models, self.path)
         store.running.interrupt_dead()
 
     async def send(
@@ -52,17 +49,18 @@ class Chat:
         sampling: Sampling = DEFAULTS,
         history: Sequence[Message] = (),
         keep: bool = True,
+        model: str = "",
     ) -> Turn:
-        """Begin a reply and return its live turn; the question is on disk by then.
+        """Begin a reply and return its live turn; the question is on disk by then. `model` names who answers; '' the first one.
 
-        While a reply of this conversation runs, the message waits behind it: `queue.position` says where, `stop` takes it back.
+        While a reply of this conversation runs, the message waits behind it: `position` says where, `stop` takes it back.
         Raises ChatError: nothing to send, too long (with the numbers), the queue is full (429), no engine, nothing can be saved.
         """
         known, parent_id = conversation_id is not None, parent_id if conversation_id else None
         turn = Turn(
             owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, history=tuple(history), sampling=sampling
         )
-        return await self.replies.start(turn, await self.stores.open(keep), known=known)
+        return await self.replies.start(turn, await self.stores.open(keep), self.models.find(model), known=known)
 
     async def follow(self, owner: Owner, turn_id: str) -> AsyncIterator[Turn]:
         """The live turn, now and after each change, as fast as the reader reads; ends after the final state. Closing it ends nothing.
@@ -97,6 +95,11 @@ class Chat:
     def running(self, owner: Owner, conversation_id: str) -> list[Turn]:
         """Live turns of a conversation, running or waiting, in the order they will run."""
         return [job.turn for job in self.jobs.running(owner, conversation_id)]
+
+    def position(self, turn_id: str) -> int | None:
+        """Its place in its model's queue, 1 is next; None when it runs, or is not here."""
+        job = self.jobs.get(turn_id)
+        return job.ticket.queue.position(turn_id) if job else None
 
     def unsaved(self, turn_id: str) -> str:
         """Why the latest state of this turn is not in the store yet; '' when it is."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Loaded", "context_of", "fetch", "load", "load_tokenizer", "local_gguf", "pick_device", "pick_dtype"]
+__all__ = ["Loaded", "context_of", "fetch", "load", "load_tokenizer", "local_gguf", "pick_device", "pick_dtype", "read_config"]
 
 GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Endings of the architecture names of models that write text."""
@@ -62,7 +62,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
 
     folder, revision = fetch(source, settings, progress, check)
     check(found := weights.inspect(folder))
-    config = _config(folder, source.name)
+    config = read_config(folder, source.name)
     _check_description(config, found, source.name)
     tokenizer = read_tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
@@ -174,7 +174,7 @@ def _free(device: str, several: bool) -> tuple[int, str]:
     return free_memory(), "in memory"
 
 
-def _config(folder: Path, name: str) -> "PretrainedConfig":
+def read_config(folder: Path, name: str) -> "PretrainedConfig":
     """The configuration of a model that writes text. Raises ChatError for encoders, classifiers, and models that bring their own code."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig

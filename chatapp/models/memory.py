@@ -31,17 +31,28 @@ def gigabytes(size: float) -> str:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Bytes of the weights and of one token's keys and values; `concurrency` × `context` tokens; bytes free before loading."""
+    """Bytes of the weights and of one token's keys and values; `concurrency` × `context` tokens; bytes free on the device before."""
 
     weights: int
     per_token: int
     concurrency: int
     context: int
     free: int
+    device: str = "cpu"
 
     @property
     def cache(self) -> int:
         return self.per_token * self.concurrency * self.context
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        return self.weights + self.cache
+
+    @property
+    def required(self) -> int:
+        """What must be free before it is loaded: the weights with what reading them takes, and a KV cache within its SHARE."""
+        return int(self.weights * HEADROOM + self.cache / SHARE)
 
     def __str__(self) -> str:
         """For the start-up card and the page."""

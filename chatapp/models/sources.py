@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.errors import ChatError, closest
-from chatapp.models.identity import FINGERPRINT, revision_of
+from chatapp.models.identity import FINGERPRINT, ModelId, revision_of
 from chatapp.models.remembered import recall
 from chatapp.settings import EMBEDDED_MODEL
 
@@ -37,6 +37,14 @@ class Source:
     def is_gguf(self) -> bool:
         """A GGUF file, here or on the Hub: llama.cpp can run it as it is."""
         return self.kind in ("embedded", "gguf", "repo_gguf")
+
+    @property
+    def id(self) -> str:
+        """The public name of this very model, and of no other: org/name, with @revision where it is not the main one; of a folder or file
+        its name with the fingerprint. Reads files for the latter: milliseconds. Raises ChatError where they cannot be read."""
+        if place := self.folder or (self.gguf if self.kind == "gguf" else None):
+            return str(ModelId(self.name, revision_of(place)))
+        return str(ModelId(self.name, self.revision if self.kind != "embedded" and self.revision != "main" else ""))
 
 
 def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:

@@ -8,6 +8,7 @@ from chatapp.identity import Owner
 from chatapp.pages.assets import NAME
 from chatapp.pages.shell import Page
 from chatapp.pages.shell_protocol import About, AboutAsk
+from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked, Door
 from chatapp.settings import Settings
@@ -28,32 +29,33 @@ BODY = """
 PAGE = Page("About", "about", "info", BODY, styles=("about.css",), scripts=("about.js",))
 
 
-def add(door: Door, resident: ModelSlot, settings: Settings) -> None:
+def add(door: Door, models: ModelManager, settings: Settings) -> None:
     """Hang the page on the door."""
 
     async def about(owner: Owner, asked: Asked) -> Asked:
         AboutAsk.read(asked)
         libraries = sorted(installed(requirement.name for requirement in read(RUNTIME)).items())
-        model = resident.info.model if resident.state == "ready" else ""
-        return asdict(About(facts(resident), libraries, bool(settings.api_key.get_secret_value()), model))
+        slot = models.first
+        model = slot.info.model if slot.state == "ready" else ""
+        return asdict(About(facts(slot), libraries, bool(settings.api_key.get_secret_value()), model))
 
     door.actions["about"] = about
 
 
-def facts(resident: ModelSlot) -> list[tuple[str, str]]:
+def facts(slot: ModelSlot) -> list[tuple[str, str]]:
     """What a report of a fault should name."""
     return [
         (NAME, f"{__version__}, MIT licence"),
-        *model_facts(resident),
+        *model_facts(slot),
         ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
     ]
 
 
-def model_facts(resident: ModelSlot) -> list[tuple[str, str]]:
+def model_facts(slot: ModelSlot) -> list[tuple[str, str]]:
     """The model and its engine, or what is going on instead."""
-    if resident.state != "ready":
-        return [("Model", resident.error or f"{resident.step.words} …")]
-    info = resident.info
+    if slot.state != "ready":
+        return [("Model", slot.error or f"{slot.step.words} …")]
+    info = slot.info
     made = ", ".join(f"{name} {version}" for name, version in info.versions.items())
     return [
         ("Model", info.model + (f" · {info.revision}" if info.revision else "")),

@@ -13,7 +13,8 @@ from chatapp.pages import view
 from chatapp.pages.models_protocol import LoadedRow, LocalRow, ModelLoad, Models, ModelsAsk
 from chatapp.pages.watch import sign
 from chatapp.resident.admission import asked_here
-from chatapp.resident.slot import Resident
+from chatapp.resident.manager import ModelManager
+from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked
 from chatapp.settings import Settings
 
@@ -22,38 +23,29 @@ NOT_HERE = (
     "--allowed-hosts, and not through a proxy."
 )
 
-SOON = 0.3
-"""Seconds in which a load that cannot even begin says why."""
-
 
 class ModelsActions:
     """POST /ui/models and /ui/models-load."""
 
-    def __init__(self, resident: Resident, settings: Settings) -> None:
-        self.resident = resident
+    def __init__(self, models: ModelManager, settings: Settings) -> None:
+        self.models = models
         self.settings = settings
-        self._loads: set[asyncio.Task[None]] = set()
 
     async def overview(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelsAsk.read(asked)
         refused = self.refused()
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir)
-        loaded = loaded_rows(self.resident)
+        loaded = [loaded_row(slot) for slot in self.models.slots() if slot.state != "unloaded"]
         rows = [local_row(model, loaded) for model in found]
         disk = f"{gigabytes(sum(model.bytes for model in found))} on the disk" if found else ""
         said = Models(loaded, rows, disk, refused, sign([[asdict(row) for row in (*loaded, *rows)], refused]))
         return {} if said.sign == ask.have else asdict(said)
 
     async def load(self, owner: Owner, asked: Asked) -> Asked:
-        """Begin to load. It goes on as a task; what is refused at once is said at once."""
+        """Begin to load, beside the others. It goes on as a task; a name that stands for no model is refused at once."""
         ask = ModelLoad.read(asked)
         self.demand()
-        loading = asyncio.ensure_future(self.resident.switch(ask.name))
-        self._loads.add(loading)
-        loading.add_done_callback(self._loads.discard)
-        done, _ = await asyncio.wait([loading], timeout=SOON)
-        for ended in done:
-            ended.result()
+        await self.models.load(ask.name)
         return {}
 
     def refused(self) -> str:
@@ -66,19 +58,18 @@ class ModelsActions:
             raise ChatError(refused, status=403)
 
 
-def loaded_rows(resident: Resident) -> list[LoadedRow]:
-    """The models in memory and those that are coming."""
-    if resident.state != "ready":
-        step = resident.step
-        return [LoadedRow(resident.settings.model, "", resident.state, resident.error or step.words, step.share, [])]
-    info = resident.info
+def loaded_row(slot: ModelSlot) -> LoadedRow:
+    """A model in memory, or one that is coming."""
+    if slot.state != "ready":
+        return LoadedRow(slot.id, "", slot.state, slot.error or slot.step.words, slot.step.share, [])
+    info = slot.info
     facts = [
         ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),
         ("Context", f"{info.context:,} tokens"),
         ("Parameters", view.size(info.parameters)),
         ("Memory", info.memory),
     ]
-    return [LoadedRow(info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])]
+    return LoadedRow(info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
 
 
 def local_row(model: LocalModel, loaded: list[LoadedRow]) -> LocalRow:

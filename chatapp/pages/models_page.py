@@ -2,7 +2,7 @@
 
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.shell import Page, button
-from chatapp.resident.slot import Resident
+from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 
@@ -29,7 +29,7 @@ BODY = f"""
 PAGE = Page("Models", "models", "cube", BODY, styles=("models.css",), scripts=("models.js",))
 
 
-def add(door: Door, resident: Resident, settings: Settings) -> None:
+def add(door: Door, models: ModelManager, settings: Settings) -> None:
     """Hang the page on the door."""
-    actions = ModelsActions(resident, settings)
+    actions = ModelsActions(models, settings)
     door.actions |= {"models": actions.overview, "models-load": actions.load}

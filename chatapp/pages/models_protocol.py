@@ -19,7 +19,7 @@ class ModelsAsk(Request):
 class LoadedRow:
     """A model in memory, or one that is coming.
 
-    state   loading | ready | failed | switching
+    state   loading | ready | failed | leaving
     words   what is being done, or why it failed; share is the part of it that is done, 0 to 1, or null
     facts   what it is and how it is served, as [name, words]
     """

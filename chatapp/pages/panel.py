@@ -94,13 +94,13 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
     return {"off": dict(capabilities.off), "context": capabilities.context}
 
 
-def status(resident: ModelSlot) -> dict[str, Any]:
+def status(slot: ModelSlot) -> dict[str, Any]:
     """The model as the page shows it: state, progress 0..1 or None, and the card once it is there."""
-    step = resident.step
-    shown: dict[str, Any] = {"state": resident.state, "detail": step.words, "progress": step.share, "error": resident.error}
-    if resident.state != "ready":
+    step = slot.step
+    shown: dict[str, Any] = {"state": slot.state, "detail": step.words, "progress": step.share, "error": slot.error}
+    if slot.state != "ready":
         return shown
-    engine = resident.engine
+    engine = slot.engine
     pieces = [list(piece) for piece in engine.tokens.pieces(HEADLINE)] if engine.tokens else []
     info = engine.info
     named = {"model": info.model, "short": info.model.split("/")[-1], "facts": view.model_facts(info), "why": info.dtype_reason}

@@ -9,29 +9,29 @@ from chatapp.chat.service import Chat
 from chatapp.pages import about_page, actions, assets, login_page, models_page, shell, shell_actions, watch, xray_page
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.server import files, security
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 
 
-def app_options(chat: Chat, resident: ModelSlot, settings: Settings) -> dict[str, Any]:
+def app_options(chat: Chat, models: ModelManager, settings: Settings) -> dict[str, Any]:
     """For launch(app_kwargs=…)."""
-    return {"routes": routes(chat, resident, settings), "middleware": middleware(settings), "exception_handlers": handlers()}
+    return {"routes": routes(chat, models, settings), "middleware": middleware(settings), "exception_handlers": handlers()}
 
 
-def routes(chat: Chat, resident: ModelSlot, settings: Settings) -> list[Route]:
+def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     """What is answered, and by whom."""
     door = Door()
     actions.add(door, chat)
-    watch.add(door, chat, resident)
-    shell_actions.add(door, resident.tasks, settings)
-    about_page.add(door, resident, settings)
-    models_page.add(door, resident, settings)
-    xray_page.add(door, chat, resident)
+    watch.add(door, chat, models)
+    shell_actions.add(door, models.tasks, settings)
+    about_page.add(door, models, settings)
+    models_page.add(door, models, settings)
+    xray_page.add(door, chat, models)
     pages = [*shell.routes(PAGES), *assets.routes()]
-    return [*programs.routes(chat, resident, settings), *files.routes(chat.store), *door.routes(), *pages]
+    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *door.routes(), *pages]
 
 
 def middleware(settings: Settings) -> list[Middleware]:

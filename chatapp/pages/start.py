@@ -75,10 +75,10 @@ def refuse_address(host: str, port: int) -> None:
         ) from error
 
 
-def announce(url: str, settings: Settings, store: Store, resident: ModelSlot) -> None:
+def announce(url: str, settings: Settings, store: Store, slot: ModelSlot) -> None:
     """Print the start-up card: what is known at once, and the model's part as soon as it is there."""
     print(begin_card(url, settings, store), flush=True)
-    threading.Thread(target=lambda: print(model_card(resident), flush=True), daemon=True).start()
+    threading.Thread(target=lambda: print(model_card(slot), flush=True), daemon=True).start()
 
 
 def begin_card(url: str, settings: Settings, store: Store) -> str:
@@ -96,10 +96,10 @@ def crowded(threads: int, cores: int) -> str:
     return f"--threads is {threads}, and {cores} cores can be used: more threads than cores wait for each other. Leave it out for all cores"
 
 
-def model_card(resident: ModelSlot) -> str:
+def model_card(slot: ModelSlot) -> str:
     """Waits for the model and says what it is, or why there is none."""
     try:
-        engine = asyncio.run(resident.wait_ready())
+        engine = asyncio.run(slot.wait_ready())
     except ChatError as error:
         return rows({"Failed": str(error)})
     info, people = engine.info, engine.capabilities.concurrency

@@ -15,7 +15,7 @@ from chatapp.markdown import Growing
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
 from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Asked, Door
 from chatapp.store import Outline
 from chatapp.turn import Turn
@@ -23,7 +23,7 @@ from chatapp.turn import Turn
 TICK = (0.004, 1.0)
 """Seconds between two views of a running reply: the page says what it can keep up with, within these."""
 
-SETTLED = ("ready", "failed")
+SETTLED = ("ready", "failed", "unloaded")
 
 LOADING = 0.25
 """Seconds between two looks at a model that is loading."""
@@ -34,9 +34,9 @@ MOST_ROWS = 10_000
 class Watcher:
     """POST /ui/watch and /ui/list."""
 
-    def __init__(self, chat: Chat, resident: ModelSlot) -> None:
+    def __init__(self, chat: Chat, models: ModelManager) -> None:
         self.chat = chat
-        self.resident = resident
+        self.models = models
 
     async def list(self, owner: Owner, asked: Asked) -> Asked:
         ask = More.read(asked)
@@ -51,7 +51,7 @@ class Watcher:
             if reader.running is not None:
                 async for grown in reader.grown(reader.running):
                     yield grown
-            elif self.resident.state in SETTLED:
+            elif self.models.first.state in SETTLED:
                 break
             else:
                 await asyncio.sleep(LOADING)
@@ -83,11 +83,11 @@ class Reader:
 
     def _status(self) -> dict[str, Any] | None:
         """The model's state, where it is another one."""
-        resident = self.watcher.resident
-        before, self.looked = self.looked, (resident.state, resident.step)
+        slot = self.watcher.models.first
+        before, self.looked = self.looked, (slot.state, slot.step)
         if self.looked == before:
             return None
-        status = signed({**panel.status(resident), "login": login_key(self.owner)})
+        status = signed({**panel.status(slot), "login": login_key(self.owner)})
         changed, self.model = status["sign"] != self.model, status["sign"]
         return status if changed else None
 
@@ -118,7 +118,7 @@ class Reader:
         return Path(missing=missing) if before != NEW or missing else None
 
     async def _shown(self, outline: Outline, temporary: bool) -> Path:
-        positions = {turn.id: self.chat.queue.position(turn.id) for turn in outline.turns if turn.running}
+        positions = {turn.id: self.chat.position(turn.id) for turn in outline.turns if turn.running}
         rows = await asyncio.to_thread(view.rows, outline, positions)
         last = outline.turns[-1]
         return Path(
@@ -150,7 +150,7 @@ class Reader:
                     yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
 
     def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
-        line = view.line(turn, [turn.id], 0, self.chat.queue.position(turn.id))
+        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id))
         return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
 
 
@@ -172,8 +172,8 @@ def brief(news: News) -> Asked:
     return {name: value for name, value in asdict(news).items() if value}
 
 
-def add(door: Door, chat: Chat, resident: ModelSlot) -> None:
+def add(door: Door, chat: Chat, models: ModelManager) -> None:
     """Hang watching on the door."""
-    watcher = Watcher(chat, resident)
+    watcher = Watcher(chat, models)
     door.streams["watch"] = watcher.watch
     door.actions["list"] = watcher.list

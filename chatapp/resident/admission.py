@@ -1,4 +1,4 @@
-"""The one queue in front of the engine: who is next, how many may wait, one reply at a time for each conversation."""
+"""The queue in front of an engine: who is next, how many may wait, one reply at a time for each conversation."""
 
 import asyncio
 from collections import Counter, deque
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
+from chatapp.resident.lanes import Lanes
 from chatapp.settings import Settings
 
 asked_from: ContextVar[str] = ContextVar("asked_from", default="")
@@ -40,12 +41,22 @@ class Ticket:
     Whoever is `owner` shares what one may have; so do strangers at one `address`, who could call themselves anything.
     """
 
-    def __init__(self, key: str, lane: str, owner: Owner, address: str) -> None:
+    def __init__(self, queue: "Admission", key: str, lane: str, owner: Owner, address: str) -> None:
+        self.queue = queue
         self.key = key
         self.lane = lane
         self.owner = owner
         self.address = address
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def leave(self) -> None:
+        """Give the place back, whether waiting or running."""
+        self.queue.leave(self)
+
+    @property
+    def hopeless(self) -> bool:
+        """It was cancelled with its job, or refused: it is about to leave, and nobody waits for it."""
+        return self.admitted.done() and (self.admitted.cancelled() or self.admitted.exception() is not None)
 
     @property
     def place(self) -> str:
@@ -62,6 +73,8 @@ class Admission:
     `slots`   how many may run now; 0 while no engine is ready
     `ready`   returns when an engine is ready, raises ChatError when there will be none
     `moved`   is called with the keys still waiting whenever somebody's place may have changed
+    `lanes`   are shared with the queues before other engines
+    `left`    is called when somebody has left
     """
 
     def __init__(
@@ -71,8 +84,12 @@ class Admission:
         slots: Callable[[], int],
         ready: Callable[[], Awaitable[None]],
         moved: Callable[[list[str]], None],
+        lanes: Lanes,
+        left: Callable[[], None],
     ) -> None:
         self.limits = limits
+        self._left = left
+        self._lanes = lanes
         self._slots = slots
         self._ready = ready
         self._moved = moved
@@ -84,11 +101,13 @@ class Admission:
 
     def enter(self, key: str, lane: str, owner: Owner, address: str = "") -> Ticket:
         """Take a place at the end, running at once when there is room. Raises ChatError 429 when too many wait already."""
-        ticket = Ticket(key, lane, owner, address)
+        ticket = Ticket(self, key, lane, owner, address)
         self._waiting.append(ticket)
+        self._lanes.join(ticket, self._pump)
         self._admit()
         if ticket in self._waiting and (reason := self._refusal(ticket)):
             self._waiting.remove(ticket)
+            self._lanes.leave(ticket)
             raise ChatError(reason, status=429)
         self._pump()
         return ticket
@@ -98,7 +117,9 @@ class Admission:
         for line in (self._waiting, self._running):
             if ticket in line:
                 line.remove(ticket)
+        self._lanes.leave(ticket)
         self._pump()
+        self._left()
 
     def position(self, key: str) -> int | None:
         """Place of a waiting ticket, 1 is next; None when it is running or not here. Somebody new may come in before it."""
@@ -173,8 +194,7 @@ class Admission:
 
     def _admit(self) -> None:
         free = max(0, self._slots() - len(self._running))
-        first = {ticket.lane: ticket for ticket in reversed((*self._running, *self._hopeful()))}
-        for ticket in [ticket for ticket in self._line() if first[ticket.lane] is ticket]:
+        for ticket in [ticket for ticket in self._line() if self._lanes.is_first(ticket)]:
             if free and within_share(ticket, self._running, self.limits.running_each):
                 free -= 1
                 self._waiting.remove(ticket)

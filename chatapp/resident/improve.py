@@ -8,34 +8,61 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from chatapp.engines import improvement
 from chatapp.errors import ChatError
-from chatapp.resident.slot import LOOK_EVERY, ended
+from chatapp.models.hub import no_progress
+from chatapp.resident.slot import ended
 from chatapp.tasks import EVERYBODY, Task
 
 if TYPE_CHECKING:
+    from chatapp.engines.base import Engine
+    from chatapp.resident.manager import ModelManager
     from chatapp.resident.slot import ModelSlot
 
 log = logging.getLogger(__name__)
 
 TITLE = "Prepare the weights for quicker replies, once"
 
+NO_ROOM = "There is no memory for a second copy beside the first: the next start serves it."
 
-async def improve(resident: "ModelSlot", busy: Callable[[], bool]) -> None:
+TEND_EVERY = 5.0
+"""Seconds between two looks after the models."""
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether somebody is still being answered."""
+
+
+async def tend(models: "ModelManager", idle: float) -> None:
+    """Never returns: each model that was loaded is made quicker, and after `idle` seconds (0: never) unloaded where nobody needed it."""
+    seen: WeakSet[Engine] = WeakSet()
+    with suppress(ChatError):  # whoever asks for the model is told
+        await models.first.wait_ready()
+    while True:
+        for slot in models.slots():
+            if slot.state == "ready" and slot.engine not in seen:
+                seen.add(slot.engine)
+                await improve(slot, lambda: models.busy)
+        if idle:
+            models.unload_idle(idle)
+        await asyncio.sleep(TEND_EVERY)
+
+
+async def improve(slot: "ModelSlot", busy: Callable[[], bool]) -> None:
     """Once the model is ready, as a task. `busy` says whether anybody waits for the model or is being answered: then the work rests."""
     try:
-        engine = await resident.wait_ready()
+        engine = await slot.wait_ready()
     except ChatError:  # whoever asks for the model is told
         return
     if (steps := improvement(engine)) is None:
         return
-    task = resident.tasks.begin(EVERYBODY, "convert", TITLE)
+    task = slot.house.tasks.begin(EVERYBODY, "convert", TITLE)
     try:
         await _made(steps, task, busy)
-        await resident.renew(engine, busy)
+        await renew(slot, engine, busy)
         task.end("done")
     except ChatError as error:
         log.warning("The model goes on with the weights as they were shipped: %s", error)
@@ -59,3 +86,24 @@ async def _made(steps: Iterator[float], task: Task, busy: Callable[[], bool]) ->
         await asyncio.to_thread(make)
     finally:
         left.set()
+
+
+async def renew(slot: "ModelSlot", engine: "Engine", busy: Callable[[], bool]) -> None:
+    """Open the model once more and put it in the place of `engine` at a moment when nobody is being answered.
+
+    Nothing changes where `engine` is no longer the one. Raises ChatError where it cannot be opened, or would have less room.
+    """
+    house = slot.house
+    source = house.find(slot.settings)
+    if not await asyncio.to_thread(house.budget.fits, source, slot.settings):
+        raise ChatError(NO_ROOM)
+    opening = house.worker.submit(lambda: house.open(source, slot.settings, no_progress))
+    new = await asyncio.shield(asyncio.wrap_future(opening))
+    try:
+        if new.capabilities.context < engine.capabilities.context:
+            raise ChatError(NO_ROOM)
+        while busy() and slot.state == "ready" and slot.engine is engine:  # noqa: ASYNC110  what it waits for has no event
+            await asyncio.sleep(LOOK_EVERY)
+        new = slot.swap(engine, new)
+    finally:
+        await asyncio.to_thread(new.close)

@@ -7,16 +7,17 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
+    from chatapp.resident.manager import ModelManager
     from chatapp.resident.slot import ModelSlot
 
 RETRY_SECONDS = 2
 
 
-def routes(resident: "ModelSlot") -> list[Route]:
+def routes(models: "ModelManager") -> list[Route]:
     """One route: 200 when a message can be answered, 503 with the reason otherwise."""
 
     async def healthz(request: Request) -> JSONResponse:
-        body = report(resident)
+        body = report(models)
         ready = body["status"] == "ready"
         headers = {"Cache-Control": "no-store"} if ready else {"Cache-Control": "no-store", "Retry-After": str(RETRY_SECONDS)}
         return JSONResponse(body, status_code=200 if ready else 503, headers=headers)
@@ -24,12 +25,20 @@ def routes(resident: "ModelSlot") -> list[Route]:
     return [Route("/healthz", healthz, methods=["GET"], include_in_schema=False)]
 
 
-def report(resident: "ModelSlot") -> dict[str, Any]:
-    """What /healthz answers. `progress` runs from 0 to 1, or is null where it is not known."""
-    match resident.state:
-        case "ready":
-            return {"status": "ready", "model": resident.info.model, "engine": resident.info.engine}
+def report(models: "ModelManager") -> dict[str, Any]:
+    """What /healthz answers: the first model's state, and in `models` that of each.
+
+    `progress` runs from 0 to 1, or is null where it is not known.
+    """
+    return {**state_of(models.first), "models": [{"id": slot.id, **state_of(slot)} for slot in models.slots()]}
+
+
+def state_of(slot: "ModelSlot") -> dict[str, Any]:
+    """One model."""
+    match slot.state:
+        case "ready" | "leaving":
+            return {"status": slot.state, "model": slot.info.model, "engine": slot.info.engine}
         case "failed":
-            return {"status": "failed", "error": resident.error}
-        case state:  # loading, switching
-            return {"status": state, "detail": resident.step.words, "progress": resident.step.share}
+            return {"status": "failed", "error": slot.error}
+        case state:  # loading, unloaded
+            return {"status": state, "detail": slot.step.words, "progress": slot.step.share}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
+from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from chatapp.engines.base import Engine
-    from chatapp.resident.slot import ModelSlot
+    from chatapp.resident.manager import ModelManager
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")
@@ -27,10 +28,10 @@ MAX_LOGITS_BYTES = 2**30
 
 
 class Inspector:
-    """It looks into the resident model and at most one more, loaded for X-ray only."""
+    """It looks into the models in memory and at most one more, loaded for X-ray only."""
 
-    def __init__(self, resident: "ModelSlot") -> None:
-        self.resident = resident
+    def __init__(self, served: "ModelManager") -> None:
+        self.served = served
         self._thread = XrayThread(f"chatapp.xray.{room}" for room in rooms())
         self.models = InspectedModels(self._thread)
         self._tokenizer: tuple[ModelId, PreTrainedTokenizerBase] | None = None
@@ -54,10 +55,10 @@ class Inspector:
         try:
             return self.tokenizer(model)
         except NotLoaded:
-            if reason := why_not_load(self.resident.settings):
+            if reason := why_not_load(self.served.settings):
                 raise ChatError(reason, status=403) from None
             if self._tokenizer is None or self._tokenizer[0] != model:
-                self._tokenizer = (model, await self.run(read_tokenizer, str(model), self.resident.settings))
+                self._tokenizer = (model, await self.run(read_tokenizer, str(model), self.served.settings))
             return self._tokenizer[1]
 
     def called(self, typed: str) -> ModelId:
@@ -73,7 +74,7 @@ class Inspector:
             yield found
             return
         made: Result[InspectedModel] = Result()
-        async for step in made.of(self.models.prepare(found.info.model, found, self.resident.settings)):
+        async for step in made.of(self.models.prepare(found.info.model, found, self._settings_of(found))):
             yield step
         if isinstance(whose, Turn):
             refuse_foreign_ids(whose, made.value.vocabulary, made.value.name)
@@ -87,13 +88,13 @@ class Inspector:
 
     async def load(self, name: str) -> AsyncIterator[Step | InspectedModel]:
         """Load one more model for X-ray only; the one loaded so before is freed."""
-        if reason := why_not_load(self.resident.settings):
+        if reason := why_not_load(self.served.settings):
             raise ChatError(reason, status=403)
-        if self.resident.state == "ready" and self.called(name) == self.resident.info.id:
-            raise ChatError(f"{name} is the model of this app: it is loaded already.")
+        if self.called(name) in [slot.info.id for slot in self.served.slots() if slot.state == "ready"]:
+            raise ChatError(f"{name} is loaded already.")
         async for step in self._thread.wake():
             yield step
-        async for item in self.models.prepare(name, None, self.resident.settings):
+        async for item in self.models.prepare(name, None, self.served.settings):
             yield item
 
     async def logits(self, turn: Turn) -> AsyncIterator["Step | Logits"]:
@@ -126,17 +127,22 @@ class Inspector:
             self._logits.popitem(last=False)
 
     def _present(self) -> list[Present]:
-        """The models in memory, the resident one first."""
-        engine, more = self.resident.engine if self.resident.state == "ready" else None, self.models.more
-        own = [Present(engine.info.id, engine.info.model, engine.info.vocabulary, engine)] if engine else []
+        """The models in memory, the first one first."""
+        engines, more = [slot.engine for slot in self.served.slots() if slot.state == "ready"], self.models.more
+        own = [Present(engine.info.id, engine.info.model, engine.info.vocabulary, engine) for engine in engines]
         return own + ([Present(more.id, more.name, more.vocabulary, more)] if more else [])
+
+    def _settings_of(self, engine: "Engine") -> Settings:
+        """What it was loaded by."""
+        held = (slot.settings for slot in self.served.slots() if slot.state == "ready" and slot.engine is engine)
+        return next(held, self.served.settings)
 
     def _find(self, whose: Turn | ModelId) -> "Engine | InspectedModel":
         """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read."""
         present = self._present()
         if found := find(whose, present):
             return found.it
-        wanted, settings = made_by(whose) if isinstance(whose, Turn) else whose, self.resident.settings
+        wanted, settings = made_by(whose) if isinstance(whose, Turn) else whose, self.served.settings
         raise not_loaded(wanted, present, settings.data_dir, why_not_load(settings))
 
 

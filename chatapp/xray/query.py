@@ -9,6 +9,7 @@ from chatapp.turn import Turn
 
 if TYPE_CHECKING:
     from chatapp.chat.service import Chat
+    from chatapp.resident.slot import ModelSlot
     from chatapp.xray.inspector import Inspector
 
 
@@ -44,6 +45,10 @@ class XrayQuery:
 
     @property
     def engine(self) -> Engine | None:
-        """The resident one, once it is loaded."""
-        resident = self.inspector.resident
-        return resident.engine if resident.state == "ready" else None
+        """That of the model that wrote the turn, where it is in memory; else the first model's, once it is loaded."""
+        return self.slot.engine if self.slot.state == "ready" else None
+
+    @property
+    def slot(self) -> "ModelSlot":
+        """The model that wrote the turn, where it is known here; else the first one."""
+        return self.chat.models.wrote(self.turn) or self.chat.models.first

@@ -8,7 +8,7 @@ from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.models.identity import made_by
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
@@ -30,9 +30,9 @@ def imported(turn: Turn) -> bool:
 class XrayService:
     """Looks at recorded turns, each for its owner only."""
 
-    def __init__(self, chat: Chat, resident: ModelSlot) -> None:
+    def __init__(self, chat: Chat, models: ModelManager) -> None:
         self.chat = chat
-        self.inspector = Inspector(resident)
+        self.inspector = Inspector(models)
 
     async def look(
         self, owner: Owner, name: str, turn_id: str, asked: dict[str, Any], *, temporary: str | None = None, anyway: bool = False

@@ -15,7 +15,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.server import auth
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -70,17 +70,17 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> It
     """The app over this engine, on a port of its own."""
     settings = Settings(data_dir=data_dir, port=free_port(), auth=logins)
     store = Store.open(settings)
-    resident = ModelSlot.of(engine)
-    chat = Chat(resident, store)
+    models = ModelManager.of(engine)
+    chat = Chat(models, store)
     demo = build(chat)
     demo.launch(
         server_port=settings.port,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs=app_options(chat, resident, settings),
+        app_kwargs=app_options(chat, models, settings),
         **launch_options(),
     )
-    yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, resident.tasks)
+    yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, models.tasks)
     demo.close()
     store.close()
 

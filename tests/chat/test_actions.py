@@ -10,7 +10,7 @@ from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.resident.admission import Limits
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store, StoreError
 from chatapp.turn import Event, Finish, Message, Token, Turn
@@ -25,7 +25,7 @@ CUT = Sampling(max_tokens=2)
 async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
     speak(scripted, "The capital of France is Paris. 😀 Good.")
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(ModelSlot.of(scripted), store, Limits(waiting=3))
+    chat = Chat(ModelManager.of(scripted, limits=Limits(waiting=3)), store)
     yield chat
     await chat.shutdown()
     store.close()
@@ -125,7 +125,7 @@ async def test_a_message_sent_while_one_runs_waits_behind_it_and_answers_it(chat
     second = await chat.send(ME, "Two", conversation_id=first.conversation_id)
     third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
     assert (second.parent_id, third.parent_id) == (first.id, second.id)
-    assert [chat.queue.position(t.id) for t in (first, second, third)] == [None, 1, 2]
+    assert [chat.position(t.id) for t in (first, second, third)] == [None, 1, 2]
     assert chat.running(ME, first.conversation_id) == [first, second, third]
     scripted.hold.set()
     done = await ended(chat, third)
@@ -141,7 +141,7 @@ async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: C
     third = await chat.send(ME, "Three", conversation_id=first.conversation_id)
     await chat.stop(ME, second.id)
     stored = chat.store.turn(ME, second.id)
-    assert stored.finish_reason == "stopped" and not stored.timings.started and stored.user == "Two" and chat.queue.position(third.id) == 1
+    assert stored.finish_reason == "stopped" and not stored.timings.started and stored.user == "Two" and chat.position(third.id) == 1
     scripted.hold.set()
     done = await ended(chat, third)
     assert "One" in done.prompt_text and "Two" not in done.prompt_text and len(scripted.fed) == 2
@@ -150,12 +150,12 @@ async def test_a_waiting_message_can_be_taken_back_and_the_next_skips_it(chat: C
 async def test_several_people_wait_in_order_and_a_full_queue_says_so(chat: Chat, scripted) -> None:
     scripted.hold = asyncio.Event()
     turns = [await chat.send(owner, "Hi") for owner in (ME, YOU, ME, YOU)]
-    assert [chat.queue.position(t.id) for t in turns] == [None, 1, 2, 3]
+    assert [chat.position(t.id) for t in turns] == [None, 1, 2, 3]
     with pytest.raises(ChatError, match="3 of at most") as refused:
         await chat.send(YOU, "One too many")
     assert refused.value.status == 429 and len(chat.store.conversations.listed(YOU)) == 2
     await chat.stop(ME, turns[0].id)
-    await until(lambda: chat.queue.position(turns[1].id) is None)
+    await until(lambda: chat.position(turns[1].id) is None)
     assert not turns[1].finish_reason, "stopping mine does not stop yours"
     scripted.hold.set()
     assert [(await ended(chat, t)).finish_reason for t in turns] == ["stopped", "end", "end", "end"]
@@ -183,7 +183,7 @@ async def test_what_is_deleted_while_a_message_waits_behind_another_conversation
     scripted.hold = asyncio.Event()
     elsewhere = await chat.send(ME, "Something else")
     waiting = await chat.send(ME, "And now?", conversation_id=told.conversation_id)
-    assert chat.queue.position(waiting.id) == 1
+    assert chat.position(waiting.id) == 1
     chat.store.delete_turn(ME, told.id, keep_children=True)
     scripted.hold.set()
     await ended(chat, elsewhere)
@@ -208,7 +208,7 @@ async def test_what_is_too_long_is_refused_at_once_also_where_it_would_wait(chat
     await chat.send(ME, "One")
     with pytest.raises(ChatError, match=r"[0-9,]+ tokens.*2,048"):
         await chat.send(ME, "many words " * 3000)
-    assert (chat.queue.running, chat.queue.waiting) == (1, 0)
+    assert (chat.models.first.queue.running, chat.models.first.queue.waiting) == (1, 0)
 
 
 @pytest.mark.parametrize("go_on", ["resume", "branch"])

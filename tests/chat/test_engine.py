@@ -6,7 +6,7 @@ import pytest
 
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -15,12 +15,12 @@ from tests.chats import ME, ended
 
 @pytest.fixture
 async def chat(tiny_llama: Path, tmp_path: Path):
-    resident = ModelSlot(Settings(model=str(tiny_llama), device="cpu", engine="direct", threads=1, data_dir=tmp_path))
-    chat = Chat(resident, Store(f"sqlite:///{tmp_path}/chat.db"))
-    resident.start()
+    models = ModelManager(Settings(model=str(tiny_llama), device="cpu", engine="direct", threads=1, data_dir=tmp_path))
+    chat = Chat(models, Store(f"sqlite:///{tmp_path}/chat.db"))
+    models.start()
     yield chat
     await chat.shutdown()
-    resident.close()
+    models.close()
 
 
 async def test_a_greedy_reply_cut_anywhere_and_continued_is_the_uncut_one(chat: Chat) -> None:

@@ -42,7 +42,7 @@ async def written_at_the_end(chat: Chat, scripted) -> list[Turn]:
 
 async def free(chat: Chat, scripted, conversation_id: str) -> bool:
     """The engine rests, nothing waits, and the next message begins at once."""
-    await until(lambda: (chat.queue.running, chat.queue.waiting) == (0, 0))
+    await until(lambda: (chat.models.first.queue.running, chat.models.first.queue.waiting) == (0, 0))
     steps = scripted.steps
     await asyncio.sleep(0.05)
     assert (scripted.steps, chat.running(ME, conversation_id)) == (steps, [])
@@ -101,6 +101,6 @@ async def test_so_does_one_that_has_nothing_new_to_save(chat: Chat, scripted, ur
     other = Store(url)
     assert erase.everything(other.database, ME) == erase.everything(other.database, YOU) == 1
     async with asyncio.timeout(4):
-        await until(lambda: (chat.queue.running, chat.queue.waiting) == (0, 0))
+        await until(lambda: (chat.models.first.queue.running, chat.models.first.queue.waiting) == (0, 0))
     assert (reading.finish_reason, waiting.running, scripted.closed) == ("stopped", False, len(scripted.fed))
     other.close()

@@ -12,7 +12,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.store.record import Conversation
@@ -30,7 +30,7 @@ async def over(tmp_path: Path) -> AsyncIterator[Callable[[Engine], Chat]]:
     store, chats = Store(f"sqlite:///{tmp_path}/chat.db"), []
 
     def make(engine: Engine) -> Chat:
-        chats.append(Chat(ModelSlot.of(engine), store))
+        chats.append(Chat(ModelManager.of(engine), store))
         return chats[-1]
 
     yield make
@@ -68,7 +68,7 @@ async def test_an_old_record_of_a_folder_says_not_which_and_is_continued_from_it
     with pytest.raises(ChatError, match="does not say by which weights of that name"):
         await actions.branch(chat, ME, old.id, 1, 77)
     more = await ended(chat, await actions.resume(chat, ME, old.id))
-    assert more.prompt_ids == (*cut.prompt_ids, *chat.resident.engine.tokenizer.encode(cut.reply))
+    assert more.prompt_ids == (*cut.prompt_ids, *chat.models.first.engine.tokenizer.encode(cut.reply))
 
 
 @pytest.mark.parametrize("ids", [{"prompt_ids": (3, 10**8)}, {"reply_ids": [5, 10**8]}, {"reply_ids": [-5, 5]}], ids=str)

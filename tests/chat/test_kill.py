@@ -11,7 +11,7 @@ import pytest
 
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended
@@ -46,7 +46,7 @@ def test_nothing_older_than_a_second_is_lost_by_kill_9(moment: float, tmp_path: 
 
 
 async def _check_and_continue(store: Store, engine: Scripted, conversation_id: str, turn_id: str, promised: int) -> None:
-    chat = Chat(ModelSlot.of(engine), store)
+    chat = Chat(ModelManager.of(engine), store)
     [turn] = turns_of(store, ME, conversation_id)
     assert (turn.id, turn.user, turn.finish_reason, turn.can_continue) == (turn_id, "What is never lost?", "interrupted", True)
     assert len(turn.reply_ids) >= promised

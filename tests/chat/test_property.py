@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Turn
@@ -40,7 +40,7 @@ def one_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_any_order_of_operations_keeps_the_tree_whole_and_loses_no_text(operations, one_store: Store, tiny_llama: Path) -> None:
     engine = Scripted(AutoTokenizer.from_pretrained(tiny_llama))
     speak(engine, "The capital of France is Paris.")
-    asyncio.run(_play(operations, Chat(ModelSlot.of(engine), one_store)))
+    asyncio.run(_play(operations, Chat(ModelManager.of(engine), one_store)))
 
 
 async def _play(operations: list[tuple[str, int, str]], chat: Chat) -> None:

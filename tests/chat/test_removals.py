@@ -10,7 +10,7 @@ from chatapp.chat import actions
 from chatapp.chat.removals import Removals
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.store import Store
 from chatapp.store.removal import put_back
 from chatapp.turn import Turn
@@ -28,7 +28,7 @@ def store(store_url: str) -> Iterator[Store]:
 @pytest.fixture
 async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     yield chat
     await chat.shutdown()
     store.close()

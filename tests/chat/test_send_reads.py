@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from chatapp.bench import store as bench
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.store import Store
 from tests.chats import ME, ended, until
 
@@ -15,7 +15,7 @@ from tests.chats import ME, ended, until
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_send_reads_the_path_once_and_no_stored_prompt(scripted, tmp_path: Path, waits: bool) -> None:
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     first = await ended(chat, await chat.send(ME, "One"))
     if waits:
         scripted.delay = 0.1

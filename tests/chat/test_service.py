@@ -32,7 +32,7 @@ def url(tmp_path: Path) -> str:
 async def chat(scripted, url: str) -> AsyncGenerator[Chat]:
     """A chat over the scripted engine; afterwards nothing of it may still run."""
     store = Store(url)
-    chat = Chat(Residence(scripted), store, Limits(waiting=4))
+    chat = Chat(Residence(scripted, limits=Limits(waiting=4)), store)
     yield chat
     await chat.shutdown()
     store.close()
@@ -190,7 +190,7 @@ async def test_nothing_to_send_is_refused(chat: Chat, text: str) -> None:
 async def test_too_long_is_refused_with_both_numbers_and_leaves_no_trace(chat: Chat) -> None:
     with pytest.raises(ChatError, match=r"[0-9,]+ tokens.*2,048"):
         await chat.send(ME, "many words " * 3000)
-    assert chat.store.conversations.listed(ME) == [] and chat.queue.running == 0
+    assert chat.store.conversations.listed(ME) == [] and chat.models.first.queue.running == 0
 
 
 async def test_half_characters_and_nul_do_not_break_a_message(chat: Chat) -> None:
@@ -249,10 +249,10 @@ async def test_a_message_waits_visibly_while_the_engine_loads_and_is_rendered_th
     residence = Residence(scripted, "loading")
     chat = Chat(residence, Store(url))
     turn = await chat.send(ME, "Hi")
-    assert (chat.queue.position(turn.id), turn.prompt_ids, Store(url).turn(ME, turn.id).user) == (1, (), "Hi")
+    assert (chat.position(turn.id), turn.prompt_ids, Store(url).turn(ME, turn.id).user) == (1, (), "Hi")
     residence.become("ready")
     done = await ended(chat, turn)
-    assert chat.queue.position(turn.id) is None and done.prompt_ids == scripted.fed[0] == Store(url).turn(ME, turn.id).prompt_ids
+    assert chat.position(turn.id) is None and done.prompt_ids == scripted.fed[0] == Store(url).turn(ME, turn.id).prompt_ids
     await chat.shutdown()
 
 
@@ -261,7 +261,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_to_those_waiting_and_to_the
     chat = Chat(residence, Store(url))
     turn = await chat.send(ME, "Hi")
     residence.become("failed", "The folder /m has no config.json.")
-    assert ((await ended(chat, turn)).finish_reason, turn.error) == ("error", "The folder /m has no config.json.")
+    assert ((await ended(chat, turn)).finish_reason, turn.error) == ("error", "There is no model: The folder /m has no config.json.")
     with pytest.raises(ChatError, match=r"no config\.json"):
         await chat.send(ME, "Hi")
     await chat.shutdown()

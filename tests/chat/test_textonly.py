@@ -13,7 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.pages import panel
 from chatapp.prompt.template import Budget
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Event, Finish, Message, Prefilled, Prompt, Token
@@ -55,7 +55,7 @@ def engine() -> TextOnly:
 
 @pytest.fixture
 async def chat(engine: TextOnly, tmp_path: Path) -> AsyncIterator[Chat]:
-    chat = Chat(ModelSlot.of(engine), Store(f"sqlite:///{tmp_path}/chat.db"))
+    chat = Chat(ModelManager.of(engine), Store(f"sqlite:///{tmp_path}/chat.db"))
     yield chat
     await chat.shutdown()
 
@@ -75,6 +75,6 @@ async def test_its_tokens_fit_no_engine_that_counts_ids(chat: Chat, scripted: Sc
 
 async def test_the_meter_and_the_page_ask_the_engine(chat: Chat, engine: TextOnly) -> None:
     assert (await chat.meter.budget(ME, None, "three words here")).used == 3
-    shown = panel.status(chat.resident)
+    shown = panel.status(chat.models.first)
     assert shown["state"] == "ready" and shown["headline"] == []
     assert "top_k" in shown["limits"]["off"]

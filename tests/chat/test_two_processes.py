@@ -15,7 +15,7 @@ from chatapp.chat.service import Chat
 from chatapp.chat.watching import LOOK_EVERY
 from chatapp.errors import NotFound
 from chatapp.pages.watch import Watcher
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.store import Store, erase
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, ended
@@ -52,7 +52,7 @@ def writing(url: str, tokenizer: Path) -> Iterator[Writer]:
 @pytest.fixture
 async def chat(scripted, store_url: str) -> AsyncGenerator[Chat]:
     """This process, opened before the other one."""
-    chat = Chat(ModelSlot.of(scripted), Store(store_url))
+    chat = Chat(ModelManager.of(scripted), Store(store_url))
     yield chat
     await chat.shutdown()
     chat.store.close()
@@ -84,7 +84,7 @@ async def test_a_viewer_sees_the_reply_grow_without_haste(chat: Chat, store_url:
 
 
 async def test_the_page_shows_it_without_haste_and_with_its_end(chat: Chat, store_url: str) -> None:
-    other, watcher = Store(store_url), Watcher(chat, chat.resident)
+    other, watcher = Store(store_url), Watcher(chat, chat.models)
     turn = asked(other, "Written there", reply=None)
     news: list[dict] = []
 

@@ -10,16 +10,17 @@ from chatapp.models.identity import ModelId
 from chatapp.models.sources import Source
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.resident.admission import handed_on
-from chatapp.resident.slot import Resident
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.tasks import Progress
 from tests.conftest import Scripted
+from tests.openers import ROOMY
 
 ANN = "visitor:ann"
 
 
 async def test_the_page_is_told_what_is_loaded_and_what_is_here_and_then_only_what_changed(scripted: Scripted, tmp_path: Path) -> None:
-    actions = ModelsActions(Resident.of(scripted), Settings(data_dir=tmp_path))
+    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path))
     said = await actions.overview(ANN, {})
     (loaded,) = said["loaded"]
     assert (loaded["name"], loaded["state"], dict(loaded["facts"])["Engine"]) == ("scripted", "ready", "scripted on cpu, float32")
@@ -30,7 +31,7 @@ async def test_the_page_is_told_what_is_loaded_and_what_is_here_and_then_only_wh
 
 @pytest.mark.parametrize(("settings", "proxy"), [({"public": True}, False), ({"host": "0.0.0.0"}, False), ({}, True)])
 async def test_a_stranger_sees_no_folders_and_loads_nothing(settings: dict, proxy: bool, scripted: Scripted, tmp_path: Path) -> None:
-    actions = ModelsActions(Resident.of(scripted), Settings(data_dir=tmp_path, **settings))
+    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path, **settings))
 
     async def asked() -> None:
         handed_on.set(proxy)
@@ -43,22 +44,23 @@ async def test_a_stranger_sees_no_folders_and_loads_nothing(settings: dict, prox
     await asyncio.create_task(asked())
 
 
-async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Scripted, tmp_path: Path) -> None:
+async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Scripted, tiny_llama: Path, tmp_path: Path) -> None:
     opened: list[str] = []
 
     def open(source: Source, settings: Settings, progress: Progress) -> Scripted:
         opened.append(source.name)
         return scripted
 
-    resident = Resident(Settings(data_dir=tmp_path), open=open)
-    resident.start()
-    await resident.wait_ready()
-    actions = ModelsActions(resident, resident.settings)
+    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=open, budget=ROOMY)
+    models.start()
+    await models.first.wait_ready()
+    actions = ModelsActions(models, models.settings)
     assert await actions.load(ANN, {"name": "smollm2"}) == {}
+    await models.find("smollm2").wait_ready()
     assert len(opened) == 2
     with pytest.raises(ChatError, match="was not found"):
         await actions.load(ANN, {"name": str(tmp_path / "none")})
-    assert (await actions.overview(ANN, {}))["loaded"][0]["state"] == "ready"
+    assert [row["state"] for row in (await actions.overview(ANN, {}))["loaded"]] == ["ready", "ready"]
 
 
 def test_the_loaded_one_of_two_revisions_is_the_one_with_its_commit(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.pages import about_page, shell_actions
 from chatapp.pages.shell_actions import ShellActions
 from chatapp.resident.admission import handed_on
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 from chatapp.tasks import EVERYBODY, Tasks
@@ -91,7 +91,7 @@ def test_tasks_and_logins_go_through_the_door(scripted: Scripted) -> None:
 
 async def test_about_names_versions_the_model_and_the_api(scripted: Scripted) -> None:
     door = Door()
-    about_page.add(door, ModelSlot.of(scripted), Settings(api_key="k"))
+    about_page.add(door, ModelManager.of(scripted), Settings(api_key="k"))
     said = await door.actions["about"]("visitor:1", {})
     facts = dict(said["facts"])
     assert facts["Chat"] == f"{__version__}, MIT licence" and facts["Model"].startswith("scripted")
@@ -102,9 +102,9 @@ async def test_about_names_versions_the_model_and_the_api(scripted: Scripted) ->
 
 async def test_about_says_what_is_going_on_while_there_is_no_model() -> None:
     door = Door()
-    about_page.add(door, ModelSlot(Settings()), Settings())
+    about_page.add(door, ModelManager(Settings()), Settings())
     said = await door.actions["about"]("visitor:1", {})
-    assert dict(said["facts"])["Model"] == "Waiting to load …"
+    assert dict(said["facts"])["Model"] == "Not loaded …"
     assert (said["api"], said["model"]) == (False, "")
 
 

@@ -14,26 +14,26 @@ REPLY = """
 import asyncio, sys
 import app
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.sampling import Sampling
 from chatapp.pages.blocks import build
 
 async def first_reply():
-    await resident.wait_ready()
+    await models.first.wait_ready()
     turn = await chat.send("owner", "Say hi.", sampling=Sampling(max_tokens=4))
     async for turn in chat.follow("owner", turn.id):
         pass
     await chat.shutdown()
     return turn
 
-resident = ModelSlot(Settings(data_dir=sys.argv[1]))
-chat = Chat(resident, Store("sqlite://"))
+models = ModelManager(Settings(data_dir=sys.argv[1]))
+chat = Chat(models, Store("sqlite://"))
 build(chat)
-resident.start()
+models.start()
 turn = asyncio.run(first_reply())
-resident.close()
+models.close()
 assert turn.finish_reason and turn.reply_ids, turn
 print(*sorted({"torch", "transformers.modeling_utils", "sklearn", "matplotlib"} & set(sys.modules)))
 """

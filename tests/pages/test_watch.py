@@ -8,7 +8,7 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.pages.watch import Watcher
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.store import Store
 from tests.chats import ME, YOU, ended
 
@@ -16,14 +16,14 @@ from tests.chats import ME, YOU, ended
 @pytest.fixture
 async def chat(scripted, tmp_path: Path) -> AsyncGenerator[Chat]:
     store = Store(f"sqlite:///{tmp_path}/chat.db")
-    chat = Chat(ModelSlot.of(scripted), store)
+    chat = Chat(ModelManager.of(scripted), store)
     yield chat
     await chat.shutdown()
     store.close()
 
 
 async def news(chat: Chat, owner: str = ME, **asked) -> list[dict]:
-    return [line async for line in Watcher(chat, chat.resident).watch(owner, asked)]
+    return [line async for line in Watcher(chat, chat.models).watch(owner, asked)]
 
 
 def merged(lines: list[dict]) -> dict:
@@ -78,7 +78,7 @@ async def test_a_stranger_gets_nothing_of_a_conversation(chat: Chat) -> None:
 async def test_a_list_is_as_long_as_asked_and_says_how_many_there_are(chat: Chat) -> None:
     for text in ("a", "b", "c"):
         await ended(chat, await chat.send(ME, text))
-    watcher = Watcher(chat, chat.resident)
+    watcher = Watcher(chat, chat.models)
     found = await watcher.list(ME, {"rows": 2})
     assert ([row["title"] for row in found["rows"]], found["total"]) == (["c", "b"], 3)
     assert (await watcher.list(ME, {"query": "a", "rows": 2}))["total"] == 1
@@ -88,7 +88,7 @@ async def test_a_reply_that_waits_says_its_place(chat: Chat, scripted) -> None:
     scripted.hold = asyncio.Event()
     await chat.send(ME, "First")
     waiting = await chat.send(YOU, "Second")
-    lines = Watcher(chat, chat.resident).watch(YOU, {"conversation": waiting.conversation_id})
+    lines = Watcher(chat, chat.models).watch(YOU, {"conversation": waiting.conversation_id})
     first = await anext(lines)
     assert first["path"]["rows"][0]["line"]["facts"] == ["Next in line"]
     scripted.hold.set()

@@ -6,6 +6,7 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.resident.admission import Admission, Limits, Ticket
+from chatapp.resident.lanes import Lanes
 
 
 class Line(Admission):
@@ -31,6 +32,7 @@ class Gate:
         self.opened = asyncio.Event()
         self.failure: ChatError | None = None
         self.seen: list[list[str]] = []
+        self.lanes = Lanes()
 
     async def ready(self) -> None:
         await self.opened.wait()
@@ -38,7 +40,14 @@ class Gate:
             raise self.failure
 
     def queue(self, limit: int = 10, each: int = 10, share: int | None = None) -> Line:
-        return Line(Limits(limit, each, share), slots=lambda: self.slots, ready=self.ready, moved=self.seen.append)
+        return Line(
+            Limits(limit, each, share),
+            slots=lambda: self.slots,
+            ready=self.ready,
+            moved=self.seen.append,
+            lanes=self.lanes,
+            left=lambda: None,
+        )
 
 
 def admitted(*tickets: Ticket) -> list[bool]:
@@ -224,3 +233,16 @@ async def test_nothing_is_remembered_of_those_who_left() -> None:
     for n in range(50):
         queue.leave(queue.enter(str(n), str(n), f"stranger {n}", "1.2.3.4"))
     assert queue._served == {}
+
+
+async def test_a_conversation_is_answered_one_at_a_time_by_whichever_models() -> None:
+    one, other = Gate(4), Gate(4)
+    other.lanes = one.lanes
+    first, second = one.queue(), other.queue()
+    a, b, c = first.enter("a", lane="chat"), second.enter("b", lane="chat"), first.enter("c", lane="chat")
+    free = second.enter("free", lane="another chat")
+    assert admitted(a, b, c, free) == [True, False, False, True]
+    a.leave()
+    assert admitted(b, c) == [True, False]
+    b.leave()
+    assert admitted(c) == [True]

@@ -13,11 +13,13 @@ from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
 from chatapp.resident.improve import TITLE, improve
+from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.turn import Token
+from tests.openers import ROOMY
 
 
 class Improvable:
@@ -69,12 +71,12 @@ def shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-async def resident(shop: Shop):
-    resident = ModelSlot(Settings(), find=shop.find, open=shop.open)
-    resident.start()
-    await resident.wait_ready()
-    yield resident
-    resident.close()
+async def slot(shop: Shop):
+    models = ModelManager(Settings(), find=shop.find, open=shop.open, budget=ROOMY)
+    models.start()
+    await models.first.wait_ready()
+    yield models.first
+    models.close()
 
 
 async def until(true) -> None:
@@ -84,74 +86,63 @@ async def until(true) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_the_better_one_takes_the_place_of_the_first(resident: ModelSlot, shop: Shop) -> None:
-    await improve(resident, lambda: shop.busy)
+async def test_the_better_one_takes_the_place_of_the_first(slot: ModelSlot, shop: Shop) -> None:
+    await improve(slot, lambda: shop.busy)
     first, second = shop.opened
-    assert resident.engine is second and resident.info.dtype == "Q8_0" and first.closed and not second.closed
-    assert (resident.state, next((task.title, task.state) for task in resident.tasks.of("me"))) == ("ready", (TITLE, "done"))
+    assert slot.engine is second and slot.info.dtype == "Q8_0" and first.closed and not second.closed
+    assert (slot.state, next((task.title, task.state) for task in slot.house.tasks.of("me"))) == ("ready", (TITLE, "done"))
 
 
-async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(resident: ModelSlot, shop: Shop) -> None:
+async def test_the_work_rests_while_replies_are_written_and_the_page_is_told(slot: ModelSlot, shop: Shop) -> None:
     shop.busy = True
-    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    improving = asyncio.create_task(improve(slot, lambda: shop.busy))
     await until(lambda: shop.steps)
     await asyncio.sleep(0.3)
-    task = resident.tasks.of("me")[0]
-    assert shop.steps == 1 and resident.state == "ready" and task.step == Step("Waiting until nobody is being answered", 0.25)
+    task = slot.house.tasks.of("me")[0]
+    assert shop.steps == 1 and slot.state == "ready" and task.step == Step("Waiting until nobody is being answered", 0.25)
     shop.busy = False
     await improving
-    assert resident.info.dtype == "Q8_0"
+    assert slot.info.dtype == "Q8_0"
 
 
-async def test_a_person_may_cancel_it(resident: ModelSlot, shop: Shop) -> None:
+async def test_a_person_may_cancel_it(slot: ModelSlot, shop: Shop) -> None:
     shop.busy = True
-    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    improving = asyncio.create_task(improve(slot, lambda: shop.busy))
     await until(lambda: shop.steps)
-    resident.tasks.cancel("me", resident.tasks.of("me")[0].id, local=True)
+    slot.house.tasks.cancel("me", slot.house.tasks.of("me")[0].id, local=True)
     await improving
-    assert resident.engine is shop.opened[0] and resident.tasks.of("me")[0].state == "cancelled" and not shop.made
+    assert slot.engine is shop.opened[0] and slot.house.tasks.of("me")[0].state == "cancelled" and not shop.made
 
 
-async def test_nobody_is_interrupted_by_the_change(resident: ModelSlot, shop: Shop) -> None:
-    improving = asyncio.create_task(improve(resident, lambda: len(shop.opened) == 2 and not shop.busy))
+async def test_nobody_is_interrupted_by_the_change(slot: ModelSlot, shop: Shop) -> None:
+    improving = asyncio.create_task(improve(slot, lambda: len(shop.opened) == 2 and not shop.busy))
     await until(lambda: len(shop.opened) == 2)
     await asyncio.sleep(0.3)
-    assert resident.engine is shop.opened[0] and not shop.opened[0].closed
+    assert slot.engine is shop.opened[0] and not shop.opened[0].closed
     shop.busy = True
     await improving
-    assert resident.engine is shop.opened[1]
+    assert slot.engine is shop.opened[1]
 
 
-async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(resident: ModelSlot, shop: Shop, caplog) -> None:
+async def test_a_failure_leaves_everything_as_it_was_with_a_line_in_the_log(slot: ModelSlot, shop: Shop, caplog) -> None:
     shop.fail = True
     with caplog.at_level(logging.WARNING):
-        await improve(resident, lambda: False)
-    assert resident.engine is shop.opened[0] and not shop.opened[0].closed and resident.tasks.of("me")[0].error == "The disk is full."
+        await improve(slot, lambda: False)
+    assert slot.engine is shop.opened[0] and not shop.opened[0].closed and slot.house.tasks.of("me")[0].error == "The disk is full."
     assert [record.getMessage() for record in caplog.records] == [
         "The model goes on with the weights as they were shipped: The disk is full."
     ]
 
 
-async def test_where_the_new_one_has_less_room_the_first_stays(resident: ModelSlot, shop: Shop, caplog) -> None:
+async def test_where_the_new_one_has_less_room_the_first_stays(slot: ModelSlot, shop: Shop, caplog) -> None:
     shop.context = 5
-    await improve(resident, lambda: False)
-    assert resident.engine is shop.opened[0] and shop.opened[1].closed and "the next start serves it" in caplog.text
+    await improve(slot, lambda: False)
+    assert slot.engine is shop.opened[0] and shop.opened[1].closed and "the next start serves it" in caplog.text
 
 
-async def test_a_switch_meanwhile_wins(resident: ModelSlot, shop: Shop) -> None:
+async def test_leaving_ends_the_work(slot: ModelSlot, shop: Shop) -> None:
     shop.busy = True
-    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
-    await until(lambda: shop.steps)
-    await resident.switch("another")
-    chosen = resident.engine
-    shop.busy = False
-    await improving
-    assert resident.engine is chosen and not chosen.closed and shop.opened[-1].closed
-
-
-async def test_leaving_ends_the_work(resident: ModelSlot, shop: Shop) -> None:
-    shop.busy = True
-    improving = asyncio.create_task(improve(resident, lambda: shop.busy))
+    improving = asyncio.create_task(improve(slot, lambda: shop.busy))
     await until(lambda: shop.steps)
     improving.cancel()
     await asyncio.wait([improving])
@@ -167,20 +158,21 @@ async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_fo
     if uses_amx():
         pytest.skip("there the format as shipped is served")
     settings = Settings(data_dir=tmp_path, engine="llamacpp", context=512, concurrency=2, threads=2)
-    resident = ModelSlot(settings)
-    resident.start()
-    first = await resident.wait_ready()
+    models = ModelManager(settings)
+    slot = models.first
+    models.start()
+    first = await slot.wait_ready()
     assert (first.info.dtype, first.info.shipped) == ("Q4_1", "")
-    await improve(resident, lambda: False)
-    info = resident.info
+    await improve(slot, lambda: False)
+    info = slot.info
     said = {"dtype": "Q8_0, made from the shipped Q4_1", "shipped": "Q4_1", "dtype_reason": info.dtype_reason, "memory": info.memory}
     assert info == replace(first.info, **said) and "reads prompts faster" in info.dtype_reason
     assert first.info.memory.startswith("98.4 MB weights") and info.memory.startswith("0.1 GB weights")
-    await check_replies(resident.engine)
-    resident.close()
-    again = ModelSlot(settings)
+    await check_replies(slot.engine)
+    models.close()
+    again = ModelManager(settings)
     again.start()
-    assert (await again.wait_ready()).info.dtype == info.dtype and copies(tmp_path) == 1
+    assert (await again.first.wait_ready()).info.dtype == info.dtype and copies(tmp_path) == 1
     again.close()
 
 

@@ -8,60 +8,17 @@ from pathlib import Path
 import pytest
 
 from chatapp import engines
-from chatapp.engines.base import Capabilities
 from chatapp.engines.cores import usable_cores
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
-from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
-from chatapp.resident.slot import ModelSlot, bytes_needed, fits_beside
+from chatapp.resident.manager import ModelManager
+from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.tasks import Step
+from tests.openers import Opener
 
 BIG = 2**62
-
-
-class Loaded:
-    """An engine that only knows whether it was closed."""
-
-    def __init__(self, model: str) -> None:
-        self.info = ModelInfo(model, "", 0, 10, "cpu", "float32", "a test", "none")
-        self.capabilities = Capabilities(10, ())
-        self.tokenizer = None
-        self.closed = False
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Opener:
-    """Opens engines when `gate` is set, tells progress, and fails for models named in `failures`."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.reported = threading.Event()
-        self.failures: dict[str, BaseException] = {}
-        self.opened: list[Loaded] = []
-        self.alive_at_open: list[int] = []
-        self.cancel_at_next_step = False
-
-    def find(self, settings: Settings) -> Source:
-        if settings.model == "misspelt":
-            raise ChatError("misspelt was not found: looked for a folder and on the Hub.")
-        return Source(settings.model, "hub", repo=settings.model)
-
-    def open(self, source: Source, settings: Settings, progress) -> Loaded:
-        self.alive_at_open.append(sum(not e.closed for e in self.opened))
-        progress(f"Reading weights of {source.name}", 0.25)
-        self.reported.set()
-        self.gate.wait(5)
-        if self.cancel_at_next_step:
-            progress("Next step", None)
-        if source.name in self.failures:
-            raise self.failures[source.name]
-        self.opened.append(Loaded(source.name))
-        return self.opened[-1]
 
 
 @pytest.fixture
@@ -70,143 +27,79 @@ def opener() -> Opener:
 
 
 @pytest.fixture
-def resident(opener: Opener, request: pytest.FixtureRequest) -> ModelSlot:
-    resident = ModelSlot(Settings(model="first"), find=opener.find, open=opener.open)
-    request.addfinalizer(resident.close)
-    return resident
+def models(opener: Opener, request: pytest.FixtureRequest) -> ModelManager:
+    models = ModelManager(Settings(model="first"), find=opener.find, open=opener.open, budget=opener.budget)
+    request.addfinalizer(models.close)
+    return models
 
 
-async def test_loading_reports_progress_and_then_is_ready(resident: ModelSlot, opener: Opener) -> None:
+@pytest.fixture
+def slot(models: ModelManager) -> ModelSlot:
+    return models.first
+
+
+async def test_loading_reports_progress_and_then_is_ready(slot: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
-    resident.start()
+    slot.wake()
     await asyncio.to_thread(opener.reported.wait)
-    assert (resident.state, resident.step) == ("loading", Step("Reading weights of first", 0.25))
+    assert (slot.state, slot.step) == ("loading", Step("Reading weights of first", 0.25))
     with pytest.raises(ChatError, match=r"not ready yet: Reading weights of first \(25%\)\. Try again") as caught:
-        _ = resident.info
+        _ = slot.info
     assert caught.value.status == 503
     opener.gate.set()
-    assert await resident.wait_ready() is opener.opened[0]
-    assert (resident.state, resident.step.share, resident.error) == ("ready", 1.0, "")
-    assert resident.info.model == "first"
+    assert await slot.wait_ready() is opener.opened[0]
+    assert (slot.state, slot.step.share, slot.error) == ("ready", 1.0, "")
+    assert slot.info.model == "first"
 
 
-async def test_everybody_who_waits_is_told(resident: ModelSlot, opener: Opener) -> None:
+async def test_everybody_who_waits_is_told(slot: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
-    waiting = [asyncio.create_task(resident.wait_ready()) for _ in range(3)]
-    gone = asyncio.create_task(resident.wait_ready())
+    waiting = [asyncio.create_task(slot.wait_ready()) for _ in range(3)]
+    gone = asyncio.create_task(slot.wait_ready())
     await asyncio.sleep(0)
     gone.cancel()
-    resident.start()
+    slot.wake()
     opener.gate.set()
     assert await asyncio.gather(*waiting) == [opener.opened[0]] * 3
 
 
-async def test_a_failure_is_said_in_its_own_words(resident: ModelSlot, opener: Opener) -> None:
+async def test_a_failure_is_said_in_its_own_words(slot: ModelSlot, opener: Opener) -> None:
     opener.failures["first"] = ChatError("The file is cut short: 3 of 9 MB.")
-    resident.start()
+    slot.wake()
     with pytest.raises(ChatError, match="There is no model: The file is cut short: 3 of 9 MB"):
-        await resident.wait_ready()
-    assert (resident.state, resident.error) == ("failed", "The file is cut short: 3 of 9 MB.")
+        await slot.wait_ready()
+    assert (slot.state, slot.error) == ("failed", "The file is cut short: 3 of 9 MB.")
 
 
-async def test_an_unexpected_failure_is_logged_and_shown_without_a_traceback(resident, opener, caplog) -> None:
+async def test_an_unexpected_failure_is_logged_and_shown_without_a_traceback(slot, opener, caplog) -> None:
     opener.failures["first"] = ZeroDivisionError("secret detail")
     with caplog.at_level(logging.ERROR):
-        resident.start()
+        slot.wake()
         with pytest.raises(ChatError):
-            await resident.wait_ready()
-    assert "ZeroDivisionError" in resident.error and "secret detail" not in resident.error
+            await slot.wait_ready()
+    assert "ZeroDivisionError" in slot.error and "secret detail" not in slot.error
     assert caplog.records[0].exc_info[1] is opener.failures["first"]
 
 
-async def test_switching_replaces_the_engine_and_closes_the_old_one_first(resident: ModelSlot, opener: Opener) -> None:
-    resident.start()
-    await resident.wait_ready()
+async def test_an_engine_that_arrives_after_close_is_freed(slot: ModelSlot, opener: Opener) -> None:
     opener.gate.clear()
-    task = asyncio.create_task(resident.switch("second"))
-    opener.reported.clear()
+    slot.wake()
     await asyncio.to_thread(opener.reported.wait)
-    assert resident.state == "switching"
-    with pytest.raises(ChatError, match="Reading weights of second"):
-        _ = resident.engine
-    with pytest.raises(ChatError, match="being loaded") as caught:
-        await resident.switch("third")
-    assert caught.value.status == 409
-    opener.gate.set()
-    await task
-    assert resident.info.model == resident.settings.model == "second"
-    assert opener.opened[0].closed and opener.alive_at_open == [0, 0]  # its size was not known
-
-
-async def test_a_small_model_is_loaded_beside_the_old_one(resident, opener, monkeypatch) -> None:
-    monkeypatch.setattr("chatapp.resident.slot.bytes_needed", lambda source: 1)
-    resident.start()
-    await resident.wait_ready()
-    await resident.switch("second")
-    assert opener.alive_at_open == [0, 1]
-    assert [e.closed for e in opener.opened] == [True, False]
-
-
-@pytest.mark.parametrize("small", [True, False])
-async def test_after_a_failed_switch_the_old_model_serves(resident, opener, monkeypatch, small: bool) -> None:
-    monkeypatch.setattr("chatapp.resident.slot.bytes_needed", lambda source: 1 if small else None)
-    opener.failures["second"] = ChatError("second is gated: ask for access.", status=403)
-    resident.start()
-    await resident.wait_ready()
-    with pytest.raises(ChatError, match="second could not be loaded: second is gated: ask for access") as caught:
-        await resident.switch("second")
-    assert caught.value.status == 403
-    assert (resident.state, resident.error, resident.info.model) == ("ready", "", "first")
-    assert len(opener.opened) == (1 if small else 2)
-    assert not resident.engine.closed
-
-
-async def test_a_misspelt_name_leaves_the_engine_alone(resident: ModelSlot, opener: Opener) -> None:
-    resident.start()
-    engine = await resident.wait_ready()
-    with pytest.raises(ChatError, match="looked for a folder and on the Hub"):
-        await resident.switch("misspelt")
-    assert resident.engine is engine and not engine.closed
-
-
-async def test_a_failed_model_can_be_replaced(resident: ModelSlot, opener: Opener) -> None:
-    opener.failures["first"] = ChatError("broken")
-    resident.start()
-    with pytest.raises(ChatError):
-        await resident.wait_ready()
-    await resident.switch("second")
-    assert resident.info.model == "second"
-
-
-async def test_an_engine_that_arrives_after_close_is_freed(resident: ModelSlot, opener: Opener) -> None:
-    opener.gate.clear()
-    resident.start()
-    await asyncio.to_thread(opener.reported.wait)
-    resident.close()
+    slot.close()
     opener.gate.set()
     with pytest.raises(ChatError, match="closed while"):
-        await resident.wait_ready()
+        await slot.wait_ready()
     assert opener.opened[0].closed
 
 
-def test_on_zerogpu_the_model_is_there_before_the_app_starts(resident, monkeypatch) -> None:
+def test_on_zerogpu_the_model_is_there_before_the_app_starts(slot, monkeypatch) -> None:
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    resident.start()
-    assert resident.state == "ready"
+    slot.wake()
+    assert slot.state == "ready"
 
 
 async def test_of_is_ready_at_once(scripted) -> None:
-    assert await ModelSlot.of(scripted).wait_ready() is scripted
-
-
-def test_sizes_are_read_from_the_files(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
-    gguf = tmp_path / "model.gguf"
-    gguf.write_bytes(b"x" * 100)
-    assert bytes_needed(Source("m", "folder", folder=tmp_path)) == 200
-    assert bytes_needed(Source("m", "gguf", gguf=gguf)) == 800
-    assert bytes_needed(HUB) is None
-    assert fits_beside(Source("m", "gguf", gguf=gguf), "cpu") and not fits_beside(HUB, "cpu")
+    assert await ModelManager.of(scripted).first.wait_ready() is scripted
 
 
 HUB = Source("org/m", "hub", repo="org/m")
@@ -269,46 +162,23 @@ def test_cores_are_those_a_container_may_use(tmp_path: Path, monkeypatch, files:
     assert usable_cores(tmp_path) == min(64, share)
 
 
-def cancel(resident: ModelSlot) -> None:
-    (task,) = [task for task in resident.tasks.of("visitor") if task.state == "running"]
-    resident.tasks.cancel("visitor", task.id, local=True)
+def cancel(slot: ModelSlot) -> None:
+    (task,) = [task for task in slot.house.tasks.of("visitor") if task.state == "running"]
+    slot.house.tasks.cancel("visitor", task.id, local=True)
 
 
-async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_begun_again(resident: ModelSlot, opener: Opener) -> None:
+async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_begun_again(slot: ModelSlot, opener: Opener) -> None:
     opener.cancel_at_next_step = True
     opener.gate.clear()
-    resident.start()
+    slot.wake()
     await asyncio.to_thread(opener.reported.wait)
-    cancel(resident)
+    cancel(slot)
     opener.gate.set()
     with pytest.raises(ChatError, match=r"There is no model: Loading first was cancelled\. Try again in the list of tasks"):
-        await resident.wait_ready()
-    (task,) = resident.tasks.of("visitor")
-    assert (task.state, resident.state, opener.opened) == ("cancelled", "failed", [])
+        await slot.wait_ready()
+    (task,) = slot.house.tasks.of("visitor")
+    assert (task.state, slot.state, opener.opened) == ("cancelled", "failed", [])
     opener.cancel_at_next_step = False
-    resident.tasks.retry("visitor", task.id, local=True)
-    assert await resident.wait_ready() is opener.opened[0]
-    assert [(task.state, task.error) for task in resident.tasks.of("visitor")] == [("done", "")]
-
-
-async def test_a_model_that_is_there_is_not_loaded_again(resident: ModelSlot) -> None:
-    resident.start()
-    await resident.wait_ready()
-    with pytest.raises(ChatError, match="There is a model already"):
-        resident.start()
-
-
-async def test_a_cancelled_switch_goes_back_to_the_model_before(resident: ModelSlot, opener: Opener) -> None:
-    resident.start()
-    await resident.wait_ready()
-    opener.cancel_at_next_step, opener.failures = True, {}
-    opener.gate.clear()
-    opener.reported.clear()
-    switching = asyncio.create_task(resident.switch("second"))
-    await asyncio.to_thread(opener.reported.wait)
-    cancel(resident)
-    opener.gate.set()
-    with pytest.raises(ChatError, match="second could not be loaded: Cancelled"):
-        await switching
-    assert (resident.state, resident.info.model) == ("ready", "first")
-    assert [task.state for task in resident.tasks.of("visitor")] == ["cancelled", "done"]
+    slot.house.tasks.retry("visitor", task.id, local=True)
+    assert await slot.wait_ready() is opener.opened[0]
+    assert [(task.state, task.error) for task in slot.house.tasks.of("visitor")] == [("done", "")]

@@ -7,10 +7,14 @@ import httpx2
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.resident.slot import ModelSlot
+from chatapp.models.sources import Source
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.conftest import Scripted
+from tests.openers import ROOMY
 from tests.serving import serve, until
+
+HUB = Source("org/m", "hub", repo="org/m")
 
 
 def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,17 +25,19 @@ def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pyte
         assert may_load.wait(10)
         return scripted
 
-    resident = ModelSlot(Settings(), find=lambda settings: None, open=slow)
-    resident.start()
-    with serve(None, resident=resident) as site:
-        assert until(lambda: resident.step.words == "Reading weights")
+    models = ModelManager(Settings(), find=lambda settings: HUB, budget=ROOMY, open=slow)
+    models.start()
+    with serve(None, models=models) as site:
+        assert until(lambda: models.first.step.words == "Reading weights")
         answer = httpx2.get(f"{site.url}/healthz")
         assert answer.status_code == 503 and answer.headers["retry-after"]
-        assert answer.json() == {"status": "loading", "detail": "Reading weights", "progress": 0.25}
+        loading = {"status": "loading", "detail": "Reading weights", "progress": 0.25}
+        assert answer.json() == {**loading, "models": [{"id": "org/m", **loading}]}
         may_load.set()
         assert until(lambda: httpx2.get(f"{site.url}/healthz").status_code == 200)
         answer = httpx2.get(f"{site.url}/healthz")
-        assert answer.json() == {"status": "ready", "model": "scripted", "engine": "scripted"}
+        ready = {"status": "ready", "model": "scripted", "engine": "scripted"}
+        assert answer.json() == {**ready, "models": [{"id": "org/m", **ready}]}
         assert answer.headers["cache-control"] == "no-store"
 
 
@@ -39,12 +45,13 @@ def test_a_model_that_cannot_load_is_failed_with_the_reason() -> None:
     def broken(source: object, settings: Settings, progress) -> Scripted:
         raise ChatError("The file is cut off. Download it again.")
 
-    resident = ModelSlot(Settings(), find=lambda settings: None, open=broken)
-    resident.start()
-    with serve(None, resident=resident) as site:
-        assert until(lambda: resident.state == "failed")
+    models = ModelManager(Settings(), find=lambda settings: HUB, budget=ROOMY, open=broken)
+    models.start()
+    with serve(None, models=models) as site:
+        assert until(lambda: models.first.state == "failed")
         answer = httpx2.get(f"{site.url}/healthz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "failed", "error": "The file is cut off. Download it again."})
+    failed = {"status": "failed", "error": "The file is cut off. Download it again."}
+    assert (answer.status_code, answer.json()) == (503, {**failed, "models": [{"id": "org/m", **failed}]})
 
 
 def test_health_needs_no_login_no_key_and_no_host_name(scripted: Scripted, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.server.body import MAX_COMPLETION
 from chatapp.server.openai import api as openai_api
@@ -58,7 +58,7 @@ def post(site: Site, body: object, key: str = KEY) -> httpx2.Response:
 
 def turns(site: Site) -> list:
     """Every stored turn of the key, newest conversation first."""
-    owner = openai_api.Api(site.chat, site.resident, site.settings).owner
+    owner = openai_api.Api(site.chat, site.models, site.settings).owner
     return [turns_of(site.chat.store, owner, row.id)[-1] for row in site.chat.store.conversations.listed(owner)]
 
 
@@ -297,7 +297,7 @@ def test_a_setting_the_engine_lacks_is_refused_with_the_reason(scripted: Scripte
 
 
 def test_while_the_model_loads_clients_are_told_to_come_back() -> None:
-    with serve(None, resident=ModelSlot(Settings()), api_key=KEY) as site:
+    with serve(None, models=ModelManager(Settings()), api_key=KEY) as site:
         answer = post(site, {"messages": HI})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json()["error"]["code"] == "model_not_ready"
@@ -347,9 +347,9 @@ def test_hanging_up_in_the_queue_gives_the_place_back(scripted: Scripted) -> Non
     with serve(scripted, api_key=KEY) as site, client_of(site) as client:
         first, second = (client.chat.completions.create(model="scripted", messages=HI, stream=True) for _ in range(2))
         next(second)
-        assert site.chat.queue.waiting == 1
+        assert site.chat.models.first.queue.waiting == 1
         second.close()
-        assert until(lambda: site.chat.queue.waiting == 0)
+        assert until(lambda: site.chat.models.first.queue.waiting == 0)
         first.close()
     assert len(scripted.fed) == 1
 

@@ -38,19 +38,19 @@ def call(site: Site) -> str:
 
 
 def busy(site: Site) -> int:
-    return site.chat.queue.running + site.chat.queue.waiting
+    return site.chat.models.first.queue.running + site.chat.models.first.queue.waiting
 
 
 def test_one_without_a_cookie_cannot_fill_the_queue(open_site: Site, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "LOOK_SECONDS", 60)
     scripted.hold = asyncio.Event()
     calls = [call(open_site) for _ in range(70)]
-    assert until(lambda: open_site.chat.queue.waiting == 8) and open_site.chat.queue.running == 1
+    assert until(lambda: open_site.chat.models.first.queue.waiting == 8) and open_site.chat.models.first.queue.running == 1
     refusal = httpx2.get(f"{open_site.url}{CALL}/{calls[-1]}", timeout=10).text
     assert "8 messages from your address are waiting, at most 8" in refusal
     client = Client(open_site.url, verbose=False)
     job = client.submit("Let me in", api_name="/chat")
-    assert until(lambda: open_site.chat.queue.waiting == 9)
+    assert until(lambda: open_site.chat.models.first.queue.waiting == 9)
     open_site.loop.call_soon_threadsafe(scripted.hold.set)
     assert job.result(timeout=20) == "Hello world"
     assert "Let me in" in scripted.tokenizer.decode(scripted.fed[1]), "it is served after one of theirs, not after all"
@@ -66,8 +66,8 @@ def test_new_cookies_do_not_help_where_the_proxy_names_the_address(
         for _ in range(12):
             cookie = new_cookie(secure=False, space=False).split(";")[0]
             httpx2.post(open_site.url + CALL, json=HELLO, headers={"cookie": cookie, "x-forwarded-for": address})
-    assert until(lambda: open_site.chat.queue.waiting == 16) and open_site.chat.queue.running == 1
-    assert not until(lambda: open_site.chat.queue.waiting > 16, seconds=0.3)
+    assert until(lambda: open_site.chat.models.first.queue.waiting == 16) and open_site.chat.models.first.queue.running == 1
+    assert not until(lambda: open_site.chat.models.first.queue.waiting > 16, seconds=0.3)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -85,9 +85,9 @@ def test_a_reader_who_leaves_while_waiting_gives_the_place_back(open_site: Site,
     first = Client(open_site.url, verbose=False).submit("Hi", api_name="/chat")
     assert until(lambda: scripted.steps > 0)
     with httpx2.stream("GET", f"{open_site.url}{CALL}/{call(open_site)}", timeout=5):
-        assert until(lambda: open_site.chat.queue.waiting == 1)
-    assert until(lambda: open_site.chat.queue.waiting == 0)
-    assert open_site.chat.queue.running == 1, "whoever reads goes on"
+        assert until(lambda: open_site.chat.models.first.queue.waiting == 1)
+    assert until(lambda: open_site.chat.models.first.queue.waiting == 0)
+    assert open_site.chat.models.first.queue.running == 1, "whoever reads goes on"
     first.cancel()
     assert until(lambda: busy(open_site) == 0)
 
@@ -109,15 +109,15 @@ def test_a_key_does_not_keep_all_slots_while_others_wait(scripted: Scripted) -> 
         for _ in range(8):
             asked = http.stream("POST", f"{site.url}/v1/chat/completions", json=body, headers={"authorization": "Bearer k"})
             open_streams.enter_context(asked)
-        assert until(lambda: (site.chat.queue.running, site.chat.queue.waiting) == (2, 6))
+        assert until(lambda: (site.chat.models.first.queue.running, site.chat.models.first.queue.waiting) == (2, 6))
         client = Client(site.url, verbose=False)
         job = client.submit("Let me in", api_name="/chat")
 
         def theirs() -> list[str]:
             return [known.turn.id for known in site.chat.replies.jobs.all().values() if known.turn.user == "Let me in"]
 
-        assert until(theirs) and site.chat.queue.waiting == 7
-        assert site.chat.queue.position(theirs()[0]) == 1, "the first slot that gets free is the other's"
+        assert until(theirs) and site.chat.models.first.queue.waiting == 7
+        assert site.chat.position(theirs()[0]) == 1, "the first slot that gets free is the other's"
         site.loop.call_soon_threadsafe(engine.hold.set)
         assert job.result(timeout=20) == "Hello world"
         client.close()

@@ -14,7 +14,7 @@ from chatapp import transfer
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.models.remembered import recall
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store, erase
 from chatapp.turn import Message, Turn
@@ -52,7 +52,7 @@ def store(folder: Path) -> Iterator[Store]:
 
 @pytest.fixture
 async def chat(store: Store) -> AsyncGenerator[Chat]:
-    chat = Chat(ModelSlot.of(await asyncio.to_thread(engine)), store)
+    chat = Chat(ModelManager.of(await asyncio.to_thread(engine)), store)
     yield chat
     await chat.shutdown()
 
@@ -120,7 +120,7 @@ async def test_a_reply_that_was_cut_is_continued_from_its_very_ids(chat: Chat, s
     [shown] = await chat.path(ME, called(store, title))
     cut = await chat.turn(ME, shown.id)
     more = await ended(chat, await actions.resume(chat, ME, cut.id))
-    assert chat.resident.engine.fed[-1] == (*cut.prompt_ids, *cut.reply_ids)
+    assert chat.models.first.engine.fed[-1] == (*cut.prompt_ids, *cut.reply_ids)
     assert more.reply == cut.reply + REPLY and more.continues == cut.id
 
 

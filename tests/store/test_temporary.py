@@ -104,7 +104,7 @@ async def test_who_asks_for_a_temporary_chat_that_has_gone_reads_why(chat: Chat)
     with pytest.raises(ChatError, match=r"not in the server's memory any more.*24 hours.*500.*Begin a new one"):
         async with stores.explained(ME, turn.conversation_id):
             await chat.send(ME, "More", conversation_id=turn.conversation_id, keep=False)
-    xray = XrayService(chat, chat.resident)
+    xray = XrayService(chat, chat.models)
     with pytest.raises(NotFound, match=r"^The message was not found\.$"):
         await last(xray.look(ME, "prompt", turn.id, {}))
     with pytest.raises(ChatError, match="not in the server's memory any more"):

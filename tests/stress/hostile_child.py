@@ -26,16 +26,16 @@ def meet(path: Path, folder: Path, answer: Connection) -> None:
 async def asked(path: Path, data: Path) -> tuple[str, str]:
     from chatapp.chat.service import Chat
     from chatapp.errors import ChatError
-    from chatapp.resident.slot import ModelSlot
+    from chatapp.resident.manager import ModelManager
     from chatapp.sampling import Sampling
     from chatapp.settings import Settings
     from chatapp.store import Store
 
-    resident = ModelSlot(Settings(model=str(path), data_dir=data, concurrency=1, threads=1, device="cpu"))
-    resident.start()
+    models = ModelManager(Settings(model=str(path), data_dir=data, concurrency=1, threads=1, device="cpu"))
+    models.start()
     try:
-        await resident.wait_ready()
-        chat = Chat(resident, Store("sqlite://"))
+        await models.first.wait_ready()
+        chat = Chat(models, Store("sqlite://"))
         turn = await chat.send("me", "Hello aaaaaaaaaaaaaaaaaaaaaaaaaaaa!", sampling=Sampling(max_tokens=4))
         ended = [seen async for seen in chat.follow("me", turn.id)][-1]
     except ChatError as error:

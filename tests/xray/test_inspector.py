@@ -20,7 +20,7 @@ from chatapp.engines.direct.engine import DirectEngine
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, revision_of
 from chatapp.models.remembered import remember
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.tasks import Step
@@ -37,14 +37,14 @@ from tests.xrays import last, loaded, told
 
 @pytest.fixture
 async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
-    chat = Chat(ModelSlot.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
+    chat = Chat(ModelManager.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
     yield chat
     await chat.shutdown()
 
 
 @pytest.fixture
 def inspector(chat: Chat):
-    made = Inspector(chat.resident)
+    made = Inspector(chat.models)
     yield made
     made.close()
 
@@ -54,16 +54,16 @@ async def inspected(inspector: Inspector, whose: ModelId):
 
 
 async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(chat: Chat, inspector: Inspector) -> None:
-    name = chat.resident.info.id
+    name = chat.models.first.info.id
     first = await inspected(inspector, name)
-    mine = next(chat.resident.engine.model.parameters())
+    mine = next(chat.models.first.engine.model.parameters())
     assert next(first.model.parameters()).data_ptr() == mine.data_ptr()
     assert await inspected(inspector, name) is first and "resident float32" in first.note
 
 
 async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, inspector: Inspector, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.resident.info.id, [], inspector.models._build
+    name, built, build = chat.models.first.info.id, [], inspector.models._build
     monkeypatch.setattr(inspector.models, "_build", lambda *given: built.append(given) or build(*given))
     left = inspector.inspected(name)
     while "Preparing" not in (await anext(left)).words:
@@ -74,9 +74,8 @@ async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(c
 
 
 async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
-    resident = ModelSlot.of(scripted)
-    resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
-    inspector = Inspector(resident)
+    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tiny_llama))
+    inspector = Inspector(models)
     found = await inspected(inspector, scripted.info.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
     inspector.close()
@@ -84,15 +83,14 @@ async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
 
 async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(tiny_llama: Path, scripted: Scripted) -> None:
     scripted.info = replace(scripted.info, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
-    resident = ModelSlot.of(scripted)
-    resident.settings = Settings(model=str(tiny_llama), data_dir=tiny_llama)
-    inspector = Inspector(resident)
+    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tiny_llama))
+    inspector = Inspector(models)
     assert (await inspected(inspector, scripted.info.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
     inspector.close()
 
 
 async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat: Chat, inspector: Inspector) -> None:
-    engine = chat.resident.engine
+    engine = chat.models.first.engine
     alone = await drawn(engine, SHORT, GREEDY)
     turn = await told(chat)
 
@@ -118,10 +116,10 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
     with pytest.raises(NotLoaded, match="Where its files lie is not known here") as refused:
         await last(probabilities.probabilities(inspector, turn))
     assert refused.value.offer == ""
-    remember(tiny_gpt2, turn.revision, chat.resident.settings.data_dir)
+    remember(tiny_gpt2, turn.revision, chat.models.settings.data_dir)
     with pytest.raises(NotLoaded) as refused:
         await last(probabilities.probabilities(inspector, turn))
-    assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.resident.info.model in str(refused.value)
+    assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.models.first.info.model in str(refused.value)
     assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
     weights = weakref.ref((await loaded(inspector, refused.value.offer)).model)
     assert (await last(probabilities.probabilities(inspector, turn)))["rows"]
@@ -135,10 +133,10 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
 
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
-    inspector = Inspector(ModelSlot.of(engine))
+    inspector = Inspector(ModelManager.of(engine))
     twin = weakref.ref((await inspected(inspector, engine.info.id)).model)
     engine.close()
-    inspector.resident._engine = scripted
+    inspector.served.first._engine = scripted
     del engine
     gc.collect()  # the engine, then what was kept for it
     gc.collect()
@@ -158,11 +156,11 @@ OPEN = [
 async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_servers_folders(
     chat: Chat, inspector: Inspector, tiny_gpt2: Path, tmp_path: Path, given: dict
 ) -> None:
-    chat.resident.settings = Settings(**given)
+    chat.models.settings = Settings(**given)
     with pytest.raises(ChatError, match="only where the app is not open to everyone"):
         await loaded(inspector, str(tiny_gpt2))
     with pytest.raises(ChatError, match="not open to everyone"):
-        await last(tokenizer.tokenizer(inspector, chat.resident.info.id, "hi", str(tiny_gpt2)))
+        await last(tokenizer.tokenizer(inspector, chat.models.first.info.id, "hi", str(tiny_gpt2)))
     said = set()
     for name in (str(tiny_gpt2), str(tmp_path), str(tmp_path / "nothing"), "/etc", "/etc/passwd", "org/name", "no such name", ""):
         for asking in (loaded(inspector, name), inspector.any_tokenizer(ModelId(name, ""))):
@@ -175,7 +173,7 @@ async def test_strangers_cannot_have_models_loaded_and_learn_nothing_of_the_serv
 async def test_a_stranger_is_not_offered_what_is_refused(chat: Chat, inspector: Inspector) -> None:
     turn = await told(chat)
     turn.model, turn.revision = "/etc", ""
-    chat.resident.settings = Settings(public=True)
+    chat.models.settings = Settings(public=True)
     shown = await last(prompt.prompt(inspector, turn))
     assert shown["offer"] == "" and "not open to everyone" in shown["why"] and shown["text"] == turn.prompt_text
     with pytest.raises(NotLoaded) as refused:
@@ -189,7 +187,7 @@ def test_the_person_at_this_machine_may_load_models() -> None:
 
 async def test_xray_takes_one_thread_and_leaves_the_number_of_the_others(chat: Chat, inspector: Inspector) -> None:
     torch.set_num_threads(2)
-    name = chat.resident.info.id
+    name = chat.models.first.info.id
     await asyncio.gather(inspected(inspector, name), inspected(inspector, name))  # two views, opened one right after the other
     assert await inspector.run(torch.get_num_threads) == 1
     assert torch.get_num_threads() == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chatapp.chat.service import Chat
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.store import Store
 from chatapp.turn import Event, Turn
@@ -41,15 +41,15 @@ def engine(scripted: Scripted) -> Counting:
 
 @pytest.fixture
 async def chat(engine: Counting) -> AsyncGenerator[Chat]:
-    chat = Chat(ModelSlot.of(engine), Store("sqlite://"))
+    chat = Chat(ModelManager.of(engine), Store("sqlite://"))
     yield chat
-    assert (chat.queue.running, chat.queue.waiting, engine.now) == (0, 0, 0)
+    assert (chat.models.first.queue.running, chat.models.first.queue.waiting, engine.now) == (0, 0, 0)
     await chat.shutdown()
 
 
 @pytest.fixture
 async def service(chat: Chat) -> AsyncGenerator[XrayService]:
-    service = XrayService(chat, chat.resident)
+    service = XrayService(chat, chat.models)
     yield service
     service.inspector.close()
 
@@ -83,12 +83,15 @@ async def test_a_viewer_reads_how_many_are_ahead_and_leaves_the_queue_by_going(c
     said: list[dict] = []
     watching = asyncio.create_task(seen(service, turn, said))
     await until(lambda: bool(said))
-    assert said[0]["words"] in ("Waiting for the model: 1 ahead", "Waiting for the model: next in line") and chat.queue.waiting == 2
+    assert (
+        said[0]["words"] in ("Waiting for the model: 1 ahead", "Waiting for the model: next in line")
+        and chat.models.first.queue.waiting == 2
+    )
     await chat.stop("owner-third", waiting.id)
     await until(lambda: said[-1]["words"] == "Waiting for the model: next in line")
     watching.cancel()
     await asyncio.wait({watching})
-    assert chat.queue.waiting == 0
+    assert chat.models.first.queue.waiting == 0
     engine.hold.set()
     assert (await ended(chat, running)).finish_reason == "end" and len(engine.fed) == 2
 
@@ -98,7 +101,7 @@ async def test_a_viewer_who_goes_in_the_middle_frees_the_model(chat: Chat, servi
     watching = asyncio.create_task(seen(service, turn, said))
     await until(lambda: engine.now == 1)
     message = await chat.send(ME, "Another tab's message")
-    assert chat.queue.position(message.id) == 1
+    assert chat.position(message.id) == 1
     watching.cancel()
     await asyncio.wait({watching})
     engine.hold.set()
@@ -111,6 +114,9 @@ async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, se
     running = await chat.send(YOU, "One")
     engine.info = replace(engine.info, model="another", revision="sha256:0123456789abcdef")
     await seen(service, turn, said)
-    assert said[0]["error"]["message"].startswith("This reply was made by scripted; another is loaded.") and chat.queue.waiting == 0
+    assert (
+        said[0]["error"]["message"].startswith("This reply was made by scripted; another is loaded.")
+        and chat.models.first.queue.waiting == 0
+    )
     engine.hold.set()
     await ended(chat, running)

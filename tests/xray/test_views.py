@@ -11,7 +11,7 @@ from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.pages.xray_page import XrayActions
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Conversation, Store
@@ -30,14 +30,14 @@ HOT = Sampling(temperature=1.2, top_k=40, top_p=0.9, min_p=0.02, repetition_pena
 
 @pytest.fixture
 async def chat(tiny_llama: Path, make_direct, tmp_path: Path):
-    chat = Chat(ModelSlot.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
+    chat = Chat(ModelManager.of(make_direct(endless(tiny_llama))), Store(f"sqlite:///{tmp_path}/chat.db"))
     yield chat
     await chat.shutdown()
 
 
 @pytest.fixture
 def service(chat: Chat):
-    made = XrayService(chat, chat.resident)
+    made = XrayService(chat, chat.models)
     yield made
     made.inspector.close()
 
@@ -80,10 +80,9 @@ async def test_every_view_is_plain_json(service: XrayService, chat: Chat, view: 
 
 async def test_every_view_works_for_an_engine_without_a_model_of_its_own(tiny_llama: Path, scripted: Scripted, tmp_path: Path) -> None:
     speak(scripted, "Paris is the capital of France. 😀")
-    resident = ModelSlot.of(scripted)
-    resident.settings = Settings(model=str(tiny_llama), data_dir=tmp_path)
-    chat = Chat(resident, Store("sqlite://"))
-    service = XrayService(chat, resident)
+    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tmp_path))
+    chat = Chat(models, Store("sqlite://"))
+    service = XrayService(chat, models)
     turn = await ended(chat, await chat.send(ME, "Where?", sampling=Sampling(temperature=0)))
     for view, loose in QUESTIONS.items():
         assert await seen(service, view, turn, **loose), view

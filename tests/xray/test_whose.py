@@ -12,7 +12,7 @@ from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.identity import revision_of
 from chatapp.models.remembered import remember
-from chatapp.resident.slot import ModelSlot
+from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.turn import Turn
@@ -35,8 +35,8 @@ class Page:
     """What a person sees of X-ray over one engine, by whose reply is looked at."""
 
     def __init__(self, engine: Engine, store: Store) -> None:
-        self.chat = Chat(ModelSlot.of(engine), store)
-        self.service = XrayService(self.chat, self.chat.resident)
+        self.chat = Chat(ModelManager.of(engine), store)
+        self.service = XrayService(self.chat, self.chat.models)
 
     async def ask(self, view: str, turn: Turn, **more) -> list[dict]:
         """The answers without steps; what can be done about a refusal stands in it."""
@@ -64,7 +64,7 @@ async def pages(tiny_llama: Path, make_direct, tmp_path: Path) -> AsyncIterator[
 async def test_a_reply_of_another_checkpoint_of_the_same_name_is_refused_by_every_view(pages: tuple[Page, Page]) -> None:
     first, second = pages
     turn = await told(first.chat)
-    here = second.chat.resident.info
+    here = second.chat.models.first.info
     for view in READING:
         (answer,) = await second.ask(view, turn)
         apart = f"made by {turn.model}@{turn.revision}; {here.model}@{here.revision} is loaded"
@@ -83,7 +83,7 @@ async def test_the_right_checkpoint_is_offered_and_its_numbers_are_shown(pages: 
     first, second = pages
     turn = await told(first.chat)
     own = (await first.ask("measure", turn))[-2]["data"]
-    remember(tiny_llama, turn.revision, second.chat.resident.settings.data_dir)
+    remember(tiny_llama, turn.revision, second.chat.models.settings.data_dir)
     (refused,) = await second.ask("measure", turn)
     assert refused["offer"] == f"{turn.model}@{turn.revision}" and str(tiny_llama) not in str(refused)
     assert (await second.ask("load", turn))[-1] == {"done": True}
@@ -97,7 +97,7 @@ async def test_what_changed_since_is_not_loaded_under_the_old_name(pages: tuple[
     first, second = pages
     turn = await told(first.chat)
     folder = shutil.copytree(tiny_llama, tmp_path / "moved")
-    remember(folder, turn.revision, second.chat.resident.settings.data_dir)
+    remember(folder, turn.revision, second.chat.models.settings.data_dir)
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
     (answer,) = await second.ask("load", turn)
     assert "has changed since" in answer["error"]["message"] and str(tmp_path) not in answer["error"]["message"]
@@ -123,7 +123,7 @@ async def test_what_one_model_makes_of_an_old_record_is_not_shown_as_anothers(pa
     first, second = pages
     old = stored(first.chat, replace(await told(first.chat), revision=""))
     mine = (await first.ask("probabilities", old, anyway=True))[-2]["data"]["rows"]
-    first.chat.resident._engine = second.chat.resident.engine
+    first.chat.models.first._engine = second.chat.models.first.engine
     theirs = (await first.ask("probabilities", old, anyway=True))[-2]["data"]["rows"]
     assert [row["p"] for row in mine] != [row["p"] for row in theirs]
 
@@ -135,7 +135,7 @@ FORGED = {"prompt": {"prompt_ids": (3, 10**8)}, "reply": {"reply_ids": [10**8] *
 async def test_ids_outside_the_vocabulary_are_named_by_every_view(pages: tuple[Page, Page], ids: dict) -> None:
     page, _ = pages
     forged = stored(page.chat, replace(await told(page.chat), **ids))
-    size = page.chat.resident.info.vocabulary
+    size = page.chat.models.first.info.vocabulary
     pasted = ("tokenizer", "search", "perplexity", "pasted")
     for view in [*QUESTIONS, "tutorial"]:
         *_, answer = await page.ask(view, forged)
@@ -151,9 +151,8 @@ async def test_weights_that_changed_under_a_running_engine_are_not_shown_as_its(
     tiny_llama: Path, scripted: Scripted, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_llama, tmp_path / "model")
-    resident = ModelSlot.of(scripted)
-    resident.settings = Settings(model=str(folder), data_dir=tmp_path)
-    inspector = Inspector(resident)
+    models = ModelManager.of(scripted, Settings(model=str(folder), data_dir=tmp_path))
+    inspector = Inspector(models)
     one_more_step(tiny_llama, tmp_path / "later")
     shutil.copy(tmp_path / "later" / "model.safetensors", folder)
     assert revision_of(folder) != scripted.info.revision

@@ -29,7 +29,7 @@ from chatapp.turn import Turn
 
 if TYPE_CHECKING:
     from chatapp.chat.service import Chat
-    from chatapp.resident.slot import ModelSlot
+    from chatapp.resident.manager import ModelManager
 
 PING_SECONDS = 15.0
 """Silence after which a stream sends a comment, so that no proxy gives up while the reply waits in the queue."""
@@ -45,9 +45,9 @@ OFF = "The API is off. Start the app with CHATAPP_API_KEY=<a key of yours> to tu
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(chat: "Chat", resident: "ModelSlot", settings: Settings) -> list[Route]:
+def routes(chat: "Chat", models: "ModelManager", settings: Settings) -> list[Route]:
     """The /v1 routes; without an API key every one of them says how to turn them on."""
-    api = Api(chat, resident, settings)
+    api = Api(chat, models, settings)
     found = [
         Route("/v1/models", api.models, methods=["GET"]),
         Route("/v1/models/{name:path}", api.model, methods=["GET"]),
@@ -98,9 +98,9 @@ class Reply:
 class Api:
     """The handlers, and who they answer for."""
 
-    def __init__(self, chat: "Chat", resident: "ModelSlot", settings: Settings) -> None:
+    def __init__(self, chat: "Chat", models: "ModelManager", settings: Settings) -> None:
         self.chat = chat
-        self.resident = resident
+        self.manager = models
         self.started = int(time.time())
         key = settings.api_key.get_secret_value()
         self.key_hash = hashlib.sha256(key.encode()).digest() if key else None
@@ -132,7 +132,7 @@ class Api:
 
     async def completions(self, request: Request) -> Response:
         ask = read(await body_of(request, MAX_COMPLETION))
-        engine = self.resident.engine
+        engine = self.manager.first.engine
         self.check_model(ask.model)
         reject_what_is_off(ask, engine.capabilities)
         turn = await self.chat.send(self.owner, ask.text, system=ask.system, sampling=ask.sampling, history=ask.history, keep=ask.keep)
@@ -141,12 +141,12 @@ class Api:
 
     def check_model(self, name: str | None) -> None:
         """The one resident model, under its own name or the one it was started with; no name means it, too."""
-        info = self.resident.engine.info
-        if name is not None and name not in (info.model, self.resident.settings.model):
+        info = self.manager.first.engine.info
+        if name is not None and name not in (info.model, self.manager.first.settings.model):
             raise BadField(f"There is no model {name!r} here; this server runs {info.model}.", "model", code="model_not_found", status=404)
 
     def described(self) -> dict[str, Any]:
-        engine = self.resident.engine
+        engine = self.manager.first.engine
         about = {"id": engine.info.model, "object": "model", "created": self.started, "owned_by": "chatapp"}
         return {**about, "max_model_len": engine.capabilities.context}
 

@@ -46,7 +46,7 @@ async def replay(query: XrayQuery) -> Answers:
 
     The last dict says where the first difference is.
     """
-    engine, queue = query.inspector.resident.engine, query.chat.queue
+    engine, queue = query.slot.engine, query.slot.queue
     replays.refuse(query.turn, engine)
     ticket = queue.enter(new_id(), f"replays of {query.owner}", query.owner, asked_from.get())
     try:
