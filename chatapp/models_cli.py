@@ -1,4 +1,4 @@
-"""The command line of models: python app.py models search|info|download|list|delete, by the functions of the page. --json for programs."""
+"""The command line of models: python app.py models ACTION, by the functions of the page. --json for programs."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chatapp import files_cli
 from chatapp.models import catalog
 from chatapp.models.memory import gigabytes
 from chatapp.settings import Settings, default_data_dir, from_namespace, reject_unknown_environment
@@ -77,5 +78,9 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 ACTIONS = {
+    "files": Action("Every file of a model explained.", files_cli.files_arguments, files_cli.files, files_cli.in_words),
+    "load-check": Action(
+        "Will a model load here, on what, in how much memory?", files_cli.check_arguments, files_cli.load_check, files_cli.check_in_words
+    ),
     "list": Action("Models on this machine, and what they take of the disk.", nothing_more, list_here, listed),
 }

@@ -1,11 +1,15 @@
 """python app.py models …: stable JSON, words for people, and wrong usage in one line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from chatapp import models_cli
+from chatapp.errors import ChatError
+from tests.test_cli import APP
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -30,3 +34,37 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], words: str, capsys:
         models_cli.run(arguments)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_files_explains_a_folder(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = json.loads(said(capsys, "files", str(tiny_llama), "--json", "--data-dir", str(tmp_path)))
+    by_name = {file["name"]: file for file in answer["files"]}
+    assert by_name["config.json"]["kind"] == "configuration" and by_name["config.json"]["bytes"] > 0
+    assert by_name["tokenizer.json"]["more"]["sentence"]["tokens"] and answer["tensors"]["parameters"] > 0
+    words = said(capsys, "files", str(tiny_llama), "--data-dir", str(tmp_path))
+    assert "hidden_size = 64" in words and "model.layers 0…1, each" in words and "Not here:" in words
+
+
+def test_files_takes_a_name_that_list_gives_and_compares_two(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--data-dir", str(tmp_path))
+    words = said(capsys, "files", "smollm2", "--diff", str(tiny_llama), *where)
+    assert "blocks: 30 → 2" in words and "only sizes and templates" in words
+    with pytest.raises(ChatError, match="no model of that name on this machine"):
+        models_cli.run(["files", "nowhere/nothing", *where])
+
+
+def test_files_of_the_command_line_import_no_torch(tiny_llama: Path, tmp_path: Path) -> None:
+    code = (
+        f"import runpy, sys; sys.argv[1:] = ['models', 'files', {str(tiny_llama)!r}, '--json', '--data-dir', {str(tmp_path)!r}]\n"
+        f"try: runpy.run_path({str(APP)!r}, run_name='__main__')\n"
+        "finally: print(*{'gradio', 'torch', 'transformers', 'sqlalchemy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr.strip() == "" and json.loads(done.stdout)["files"]
+
+
+def test_load_check_says_on_what_it_loads_and_why_not(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--data-dir", str(tmp_path))
+    answer = json.loads(said(capsys, "load-check", str(tiny_llama), "--json", *where))
+    assert answer["loads"] and answer["memory"]["kv_cache"] > 0 and dict(answer["facts"])["Engine"] == "direct"
+    assert "does not load here" in said(capsys, "load-check", "nowhere/nothing", *where)

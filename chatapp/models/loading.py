@@ -80,6 +80,15 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
     return Loaded(model, tokenizer, info, folder)
 
 
+def examine(folder: Path, name: str) -> tuple[weights.Weights, "PretrainedConfig"]:
+    """What a folder holds, after everything that `load` refuses before it reads a weight. Raises ChatError."""
+    found = weights.inspect(folder)
+    config = read_config(folder, name)
+    _check_description(config, found, name)
+    read_tokenizer(folder, name)
+    return found, config
+
+
 def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_progress) -> "PreTrainedTokenizerBase":
     """The tokenizer alone: half a second for a GGUF seen for the first time, a quarter later. Downloads a Hub model's files."""
     if source.is_gguf:
