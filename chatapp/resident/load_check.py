@@ -1,7 +1,7 @@
 """Will a model load here, on what, in how much memory, how fast? Everything that loading refuses, found without reading a weight."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 from chatapp.engines import choose
 from chatapp.errors import ChatError
 from chatapp.models.gguf import read_gguf
-from chatapp.models.info import context_of
+from chatapp.models.hub import no_progress
 from chatapp.models.loading import examine, pick_device, pick_dtype
-from chatapp.models.memory import HEADROOM, Forecast, free_bytes, gigabytes, kv_bytes_per_token
+from chatapp.models.memory import SHORTEST, Forecast, gigabytes
 from chatapp.models.sources import Source
+from chatapp.resident.budget import forecast, refusal
 from chatapp.settings import Settings
 
 USUAL = 4096
@@ -43,31 +44,42 @@ class LoadCheck:
 def check(source: Source, settings: Settings) -> LoadCheck:
     """Of a model that is on this machine. What speaks against it is in `refused`; nothing is raised for that."""
     try:
-        place = here(source)
+        source = here(source)
         engine = choose(source, settings)
-        found, dtype, reason = _of_gguf(place, settings) if engine == "llamacpp" else _of_torch(place, source.name, settings)
+        if source.folder:
+            examine(source.folder, source.name)
+        found = forecast(source, settings, no_progress, USUAL)
     except ChatError as error:
         return LoadCheck(source.name, str(error))
-    speed = bandwidth() / found.weights if engine == "llamacpp" or pick_device(settings) == "cpu" else None
-    facts = [("Engine", engine), ("Number format", f"{dtype}: {reason}"), ("Memory", str(found))]
+    speed = bandwidth() / found.weights if found.device == "cpu" else None
+    facts = [("Engine", engine), ("Number format", number_format(source, engine, settings)), ("Memory", str(found))]
     if speed:
         read = f"each reads all weights once, and the memory gave one thread {gigabytes(bandwidth())} a second"
         facts.append(("Speed", f"about {speed:,.0f} tokens a second, if nothing else runs: {read}"))
-    needed = found.weights * HEADROOM + found.cache
-    refused = "" if needed <= found.free else _too_large(source.name, needed, found.free)
+    least = forecast(source, settings, no_progress, SHORTEST)
+    refused = str(refusal(source.name, least, least.free, [])) if least.required > least.free else ""
     return LoadCheck(source.name, refused, facts, found, speed)
 
 
-def here(source: Source) -> Path:
-    """The folder or file on this machine; the Hub is not asked. Raises ChatError where it was not fetched."""
+def here(source: Source) -> Source:
+    """The same with its folder or file on this machine; the Hub is not asked. Raises ChatError where it was not fetched."""
     from huggingface_hub import try_to_load_from_cache
 
-    if place := source.folder or source.gguf:
-        return place
+    if source.folder or source.gguf:
+        return source
     known = try_to_load_from_cache(source.repo, source.file or "config.json", revision=source.revision or None)
     if not isinstance(known, str):
         raise ChatError(f"{source.name} is not on this machine. Fetch it: python app.py models download {source.name}.", status=404)
-    return Path(known) if source.file else Path(known).parent
+    return replace(source, gguf=Path(known)) if source.file else replace(source, folder=Path(known).parent)
+
+
+def number_format(source: Source, engine: str, settings: Settings) -> str:
+    """In which numbers the weights are held, and why."""
+    if engine == "llamacpp" and source.gguf:
+        return f"{read_gguf(source.gguf).kind}, as the file has it"
+    device = pick_device(settings)
+    dtype, reason = pick_dtype(settings, device)
+    return f"{str(dtype).removeprefix('torch.')} on {device}: {reason}"
 
 
 @cache
@@ -81,32 +93,3 @@ def _copied(source: bytearray, target: bytearray) -> float:
     begun = time.perf_counter()
     target[:] = source
     return time.perf_counter() - begun
-
-
-def _of_gguf(path: Path, settings: Settings) -> tuple[Forecast, str, str]:
-    """As llama.cpp runs it: in the numbers of the file."""
-    file = read_gguf(path)
-    context = min(settings.context or USUAL, file.context)
-    found = Forecast(file.weight_bytes, file.kv_bytes_per_token, 1, context, free_bytes("cpu"))
-    return found, file.kind, "the number format of the GGUF file"
-
-
-def _of_torch(place: Path, name: str, settings: Settings) -> tuple[Forecast, str, str]:
-    """As transformers runs it; a GGUF is converted first."""
-    device = pick_device(settings)
-    dtype, reason = pick_dtype(settings, device)
-    if place.is_file():
-        file = read_gguf(place)
-        size, per_token, most = file.parameters * dtype.itemsize, file.kv_bytes_per_token * dtype.itemsize // 2, file.context
-    else:
-        found, config = examine(place, name)
-        size, per_token, most = found.bytes_as(dtype.itemsize), kv_bytes_per_token(config.get_text_config(), dtype), context_of(config)
-    context = min(settings.context or USUAL, most)
-    return Forecast(size, per_token, 1, context, free_bytes(device)), str(dtype).removeprefix("torch."), f"on {device}, {reason}"
-
-
-def _too_large(name: str, needed: float, free: int) -> str:
-    return (
-        f"{name} is too large: with its KV cache it needs {gigabytes(needed)} and {gigabytes(free)} are free. Choose a smaller model, a "
-        "quantized GGUF of it, or a smaller --context."
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.models.sources import Source, resolve
-from chatapp.resident import load_check
+from chatapp.resident import budget, load_check
 from chatapp.settings import Settings
 
 
@@ -52,8 +52,8 @@ def test_what_loading_would_refuse_is_said(copy: Path, tmp_path: Path, change: d
 
 
 def test_too_little_memory_is_refused_with_the_numbers(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_check, "free_bytes", lambda device: 1000)
-    assert "too large" in checked(copy, tmp_path).refused and "0.0 MB are free" in checked(copy, tmp_path).refused
+    monkeypatch.setattr(budget, "free_bytes", lambda device: 1000)
+    assert "does not fit" in checked(copy, tmp_path).refused and "0.0 MB are free" in checked(copy, tmp_path).refused
 
 
 def test_one_that_was_not_fetched_is_said_to_be_elsewhere() -> None:
