@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
 import logging
 import sys
+import threading
 from functools import partial
 
 from chatapp import cli
@@ -23,8 +24,7 @@ CLOSING_SECONDS = 1.0
 def main(settings: Settings) -> None:
     """Serve until a signal comes. What is being written then is saved as interrupted."""
     print(f"Starting with {settings.model} … the address of the page follows.", flush=True)
-    # Seconds of imports: here, so that a wrong flag is refused before them.
-    from chatapp.chat.housekeeping import Clock, keep_house
+    from chatapp.chat.housekeeping import Clock, keep_house  # seconds of imports: here, so that a wrong flag is refused before them
     from chatapp.chat.service import Chat
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.routes import app_options
@@ -35,8 +35,8 @@ def main(settings: Settings) -> None:
     from chatapp.store import Store
 
     refuse_address(settings.host, settings.port)
-    store, models = Store.open(settings), ModelManager(settings)
-    models.start()
+    store, models, launched = Store.open(settings), ModelManager(settings), threading.Event()
+    models.start(launched)
     chat = Chat(models, store)
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60))
     demo = build(chat)
@@ -49,6 +49,7 @@ def main(settings: Settings) -> None:
         app_kwargs={**app_options(chat, models, settings), "lifespan": loop.lifespan},
         **launch_options(),
     )
+    launched.set()
     announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
     saved = save_chats(chat, loop)

@@ -42,22 +42,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     parser.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
     parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
+    parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
         settings = from_namespace(arguments)
-        if arguments.store:
-            from chatapp.bench import store
-
-            return store.main(settings)
-        if arguments.xray:
-            from chatapp.bench import xray
-
-            return xray.main(settings, arguments.repeats, arguments.tokens)
-        if arguments.page:
-            from chatapp.bench import page
-
-            return page.main(settings, arguments.repeats)
+        if (status := instead(settings, arguments)) is not None:
+            return status
         settings = shared_out(settings, arguments)
         refuse_tokens(arguments.tokens, settings.context)
         tokens = (arguments.tokens, min(arguments.tokens, arguments.crowd_tokens))
@@ -71,6 +62,27 @@ def main(argv: list[str] | None = None) -> int:
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
+    """What one of the flags asks for in place of the comparison of engines and doors; None for none."""
+    if arguments.store:
+        from chatapp.bench import store
+
+        return store.main(settings)
+    if arguments.xray:
+        from chatapp.bench import xray
+
+        return xray.main(settings, arguments.repeats, arguments.tokens)
+    if arguments.page:
+        from chatapp.bench import page
+
+        return page.main(settings, arguments.repeats)
+    if arguments.start:
+        from chatapp.bench import start
+
+        return start.main(settings, arguments.repeats)
+    return None
 
 
 def shared_out(settings: Settings, arguments: argparse.Namespace) -> Settings:

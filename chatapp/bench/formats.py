@@ -19,7 +19,8 @@ from chatapp.bench.matrix import Stage
 from chatapp.bench.measure import QUESTIONS, crowd, median, rules
 from chatapp.bench.peers import LlamaWay
 from chatapp.bench.processes import Tree
-from chatapp.engines.llamacpp.engine import Room, native_version, server_options
+from chatapp.engines.llamacpp.engine import Room, server_options
+from chatapp.engines.llamacpp.native import native_version
 from chatapp.engines.llamacpp.requantize import requantized
 from chatapp.engines.llamacpp.server import NativeServer
 from chatapp.errors import ChatError

@@ -132,11 +132,11 @@ def chromium() -> Iterator:
     """A browser. Raises ChatError with what to install."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        raise ChatError("No Chromium was found, which --page looks at. Install it: apt-get install chromium")
+        raise ChatError("No Chromium was found, in which pages are measured. Install it: apt-get install chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
-        raise ChatError("--page needs playwright: pip install -r requirements-bench.txt") from error
+        raise ChatError("Measuring pages needs playwright: pip install -r requirements-bench.txt") from error
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +98,10 @@ def _batched(source: "Source", settings: "Settings", progress: "Progress") -> "E
 
 def _llamacpp(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     from chatapp.engines.llamacpp.better_kind import better_kind
-    from chatapp.engines.llamacpp.engine import LlamaCppEngine, uses_amx
+    from chatapp.engines.llamacpp.engine import LlamaCppEngine
+    from chatapp.engines.llamacpp.native import uses_amx
 
     gguf, revision = local_gguf(source, progress)
-    tokenizer = load_tokenizer(source, settings, progress)
     info = gguf_info(gguf, source.name, revision)
+    tokenizer = partial(load_tokenizer, source, settings, progress)
     return LlamaCppEngine(gguf, tokenizer, info, settings, progress, better_kind(source, info.dtype, amx=uses_amx()))

@@ -16,26 +16,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatapp.errors import ChatError
 from chatapp.models.copies import SOURCES, fcntl, locked, sources, write_sources
 from chatapp.models.failures import Reading
-from chatapp.models.gguf import GgufFile, read_gguf
+from chatapp.models.gguf import read_gguf
+from chatapp.models.gguf_tokenizer import build_tokenizer
 from chatapp.models.memory import gigabytes
 from chatapp.tasks import Progress
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger("chatapp")
 
 FORM = "2"
 """Part of the cache key: raise it when what is written here changes."""
-
-DIGITS_FIRST = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
-"""Values of tokenizer.ggml.pre whose vocabularies were trained on single digits (llama.cpp: llama-vocab.cpp, regex \\p{N} first).
-Transformers 5.23 splits them as GPT-2 does, which gives other ids for '  12' and for '½'."""
 
 STALE = 3600.0
 """Seconds after which a half-written folder belongs to a process that died."""
@@ -55,7 +49,7 @@ def convert_gguf(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     header = read_gguf(gguf)
     with _new_folder(home, gguf, 2 * header.parameters) as folder:
         progress(f"Converting {gguf.name}: tokenizer", 0.0)
-        _build_tokenizer(gguf, header).save_pretrained(folder)
+        build_tokenizer(header).save_pretrained(folder)
         _convert_weights(gguf, folder, progress)
     _taken(home, "model.safetensors", gguf)
     return home
@@ -71,7 +65,7 @@ def convert_tokenizer(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     progress(f"Reading the tokenizer of {gguf.name}", None)
     header = read_gguf(gguf)
     with _new_folder(home, gguf, 0) as folder:
-        _build_tokenizer(gguf, header).save_pretrained(folder)
+        build_tokenizer(header).save_pretrained(folder)
     _taken(home, "tokenizer.json", gguf)
     return home
 
@@ -85,21 +79,6 @@ def key(gguf: Path) -> str:
         file.seek(max(0, size - (1 << 16)))
         digest.update(file.read())
     return f"{gguf.stem}-{digest.hexdigest()[:12]}"
-
-
-def _build_tokenizer(gguf: Path, header: GgufFile) -> "PreTrainedTokenizerBase":
-    from tokenizers import pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    with Reading(f"The tokenizer of {gguf.name} cannot be read: "):
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-    if header.values.get("tokenizer.ggml.pre") in DIGITS_FIRST:
-        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
-        )
-    template = header.values.get("tokenizer.chat_template")
-    tokenizer.chat_template = tokenizer.chat_template or (template if isinstance(template, str) else None)
-    return tokenizer
 
 
 def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:

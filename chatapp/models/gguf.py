@@ -16,8 +16,8 @@ from chatapp.errors import ChatError
 
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 STRING, ARRAY = 8, 9
-CONTROL, BYTE = 3, 6  # llama.cpp's llama_token_type
-TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+CONTROL, USER_DEFINED, BYTE = 3, 4, 6  # llama.cpp's llama_token_type
+TOKENS, TYPES, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
 
 MOST_VALUES, MOST_TENSORS, MOST_TOKENS = 10_000, 500_000, 4_000_000
 """No model has more; of a file that announces more, reading its header might not end."""
@@ -63,6 +63,7 @@ class GgufFile:
 
     values    key-values but for the vocabulary; arrays of numbers as lists, up to LONGEST_LIST, others are left out
     tokens    the vocabulary's strings; `types_at` is where their int32 `types` begin in the file
+    merges_at   where the list of merges begins, for merges(); 0 where there is none
     header_bytes  where the key-values end; `data_start` where the weights begin, each at a multiple of `alignment`
     """
 
@@ -71,6 +72,7 @@ class GgufFile:
     tokens: list[bytes] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     types_at: int = 0
+    merges_at: int = 0
     header_bytes: int = 0
     tensors: list[Tensor] = field(default_factory=list)
     data_start: int = 0
@@ -205,6 +207,7 @@ def _read_array(cursor: _Cursor, found: GgufFile, name: str) -> None:
             raise ValueError(f"{name[:40]} announces {length:,} texts")
         texts = [cursor.bytes() for _ in range(length)]
         found.tokens = texts if name == TOKENS else found.tokens
+        found.merges_at = at if name == MERGES else found.merges_at
     elif kind not in SCALARS:
         raise ValueError(f"an array holds values of type {kind}; only numbers and texts are known, as in llama.cpp")
     elif name == TYPES:
@@ -232,6 +235,15 @@ def _check_length(found: GgufFile, length: int) -> None:
     needed = found.data_start + max((tensor.offset + tensor.nbytes for tensor in found.tensors), default=0)
     if length < needed and found.tensors:
         raise ChatError(f"{found.path.name} was cut short: it has {length:,} bytes of {needed:,}. Get the file again.")
+
+
+def merges(gguf: GgufFile) -> list[str]:
+    """The pairs of pieces that byte-pair encoding joins, the first ones first, as in merges.txt: 'h e'."""
+    if not gguf.merges_at:
+        return []
+    with gguf.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        cursor = _Cursor(data, gguf.merges_at - 8)
+        return [cursor.text() for _ in range(cursor.scalar("<Q"))]
 
 
 def partial_tokens(gguf: GgufFile) -> list[int]:

@@ -37,8 +37,7 @@ def build(chat: Chat) -> gr.Blocks:
 
 
 def calm_queue(demo: gr.Blocks) -> None:
-    """Gradio's queue without limits, as Chat has its own, and calmer."""
-    demo.queue(default_concurrency_limit=None, max_size=None)
+    """Gradio's queue, calmer. It has no limit of its own (api_endpoint.py): Chat has one."""
     demo._queue.sleep_when_free = LOOK_FOR_EVENTS
     demo._queue.progress_update_sleep_when_free = LOOK_FOR_PROGRESS
 

@@ -1,6 +1,7 @@
 """The models of the app: those in memory under one budget, and those that are known and load when somebody needs them."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from chatapp.resident.admission import Limits
 from chatapp.resident.budget import Budget
 from chatapp.resident.lanes import Lanes
 from chatapp.resident.slot import House, ModelSlot, find_source
-from chatapp.settings import EMBEDDED_MODEL, Settings
+from chatapp.settings import EMBEDDED_MODEL, Settings, on_zerogpu
 from chatapp.tasks import Progress, Tasks
 from chatapp.turn import Turn
 
@@ -68,8 +69,13 @@ class ModelManager:
         """Does anybody wait for a model, or is being answered?"""
         return any(slot.queue.busy for slot in self._slots)
 
-    def start(self) -> None:
-        """Begin to load the first model; the others load when somebody needs them."""
+    def start(self, launched: threading.Event | None = None) -> None:
+        """Begin to load the first model; the others load when somebody needs them.
+
+        Loading waits for `launched`, so that the page answers first: both share one Python. ZeroGPU packs what is there at the launch.
+        """
+        if launched is not None and not on_zerogpu():
+            self._worker.submit(launched.wait)
         for slot in self._slots:
             with suppress(ChatError):  # one that is not found keeps the name that it was given; loading says why
                 slot.id = self.house.find(slot.settings).id

@@ -10,11 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chatapp.bench import start
 from chatapp.bench.__main__ import main
 from chatapp.bench.matrix import WAKING, Plan, Results, Stage, _crowds
 from chatapp.bench.measure import Crowd, Run
 from chatapp.bench.processes import Tree
 from chatapp.bench.report import ratios
+from chatapp.bench.start import Started
 from chatapp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,29 @@ def test_a_new_prompt_is_compared_with_the_serve_that_reads_it_sooner_in_seconds
     results = Results(turns={"engine": [(0.1, 0.11)]})
     results.shared = {"engine": [(1.0, 0.1), (1.2, 0.1)], "serve": [(2.0, 2.0), (2.0, 2.0)], "serve_batching": [(0.5, 0.1), (0.8, 0.1)]}
     assert ratios(Plan(Settings(), 2, 8, 8, (8,), True), results)["new_prompt_vs_serve"] == pytest.approx([2.0, 1.5])
+
+
+def test_the_first_minute_is_compared_with_that_of_an_empty_page() -> None:
+    blocks = Started([4.0, 5.0, 6.0], [1.0], [28], [1_000])
+    app = Started([7.5, 5.0, 7.5], [1.2], [38], [3_000], [8.0, 9.0], [8.1, 9.3], [8.2, 9.4])
+    found = start.ratios(blocks, app)
+    assert (found["server_vs_blocks"], found["page_vs_blocks"], found["more_requests"]) == (1.5, 1.2, 10)
+    assert found["first_token_after_model_s"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("news", "shown"),
+    [
+        ({"model": {}}, False),
+        ({"path": None}, False),
+        ({"path": {"rows": [{"blocks": []}]}}, False),
+        ({"path": {"rows": [{"blocks": ["<p>Hello</p>"]}]}}, True),
+        ({"grown": {"blocks": []}}, False),
+        ({"grown": {"blocks": [[0, "<p>H</p>"]]}}, True),
+    ],
+)
+def test_the_first_token_is_that_which_the_page_can_show(news: dict, shown: bool) -> None:
+    assert start.shows_words(news) is shown
 
 
 class Sleeper:

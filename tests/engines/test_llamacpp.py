@@ -1,6 +1,7 @@
 """The llama.cpp engine on the embedded model: ids in, ids out, exactly; many people, one process that may die."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -17,7 +18,9 @@ pytest.importorskip("xllamacpp")
 
 from chatapp.engines import open_engine
 from chatapp.engines.llamacpp import client
-from chatapp.engines.llamacpp.engine import GUESSING_CONCURRENCY, LlamaCppEngine, _body, advice, divide
+from chatapp.engines.llamacpp.engine import GUESSING_CONCURRENCY, LlamaCppEngine, _body, divide
+from chatapp.engines.llamacpp.native import advice
+from chatapp.engines.llamacpp.server import NativeServer
 from chatapp.errors import ChatError
 from chatapp.models.gguf import GgufFile, partial_tokens, read_gguf
 from chatapp.models.info import gguf_info
@@ -377,9 +380,24 @@ def test_a_damaged_file_is_said_in_words(folder, engine):
     strange.write_bytes(whole.read_bytes().replace(b"llama", b"lxama"))
     facts = gguf_info(whole, "smollm2", "")
     with pytest.raises(ChatError, match=r"cut\.gguf was cut short: it has 3,000,000 bytes of "):
-        LlamaCppEngine(cut, engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
+        LlamaCppEngine(cut, lambda: engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
     with pytest.raises(ChatError, match=r"could not load strange\.gguf"):
-        LlamaCppEngine(strange, engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
+        LlamaCppEngine(strange, lambda: engine.tokenizer, facts, Settings(data_dir=folder, context=512, concurrency=1), silent)
+
+
+def test_a_tokenizer_that_cannot_be_read_ends_the_server_that_starts_beside_it(folder) -> None:
+    started: list[NativeServer] = []
+
+    def read():
+        started.extend(kept for kept in gc.get_objects() if type(kept) is NativeServer and kept.name == "beside.gguf")
+        raise ChatError("There is no tokenizer.")
+
+    whole = local_gguf(resolve("smollm2", data_dir=folder))[0]
+    beside = folder / "beside.gguf"
+    beside.symlink_to(whole)
+    with pytest.raises(ChatError, match=r"There is no tokenizer\."):
+        LlamaCppEngine(beside, read, gguf_info(whole, "x", ""), Settings(data_dir=folder, context=512, concurrency=1), silent)
+    assert isinstance(started[0].begun.exception(60), ChatError) and started[0].pid is None
 
 
 def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
@@ -387,7 +405,7 @@ def test_a_foreign_tokenizer_is_refused(folder, tiny_llama):
 
     gguf = local_gguf(resolve("smollm2", data_dir=folder))[0]
     with pytest.raises(ChatError, match="does not belong"):
-        LlamaCppEngine(gguf, AutoTokenizer.from_pretrained(tiny_llama), gguf_info(gguf, "x", ""), Settings(data_dir=folder), silent)
+        LlamaCppEngine(gguf, lambda: AutoTokenizer.from_pretrained(tiny_llama), gguf_info(gguf, "x", ""), Settings(data_dir=folder), silent)
 
 
 def test_memory_bounds_the_context(folder):

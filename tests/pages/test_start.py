@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.models.convert import convert_tokenizer
-
 ROOT = Path(__file__).parents[2]
 REPLY = """
 import asyncio, sys
@@ -39,10 +37,8 @@ print(*sorted({"torch", "transformers.modeling_utils", "sklearn", "matplotlib"} 
 """
 
 
-def test_from_the_second_start_on_the_embedded_model_replies_without_torch(smol_gguf: Path, tmp_path: Path) -> None:
-    """The first start converts the tokenizer, for which transformers imports torch."""
+def test_from_the_first_start_on_the_embedded_model_replies_without_torch(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
-    convert_tokenizer(smol_gguf, tmp_path, lambda words, share: None)
     ended = subprocess.run([sys.executable, "-c", REPLY, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == ""

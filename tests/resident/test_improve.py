@@ -153,7 +153,7 @@ async def test_leaving_ends_the_work(slot: ModelSlot, shop: Shop) -> None:
 
 async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_format(smol_gguf: Path, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
-    from chatapp.engines.llamacpp.engine import uses_amx
+    from chatapp.engines.llamacpp.native import uses_amx
 
     if uses_amx():
         pytest.skip("there the format as shipped is served")

@@ -1,6 +1,7 @@
 """Several models under one budget: which are found by which names, who leaves for whom, and what is said where none can."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -147,4 +148,14 @@ async def test_two_folders_of_one_name_are_two_models(tiny_llama, tiny_gpt2, tmp
     models = ModelManager(settings)
     ids = [models.house.find(slot.settings).id for slot in models.slots()]
     assert ids[0] == ids[1] != ids[2] and all("@sha256:" in id for id in ids), "the same weights are the same model"
+    models.close()
+
+
+async def test_nothing_is_loaded_before_the_page_answers(opener: Opener) -> None:
+    launched = threading.Event()
+    models = ModelManager(Settings(model="org/first"), find=opener.find, open=opener.open, budget=opener.budget)
+    models.start(launched)
+    assert models.first.state == "loading" and not opener.opened
+    launched.set()
+    assert await models.first.wait_ready() is opener.opened[0]
     models.close()

@@ -2,10 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.llamacpp.better_kind import WHY
 from chatapp.engines.llamacpp.client import Gone, events
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
+from chatapp.engines.llamacpp.native import advice, native_version
 from chatapp.engines.llamacpp.server import Address, NativeServer
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
@@ -69,10 +69,6 @@ NO_LOGPROBS = (
 )
 
 
-COMPILED_HERE = " compiled here"
-AMX_ADVICE = "this CPU has matrix units (AMX) that the prebuilt llama.cpp leaves idle: `make native` compiles one that uses them"
-
-
 @dataclass(frozen=True)
 class Room:
     """How memory is divided: tokens of context for each person, and bytes for prompts of conversations that have no slot."""
@@ -84,25 +80,23 @@ class Room:
 class LlamaCppEngine:
     """`concurrency` replies at once, each in a slot of its own with the whole context. Loads on creation; raises ChatError when it cannot.
 
+    `tokenizer` reads it; that is done while llama.cpp starts, in its own process.
     A number format `better` than the file's own (better_kind.py) is served where a copy in it was made; improvement() makes it.
     """
 
     def __init__(
         self,
         gguf: Path,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: Callable[[], "PreTrainedTokenizerBase"],
         info: "ModelInfo",
         settings: "Settings",
         progress: "Progress",
         better: str = "",
     ) -> None:
         file = read_gguf(gguf)
-        _check_vocabulary(file, tokenizer)
         self._file, self._better, self._data_dir = file, better, settings.data_dir
         free = free_bytes("cpu")
         divide(file, settings.concurrency, settings.context, free)  # refuses before anything is copied
-        self.tokenizer = tokenizer
-        self._ends = end_ids(tokenizer)
         with ExitStack() as undo:
             self._copy = streamable(file, settings.data_dir, progress, better)
             undo.callback(self._copy.close)
@@ -111,8 +105,12 @@ class LlamaCppEngine:
             progress(f"Starting llama.cpp with {gguf.name}", None)
             self.server = NativeServer(server_options(self._copy.path, room, settings), gguf.name)
             undo.callback(self.server.close)
+            self.server.begin()
+            self.tokenizer = _checked(tokenizer(), file)
+            progress(f"Starting llama.cpp with {gguf.name}", None)
             self.server.address()
             undo.pop_all()
+        self._ends = end_ids(self.tokenizer)
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.concurrency, off={"logprobs": NO_LOGPROBS})
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
@@ -218,23 +216,6 @@ def divide(file: GgufFile, concurrency: int, wanted: int, free: int) -> Room:
     return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
 
 
-def native_version() -> dict[str, str]:
-    """xllamacpp's version; one that was compiled on this machine computes with other instructions than the prebuilt one, and says so."""
-    package = metadata.distribution("xllamacpp")
-    local = "-linux_" in (package.read_text("WHEEL") or "")  # a prebuilt wheel is tagged manylinux
-    return {"xllamacpp": package.version + (COMPILED_HERE if local else "")}
-
-
-def uses_amx() -> bool:
-    """Was llama.cpp compiled here for a processor with matrix units? Known before it is started; the prebuilt one never uses them."""
-    return native_version()["xllamacpp"].endswith(COMPILED_HERE) and "amx_int8" in cpu_flags()
-
-
-def advice(units: str, flags: Set[str]) -> str:
-    """Worth saying where the processor (`flags`) has what the native code (`units`) was not compiled for."""
-    return AMX_ADVICE if "amx_int8" in flags and "AMX_INT8 = 1" not in units else ""
-
-
 def _as_served(info: "ModelInfo", kind: str) -> "ModelInfo":
     """`kind`: the number format of a remade copy, '' for the file's own."""
     return replace(info, dtype=f"{kind}, made from the shipped {info.dtype}", dtype_reason=WHY, shipped=info.dtype) if kind else info
@@ -270,7 +251,7 @@ def _body(ids: Sequence[int], sampling: Sampling, context: int) -> dict[str, Any
     }
 
 
-def _check_vocabulary(file: GgufFile, tokenizer: "PreTrainedTokenizerBase") -> None:
+def _checked(tokenizer: "PreTrainedTokenizerBase", file: GgufFile) -> "PreTrainedTokenizerBase":
     """Ids mean the same on both sides, or every reply would be nonsense. Padding entries may differ: 1 in 100."""
     if len(file.types) != len(file.tokens):
         counts = f"{len(file.types)} kinds for {len(file.tokens)} tokens"
@@ -283,3 +264,4 @@ def _check_vocabulary(file: GgufFile, tokenizer: "PreTrainedTokenizerBase") -> N
             f"The tokenizer does not belong to {file.path.name}: {different} of {len(theirs)} tokens differ. "
             "Take the model and the tokenizer from the same repository."
         )
+    return tokenizer

@@ -16,6 +16,7 @@ from chatapp.errors import ChatError
 
 CHILD = Path(__file__).with_name("child.py")
 DYING_SECONDS = 5.0
+UNLOADED = "The model was unloaded; try again in a moment."
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class NativeServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._address: Address | None = None
+        self.begun: Future[Address] | None = None
         self._closed = False
 
     @property
@@ -54,17 +56,20 @@ class NativeServer:
         process = self._process
         return self._address if process is not None and process.poll() is None else None
 
-    def address(self) -> Address:
-        """The address, after starting the process where there is none. Blocks while the model loads; raises ChatError when it cannot."""
+    def begin(self) -> "Future[Address]":
+        """Start the process where there is none; the address comes when the model is loaded, or a ChatError when it cannot be."""
         with self._lock:
             if self._closed:
-                raise ChatError("The model was unloaded; try again in a moment.", status=503)
-            if self.running is None:
-                started: Future[Address] = Future()
+                raise ChatError(UNLOADED, status=503)
+            if self.begun is None or (self.begun.done() and self.running is None):
+                self._address, self.begun = None, Future()
                 # Linux kills the child when the thread that started it ends, so it gets a thread that lives as long as it does.
-                threading.Thread(target=self._keep, args=(started,), name="llama.cpp server", daemon=True).start()
-                self._address = started.result()
-            return self._address
+                threading.Thread(target=self._keep, args=(self.begun,), name="llama.cpp server", daemon=True).start()
+            return self.begun
+
+    def address(self) -> Address:
+        """The address, after starting the process where there is none. Blocks while the model loads; raises ChatError when it cannot."""
+        return self.begin().result()
 
     def mourn(self) -> None:
         """Wait a moment for a process that has stopped answering to be really gone, so that `address()` starts another."""
@@ -77,7 +82,8 @@ class NativeServer:
 
     def close(self) -> None:
         """End the process, also in the middle of loading. Running replies fail at once."""
-        self._closed = True
+        with self._lock:  # a process that is about to be started is not missed
+            self._closed = True
         if (process := self._process) is not None:
             process.kill()
             process.wait()
@@ -85,8 +91,12 @@ class NativeServer:
     def _keep(self, started: "Future[Address]") -> None:
         with tempfile.TemporaryFile("a+b") as log:
             try:
-                self._process = _spawn(log)
-                started.set_result(self._hand_over(self._process, log))
+                with self._lock:
+                    if self._closed:
+                        raise ChatError(UNLOADED, status=503)
+                    self._process = _spawn(log)
+                self._address = self._hand_over(self._process, log)
+                started.set_result(self._address)
             except (OSError, ChatError, ValueError, LookupError) as error:  # the last two: an answer that makes no sense
                 if self._process is not None:
                     self._process.kill()
