@@ -75,6 +75,9 @@
     return xray.told(words);
   }
 
+  /* What each part of a block does, by the name of its module. */
+  const does = ({ name, words }) => el("li", {}, name ? el("code", {}, name) : null, name ? " " : null, words);
+
   function neighbours(s) {
     const token = xray.field("token id", 100, { type: "number", min: 0, max: s.vocabulary - 1 });
     const number = token.querySelector("input");
@@ -92,6 +95,8 @@
         el("p", { class: "x-facts" }, ...facts(s, data.note)),
         data.served ? served(data.served) : null,
         picture(s),
+        el("h3", {}, "What a block does"),
+        el("ul", { class: "x-does" }, ...data.block.map(does)),
         el("h3", {}, "Positions"),
         xray.told(positions(s.positions)),
         s.positions.kind === "rotary" ? waves(s.positions) : null,

@@ -18,7 +18,7 @@ WIDTH = 110
 
 
 def files_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a folder, a .gguf file, or a model that models list names")
+    model_argument(parser)
     parser.add_argument("--diff", metavar="OTHER", default="", help="compare its configuration and chat template with another's")
 
 
@@ -79,6 +79,23 @@ def _tensors(table: Answer) -> str:
     return "\n".join(rows)
 
 
+def model_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a folder, a .gguf file, or a model that models list names")
+
+
+def architecture(settings: Settings, arguments: argparse.Namespace) -> Answer:
+    """The module tree, built without weights."""
+    from chatapp.xray.unloaded import read
+
+    return read(place_of(arguments.model, settings.data_dir))
+
+
+def architecture_in_words(answer: Answer) -> str:
+    parameters = f"{number(answer['summary']['parameters'])} parameters"
+    parts = [f"    {row['name']}: {row['words']}" if row["name"] else f"    {row['words']}" for row in answer["block"]]
+    return "\n".join([answer["printed"], parameters, *parts, answer["note"]]).strip()
+
+
 def difference(answer: Answer) -> str:
     """Of two models, as a table and a diff."""
     rows = [f"{answer['one']}  →  {answer['other']}", *answer["problems"], answer["note"]]
@@ -88,10 +105,6 @@ def difference(answer: Answer) -> str:
         rows += ["Chat template:", *(f"  {row['sign']} {row['text']}" for row in answer["template"])]
     same = not (answer["sizes"] or answer["keys"] or answer["template"] or answer["problems"])
     return "\n".join(row for row in [*rows, "They are alike." if same else ""] if row)
-
-
-def check_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a folder, a .gguf file, or a model that models list names")
 
 
 def load_check(settings: Settings, arguments: argparse.Namespace) -> Answer:

@@ -78,9 +78,15 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 ACTIONS = {
+    "architecture": Action(
+        "What a model is made of, built without its weights.",
+        files_cli.model_argument,
+        files_cli.architecture,
+        files_cli.architecture_in_words,
+    ),
     "files": Action("Every file of a model explained.", files_cli.files_arguments, files_cli.files, files_cli.in_words),
     "load-check": Action(
-        "Will a model load here, on what, in how much memory?", files_cli.check_arguments, files_cli.load_check, files_cli.check_in_words
+        "Will a model load here, on what, in how much memory?", files_cli.model_argument, files_cli.load_check, files_cli.check_in_words
     ),
     "list": Action("Models on this machine, and what they take of the disk.", nothing_more, list_here, listed),
 }

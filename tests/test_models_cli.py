@@ -68,3 +68,8 @@ def test_load_check_says_on_what_it_loads_and_why_not(tiny_llama: Path, tmp_path
     answer = json.loads(said(capsys, "load-check", str(tiny_llama), "--json", *where))
     assert answer["loads"] and answer["memory"]["kv_cache"] > 0 and dict(answer["facts"])["Engine"] == "direct"
     assert "does not load here" in said(capsys, "load-check", "nowhere/nothing", *where)
+
+
+def test_architecture_prints_the_modules(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = said(capsys, "architecture", str(tiny_llama), "--data-dir", str(tmp_path))
+    assert words.startswith("LlamaForCausalLM(") and "2 x LlamaDecoderLayer" in words and "self_attn: Attention" in words

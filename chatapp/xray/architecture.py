@@ -48,8 +48,11 @@ def shape_of(entry: dict[str, Any]) -> tuple:
     return entry["kind"], own, tuple((shape_of(c), c["times"]) for c in entry["children"])
 
 
-def summary(model: PreTrainedModel) -> dict[str, Any]:
-    """The numbers of a decoder: layers, heads, widths, vocabulary, parameters with tied weights once and twice, bytes of KV per token."""
+def summary(model: PreTrainedModel, found: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a model: layers, heads, widths, vocabulary, parameters with tied weights once and twice, bytes of KV per token.
+
+    `found` are its `positions`.
+    """
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     kv_heads, head_dim = kv_shape(config)
@@ -68,7 +71,7 @@ def summary(model: PreTrainedModel) -> dict[str, Any]:
         "parameters_with_ties": sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False)),
         "memory": sum(p.nbytes for p in model.parameters()),
         "kv_bytes_per_token": kv_bytes_per_token(config, model.dtype),
-        "positions": positions(model),
+        "positions": found,
     }
 
 
@@ -88,7 +91,7 @@ def positions(model: PreTrainedModel) -> dict[str, Any]:
                 "wavelengths": [2 * math.pi / f for f in frequencies.tolist() if f > 0],
             }
     for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding) and name.rsplit(".", 1)[-1] in ("wpe", "embed_positions"):
+        if isinstance(module, nn.Embedding) and name.rsplit(".", 1)[-1] in ("wpe", "embed_positions", "position_embeddings"):
             return {"kind": "learned", "table": name, "shape": list(module.weight.shape)}
     return {"kind": "other"}
 

@@ -29,13 +29,13 @@ def test_equal_blocks_are_one_entry_with_their_number(llama) -> None:
 
 
 def test_the_summary_gives_heads_widths_and_kv_bytes(llama) -> None:
-    s = architecture.summary(llama)
+    s = architecture.summary(llama, architecture.positions(llama))
     assert (s["layers"], s["heads"], s["kv_heads"], s["head_dim"], s["feed_forward"]) == (2, 4, 2, 16, 128)
     assert s["kv_bytes_per_token"] == 2 * 2 * 2 * 16 * 4
 
 
 def test_tied_weights_are_shown_both_ways(gpt2) -> None:
-    s = architecture.summary(gpt2)
+    s = architecture.summary(gpt2, architecture.positions(gpt2))
     assert s["parameters_with_ties"] - s["parameters"] == gpt2.get_input_embeddings().weight.numel()
 
 

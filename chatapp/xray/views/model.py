@@ -16,10 +16,13 @@ async def architecture(inspector: Inspector, turn: Turn, engine: Engine | None =
     async for step in inspected.of(inspector.inspected(turn)):
         yield step
     from chatapp.xray import architecture as architectures
+    from chatapp.xray import blocks
 
+    positions = await inspector.run(architectures.positions, inspected.value.model)
     yield {
         "name": inspected.value.name,
-        "summary": await inspector.run(architectures.summary, inspected.value.model),
+        "summary": await inspector.run(architectures.summary, inspected.value.model, positions),
+        "block": await inspector.run(blocks.explain, inspected.value.model, positions),
         "tree": await inspector.run(architectures.tree, inspected.value.model),
         "note": inspected.value.note,
         "served": served(engine, inspected.value),
@@ -57,5 +60,5 @@ VIEW = View(
         "model": lambda query: architecture(query.inspector, query.turn, query.engine),
         "neighbours": lambda query: neighbours(query.inspector, query.turn, query.asked.number("token")),
     },
-    computes=("architecture",),
+    computes=("architecture", "blocks"),
 )
