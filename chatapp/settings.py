@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
     api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")
+    api_load: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="May a request to /v1 load a known model that is not in memory? auto: where only this machine can open the page",
+    )
     auth: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
         (), description="Login as user:password, repeatable, or a file of user:hash lines"
     )
@@ -140,6 +144,11 @@ class Settings(BaseSettings):
     def local_only(self) -> bool:
         """Whoever asks sits at this machine. The one place that says so; a login alone does not."""
         return is_loopback(self.host) and not (self.share or self.public or self.allowed_hosts or on_space())
+
+    @property
+    def api_loads(self) -> bool:
+        """--api-load as it holds."""
+        return self.local_only if self.api_load == "auto" else self.api_load == "on"
 
     @property
     def waiting_each(self) -> int:

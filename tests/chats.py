@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatapp.chat.service import Chat
@@ -32,6 +33,13 @@ class Residence(ModelManager):
     def become(self, state: str, error: str = "") -> None:
         self.first.state, self.first.error = state, error
         self.first._settled.set_result(None)
+
+
+def beside(models: ModelManager, engine: "Scripted", name: str) -> ModelSlot:
+    """One more model in memory, which writes by this engine under this name."""
+    engine.info = replace(engine.info, model=name, revision=f"commit of {name}")
+    models._slots.append(ModelSlot(Settings(model=name), models.house, name, engine))
+    return models._slots[-1]
 
 
 async def ended(chat: Chat, turn: Turn) -> Turn:

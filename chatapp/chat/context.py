@@ -27,10 +27,10 @@ class Meter:
         self._seen: dict[tuple[str, str], tuple[float, list[Turn]]] = {}
 
     async def budget(
-        self, owner: Owner, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS
+        self, owner: Owner, conversation_id: str | None, text: str, *, system: str = "", sampling: Sampling = DEFAULTS, model: str = ""
     ) -> Budget:
-        """What sending `text` would use, reserve and drop of the context. Raises ChatError while there is no engine, NotFound."""
-        engine = self.models.first.engine
+        """What sending `text` to this model would use, reserve and drop. Raises ChatError while it has no engine, NotFound."""
+        engine = self.models.find(model).engine
         path = await self._turns(owner, conversation_id) if conversation_id else []
         messages = messages_of(path, system=system, user=text)
         return await asyncio.to_thread(engine.budget, messages, max_tokens=sampling.max_tokens)

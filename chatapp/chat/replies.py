@@ -101,7 +101,7 @@ class Replies:
             # One that waits is rendered for the check of its length alone: what is before it may be gone when its time comes.
             engine = await self._render(turn if at_once else turn.snapshot(), slot, beginning) if now else None
             ask = partial(self._ask, store=store, slot=slot, beginning=beginning, rendered_for=engine if at_once else None)
-            await asyncio.to_thread(store.begin, turn.snapshot())
+            await asyncio.to_thread(store.begin, turn.snapshot(), slot.id)
             undo.pop_all()
         job = Job(turn, store, ticket, ask)
         self.jobs.add(job)

@@ -19,6 +19,7 @@ from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.manager import ModelManager
+    from chatapp.resident.slot import ModelSlot
 
 
 class Chat:
@@ -51,7 +52,8 @@ class Chat:
         keep: bool = True,
         model: str = "",
     ) -> Turn:
-        """Begin a reply and return its live turn; the question is on disk by then. `model` names who answers; '' the first one.
+        """Begin a reply and return its live turn; the question is on disk by then. `model` names who answers; '' whom the conversation
+        remembers, the first one in a new one.
 
         While a reply of this conversation runs, the message waits behind it: `position` says where, `stop` takes it back.
         Raises ChatError: nothing to send, too long (with the numbers), the queue is full (429), no engine, nothing can be saved.
@@ -60,7 +62,14 @@ class Chat:
         turn = Turn(
             owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, history=tuple(history), sampling=sampling
         )
-        return await self.replies.start(turn, await self.stores.open(keep), self.models.find(model), known=known)
+        store = await self.stores.open(keep)
+        slot = await self.answerer(owner, conversation_id, store) if known and not model else self.models.find(model)
+        return await self.replies.start(turn, store, slot, known=known)
+
+    async def answerer(self, owner: Owner, conversation_id: str, store: Store) -> "ModelSlot":
+        """Who answers in a conversation: the model that it remembers, where that is known here, else the first one. Raises NotFound."""
+        id = await asyncio.to_thread(store.conversations.model, owner, conversation_id)
+        return self.models.get(id or "") or self.models.first
 
     async def follow(self, owner: Owner, turn_id: str) -> AsyncIterator[Turn]:
         """The live turn, now and after each change, as fast as the reader reads; ends after the final state. Closing it ends nothing.

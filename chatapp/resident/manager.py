@@ -49,7 +49,7 @@ class ModelManager:
         self._worker, self._budget = Worker("model loader"), budget or Budget()
         limits = limits or Limits(settings.max_waiting, settings.waiting_each, settings.running_each)
         self.house = House(self.tasks, self._worker, Lanes(), limits, find, open, self._budget, lambda keys: self.moved(keys))
-        self._slots = [ModelSlot(named(settings, name), self.house, name) for name in (settings.model, *settings.more_models)]
+        self._slots = [ModelSlot(named(settings, name), self.house, unplaced(name)) for name in (settings.model, *settings.more_models)]
         self._budget.slots = self._slots
 
     @classmethod
@@ -77,7 +77,7 @@ class ModelManager:
         if launched is not None and not on_zerogpu():
             self._worker.submit(launched.wait)
         for slot in self._slots:
-            with suppress(ChatError):  # one that is not found keeps the name that it was given; loading says why
+            with suppress(ChatError):  # one that is not found keeps its name for now; loading says why
                 slot.id = self.house.find(slot.settings).id
         self.first.wake()
 
@@ -110,6 +110,9 @@ class ModelManager:
 
         Raises ChatError for a name that stands for no model.
         """
+        if (known := self.get(name)) and not revision:
+            known.wake()
+            return known
         wanted = named(self.settings, name or EMBEDDED_MODEL, revision)
         source = await asyncio.to_thread(self.house.find, wanted)
         id = await asyncio.to_thread(getattr, source, "id")
@@ -143,6 +146,11 @@ class ModelManager:
 def named(settings: Settings, name: str, revision: str = "") -> Settings:
     """The same settings for another model."""
     return settings if name == settings.model else settings.model_copy(update={"model": name, "revision": revision})
+
+
+def unplaced(name: str) -> str:
+    """A name that anybody may read: of a path its last part."""
+    return name.rstrip("/").rpartition("/")[2] if name.startswith(("/", ".", "~")) else name
 
 
 def short_names(slot: ModelSlot) -> set[str]:

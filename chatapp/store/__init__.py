@@ -64,10 +64,10 @@ class Store:
 
     # a reply: begin, progress …, finish
 
-    def begin(self, turn: Turn) -> None:
-        """Put the question on disk, as the conversation's new leaf; creates the conversation when its id is new."""
+    def begin(self, turn: Turn, model: str | None = None) -> None:
+        """Put the question on disk, as the conversation's new leaf; creates the conversation, answered by `model`, when its id is new."""
         with self.database.write() as connection:
-            write.begin(connection, turn, self.runner.id)
+            write.begin(connection, turn, self.runner.id, model)
         self._prompts[turn.id] = write.prompt_state(turn)
 
     def progress(self, turn: Turn) -> FinishReason:

@@ -54,7 +54,7 @@ class Conversations:
             head = write.head(connection, owner, conversation_id)
             query = WHOLE.where(turns.c.conversation_id == conversation_id).order_by(turns.c.created, turns.c.seq)
             found = [turn_from(row) for row in connection.execute(query).mappings()]
-            return Conversation(head.id, head.title, head.created, head.updated, head.pinned, head.leaf, found)
+            return Conversation(head.id, head.title, head.created, head.updated, head.pinned, head.leaf, found, head.model)
 
     def add(self, owner: Owner, new: Iterable[Conversation]) -> list[str]:
         """Insert whole ones in one transaction; one whose ids are taken is copied under new ids. Returns their ids."""
@@ -69,6 +69,16 @@ class Conversations:
         with self.database.write() as connection:
             seq = write.change(connection, owner, conversation_id, title=title)
             search.put_titles(connection, [seq])
+
+    def model(self, owner: Owner, conversation_id: str) -> str | None:
+        """The id of the model that answers in it; None in one from before there were several."""
+        with self.database.read() as connection:
+            return write.head(connection, owner, conversation_id).model
+
+    def choose(self, owner: Owner, conversation_id: str, model: str) -> None:
+        """Let the model of this id answer from now on."""
+        with self.database.write() as connection:
+            write.change(connection, owner, conversation_id, model=model)
 
     def pin(self, owner: Owner, conversation_id: str, pinned: bool = True) -> None:
         """Keep it at the top of the list, or no longer."""

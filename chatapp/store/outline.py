@@ -33,6 +33,7 @@ class Outline:
     prompt_tokens  turn id → how many ids the model was given
     versions       turn id → ids of the turns in its place, oldest first, itself included
     version        another one whenever any of this may be
+    model          id of the model that answers in it; None in one from before there were several
     """
 
     title: str
@@ -40,6 +41,7 @@ class Outline:
     prompt_tokens: dict[str, int]
     versions: dict[str, list[str]]
     version: str
+    model: str | None = None
 
 
 def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf: str | None = None) -> Outline:
@@ -49,7 +51,8 @@ def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf:
         raise NotFound("The message")
     path = path_to(tree, leaf or head.leaf)
     found, tokens = _turns(connection, path)
-    return Outline(head.title, found, tokens, _versions(tree, path), _version(head, tree, _running(connection, conversation_id)))
+    version = _version(head, tree, _running(connection, conversation_id))
+    return Outline(head.title, found, tokens, _versions(tree, path), version, head.model)
 
 
 def version(connection: sa.Connection, owner: Owner, conversation_id: str) -> str:
@@ -80,5 +83,5 @@ def _running(connection: sa.Connection, conversation_id: str) -> list[str]:
 
 
 def _version(head: sa.Row, tree: Tree, running: list[str]) -> str:
-    parts = head.title, head.updated, head.leaf, len(tree), max((node.seq for node in tree.values()), default=0), running
+    parts = head.title, head.model, head.updated, head.leaf, len(tree), max((node.seq for node in tree.values()), default=0), running
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

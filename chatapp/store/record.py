@@ -14,7 +14,7 @@ from chatapp.identity import Owner
 from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
 
-FORMAT, VERSION = "chatapp", 2
+FORMAT, VERSION = "chatapp", 3
 RENAMED = {
     "given": "history",
     "guarded": "escaped_special_tokens",
@@ -27,6 +27,7 @@ RENAMED = {
 """What version 1 called fields of a turn."""
 
 MAX_TITLE = 200
+MAX_MODEL = 1000
 TITLE_CUT = 60  # characters of a title that nobody typed
 MAX_TEXT = 4_000_000  # characters of one field
 MAX_TURNS = 1_000_000  # in one import
@@ -35,7 +36,7 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class Conversation:
-    """A tree of turns, oldest first. `leaf` is the end of the visible path. Times are Unix seconds."""
+    """A tree of turns, oldest first. `leaf` is the end of the visible path, `model` the id of who answers next. Times are Unix seconds."""
 
     id: str
     title: str
@@ -44,6 +45,7 @@ class Conversation:
     pinned: bool = False
     leaf: str | None = None
     turns: Sequence[Turn] = field(default=())
+    model: str | None = None
 
     def path(self) -> list[Turn]:
         """The visible turns, root first."""
@@ -102,8 +104,8 @@ def read_document(data: Mapping[str, Any], owner: Owner) -> list[Conversation]:
     if data.get("format") != FORMAT or not isinstance(data.get("conversations"), list):
         raise ChatError("This is no export of this program: it needs format 'chatapp' and a list of conversations.")
     version = data.get("version")
-    if version not in (1, VERSION):
-        raise ChatError(f"This export has version {version!r}; this program reads versions 1 and {VERSION}. Update the program.")
+    if version not in range(1, VERSION + 1):
+        raise ChatError(f"This export has version {version!r}; this program reads versions 1 to {VERSION}. Update the program.")
     renamed = RENAMED if version == 1 else {}
     found = [_conversation(values, owner, n, renamed) for n, values in enumerate(data["conversations"], 1)]
     return checked(found)
@@ -143,6 +145,8 @@ def _conversation(values: Any, owner: Owner, n: int, renamed: Mapping[str, str])
     _check_numbers(head, where)
     if not head.title or len(head.title) > MAX_TITLE:
         raise fault(f"{where}, title", f"has {len(head.title)} characters; 1 to {MAX_TITLE} are allowed")
+    if len(head.model or "") > MAX_MODEL:
+        raise fault(f"{where}, model", f"has {len(head.model)} characters; at most {MAX_MODEL} are allowed")
     turns = [_turn(row, owner, head.id, f"{where}, turn {i}", renamed) for i, row in enumerate(rows, 1)]
     return tree_checked(replace(head, turns=turns), where)
 

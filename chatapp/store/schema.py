@@ -17,7 +17,7 @@ from chatapp.sampling import Sampling
 from chatapp.store.limits import TIME, within
 from chatapp.turn import Message, Span, Timings, Turn
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. A database that says so is used without loading Alembic."""
 
 ESCAPE = "\ufdd0"  # a code point that Unicode promises never to assign
@@ -149,6 +149,7 @@ conversations = Table(
     Column("pinned", sa.Boolean, nullable=False),
     Column("deleted", sa.Double),  # Unix time of the soft delete
     Column("leaf", sa.Text),
+    Column("model", Text),  # the public id of the one that answers; NULL for the first
 )
 Index("conversations_by_owner", conversations.c.owner, conversations.c.pinned, conversations.c.updated)
 

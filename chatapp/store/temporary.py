@@ -24,8 +24,8 @@ class TemporaryStore(Store):
         super().__init__("sqlite://")
         self.chats, self.size, self.hours = chats, size, hours
 
-    def begin(self, turn: Turn) -> None:
-        super().begin(turn)
+    def begin(self, turn: Turn, model: str | None = None) -> None:
+        super().begin(turn, model)
         self.prune(time.time())
 
     def prune(self, now: float) -> int:

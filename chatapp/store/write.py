@@ -87,10 +87,11 @@ def insert_new(connection: sa.Connection, table: sa.Table) -> Any:
     return dialect.insert(table).on_conflict_do_nothing()
 
 
-def begin(connection: sa.Connection, turn: Turn, runner: str) -> None:
-    """The question, and its conversation when new."""
+def begin(connection: sa.Connection, turn: Turn, runner: str, model: str | None) -> None:
+    """The question, and its conversation when new, which `model` answers."""
     now = time.time()
     row = dict(id=turn.conversation_id, owner=turn.owner, title=title_of(turn.user), created=now, updated=now, pinned=False, leaf=None)
+    row["model"] = model
     is_new = connection.execute(insert_new(connection, conversations), row).rowcount == 1
     seq = head(connection, turn.owner, turn.conversation_id, lock=True).seq
     if turn.parent_id is not None and place(connection, turn.owner, turn.parent_id).conversation_id != turn.conversation_id:
@@ -188,7 +189,7 @@ def add(connection: sa.Connection, owner: Owner, new: Sequence[Conversation]) ->
 
 
 def _add(connection: sa.Connection, owner: Owner, some: Sequence[Conversation]) -> None:
-    names = "id", "title", "created", "updated", "pinned", "leaf"
+    names = "id", "title", "created", "updated", "pinned", "leaf", "model"
     connection.execute(conversations.insert(), [{n: getattr(c, n) for n in names} | {"owner": owner} for c in some])
     rows = connection.execute(sa.select(conversations.c.id, conversations.c.seq).where(conversations.c.id.in_([c.id for c in some])))
     seqs = {row.id: row.seq for row in rows}

@@ -138,8 +138,8 @@ class LateStore(Store):
 
     told = threading.Event()
 
-    def begin(self, turn: Turn) -> None:
-        super().begin(turn)
+    def begin(self, turn: Turn, model: str | None = None) -> None:
+        super().begin(turn, model)
         self.told.wait(10)
 
 

@@ -19,7 +19,9 @@ from chatapp.server.openai import api as openai_api
 from chatapp.server.openai.request import read
 from chatapp.settings import Settings
 from chatapp.turn import Message, Turn
+from tests.chats import Residence, beside
 from tests.conftest import Scripted
+from tests.openers import Opener
 from tests.serving import Site, serve, until
 from tests.turns import turns_of
 
@@ -65,7 +67,7 @@ def turns(site: Site) -> list:
 def test_the_resident_model_is_listed_and_found(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["scripted"]
     assert client.models.retrieve("scripted").id == "scripted"
-    with pytest.raises(openai.NotFoundError, match="this server runs scripted"):
+    with pytest.raises(openai.NotFoundError, match="There are: scripted"):
         client.models.retrieve("gpt-4o")
 
 
@@ -278,6 +280,34 @@ def test_another_model_is_not_found(client: openai.OpenAI) -> None:
     assert caught.value.code == "model_not_found" and caught.value.param == "model"
 
 
+def test_each_model_is_listed_and_answers_under_its_names(site: Site, client: openai.OpenAI, engine: Scripted) -> None:
+    other = Scripted(engine.tokenizer, words=["Other"])
+    beside(site.models, other, "org/other")
+    assert [model.id for model in client.models.list()] == ["scripted", "org/other"]
+    for name, words in {"org/other": "Other", "other": "Other", "default": "".join(WORDS), "scripted": "".join(WORDS)}.items():
+        answer = client.chat.completions.create(model=name, messages=HI)
+        assert (answer.choices[0].message.content, answer.model in ("org/other", "scripted")) == (words, True)
+    beside(site.models, Scripted(engine.tokenizer), "you/other")
+    with pytest.raises(openai.BadRequestError, match="several models here: org/other, you/other") as caught:
+        client.chat.completions.create(model="other", messages=HI)
+    assert (caught.value.code, caught.value.param) == ("model_ambiguous", "model")
+
+
+@pytest.mark.parametrize(("given", "loads"), [({}, True), ({"api_load": "off"}, False), ({"public": True}, False)])
+def test_a_known_model_is_loaded_for_a_request_where_that_is_allowed(given: dict, loads: bool) -> None:
+    opener = Opener()
+    models = ModelManager(
+        Settings(model="org/first", more_models=("org/second",)), find=opener.find, open=opener.open, budget=opener.budget
+    )
+    models.start()
+    with serve(None, models=models, api_key=KEY, **given) as site, client_of(site) as client:
+        assert [(model.id, model.status) for model in client.models.list()][1] == ("org/second", "unloaded")
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.chat.completions.create(model="second", messages=HI)
+        assert models.find("second").state == ("ready" if loads else "unloaded")
+        assert ("--api-load is off" in str(caught.value)) == (not loads), "the fake engine cannot write"
+
+
 def test_another_path_is_not_found_as_json(site: Site) -> None:
     for method, path in (("GET", "chat/completions"), ("POST", "completions"), ("POST", "models")):
         answer = httpx2.request(method, f"{site.url}/v1/{path}", headers={"authorization": f"Bearer {KEY}"})
@@ -296,8 +326,8 @@ def test_a_setting_the_engine_lacks_is_refused_with_the_reason(scripted: Scripte
     assert neutral.status_code == 200
 
 
-def test_while_the_model_loads_clients_are_told_to_come_back() -> None:
-    with serve(None, models=ModelManager(Settings()), api_key=KEY) as site:
+def test_while_the_model_loads_clients_are_told_to_come_back(scripted: Scripted) -> None:
+    with serve(None, models=Residence(scripted, "loading"), api_key=KEY) as site:
         answer = post(site, {"messages": HI})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json()["error"]["code"] == "model_not_ready"

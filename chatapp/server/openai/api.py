@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from chatapp.engines.base import Engine
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, owner_of_key
 from chatapp.server.body import MAX_COMPLETION, body_of
@@ -30,6 +31,7 @@ from chatapp.turn import Turn
 if TYPE_CHECKING:
     from chatapp.chat.service import Chat
     from chatapp.resident.manager import ModelManager
+    from chatapp.resident.slot import ModelSlot
 
 PING_SECONDS = 15.0
 """Silence after which a stream sends a comment, so that no proxy gives up while the reply waits in the queue."""
@@ -101,6 +103,7 @@ class Api:
     def __init__(self, chat: "Chat", models: "ModelManager", settings: Settings) -> None:
         self.chat = chat
         self.manager = models
+        self.settings = settings
         self.started = int(time.time())
         key = settings.api_key.get_secret_value()
         self.key_hash = hashlib.sha256(key.encode()).digest() if key else None
@@ -121,34 +124,48 @@ class Api:
         return JSONResponse({"message": f"This is the base URL of an OpenAI-compatible API. {how}"})
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self.described()]})
+        return JSONResponse({"object": "list", "data": [self.described(slot) for slot in self.manager.slots()]})
 
     async def model(self, request: Request) -> Response:
-        self.check_model(request.path_params["name"])
-        return JSONResponse(self.described())
+        return JSONResponse(self.described(self.find(request.path_params["name"])))
 
     async def nothing_here(self, request: Request) -> Response:
         raise ChatError(f"There is no {request.method} {request.url.path} here. There are: {KNOWN}.", status=404)
 
     async def completions(self, request: Request) -> Response:
         ask = read(await body_of(request, MAX_COMPLETION))
-        engine = self.manager.first.engine
-        self.check_model(ask.model)
-        reject_what_is_off(ask, engine.capabilities)
-        turn = await self.chat.send(self.owner, ask.text, system=ask.system, sampling=ask.sampling, history=ask.history, keep=ask.keep)
-        reply = Reply(self.chat, ask, turn, engine.info.model)
+        slot = self.find(ask.model)
+        reject_what_is_off(ask, (await self.loaded(slot)).capabilities)
+        how: dict[str, Any] = {"system": ask.system, "sampling": ask.sampling, "history": ask.history, "keep": ask.keep}
+        turn = await self.chat.send(self.owner, ask.text, model=slot.id, **how)
+        reply = Reply(self.chat, ask, turn, slot.id)
         return streamed(reply) if ask.stream else await whole(reply, request)
 
-    def check_model(self, name: str | None) -> None:
-        """The one resident model, under its own name or the one it was started with; no name means it, too."""
-        info = self.manager.first.engine.info
-        if name is not None and name not in (info.model, self.manager.first.settings.model):
-            raise BadField(f"There is no model {name!r} here; this server runs {info.model}.", "model", code="model_not_found", status=404)
+    def find(self, name: str | None) -> "ModelSlot":
+        """The model that a request names: by id, as `default` or by a short name that only one has; no name means the first.
 
-    def described(self) -> dict[str, Any]:
-        engine = self.manager.first.engine
-        about = {"id": engine.info.model, "object": "model", "created": self.started, "owned_by": "chatapp"}
-        return {**about, "max_model_len": engine.capabilities.context}
+        Raises BadField: 404 says which models there are, 400 which have that name.
+        """
+        try:
+            return self.manager.find(name or "")
+        except ChatError as error:
+            code = "model_not_found" if error.status == 404 else "model_ambiguous"
+            raise BadField(str(error), "model", code=code, status=error.status) from error
+
+    async def loaded(self, slot: "ModelSlot") -> Engine:
+        """Its engine; one that is known and not in memory is loaded first, where that is allowed. Raises ChatError 503."""
+        if slot.state == "unloaded":
+            if slot is not self.manager.first and not self.settings.api_loads:
+                raise ChatError(f"{slot.id} is not loaded, and --api-load is off: choose it on the page first.", status=503)
+            slot.wake()
+        if slot.state == "loading" and slot is not self.manager.first:
+            return await slot.wait_ready()
+        return slot.engine
+
+    def described(self, slot: "ModelSlot") -> dict[str, Any]:
+        """One model of the list; `status` says whether it is in memory."""
+        about = {"id": slot.id, "object": "model", "created": self.started, "owned_by": "chatapp", "status": slot.state}
+        return {**about, "max_model_len": slot.known.context} if slot.known else about
 
 
 async def whole(reply: Reply, request: Request) -> Response:
