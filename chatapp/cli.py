@@ -1,6 +1,7 @@
 """Subcommands of app.py. Without one, app.py serves the page."""
 
 import getpass
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -27,4 +28,10 @@ def run(argv: Sequence[str]) -> int | None:
     """Run the subcommand that argv names; its exit status, or None where argv names none."""
     if not argv or argv[0] not in COMMANDS:
         return None
-    return COMMANDS[argv[0]](argv[1:])
+    try:
+        status = COMMANDS[argv[0]](argv[1:])
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `| head`: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -27,6 +27,15 @@ def test_a_hashed_password_lets_its_user_in_and_nobody_else(tmp_path: Path) -> N
     assert [asyncio.run(allowed(*who)) for who in (("ann", "s3cret"), ("ann", "other"), ("bob", "s3cret"))] == [True, False, False]
 
 
+def test_whoever_has_read_enough_ends_a_command_quietly(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    command = [sys.executable, str(APP), "models", "files", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as app:
+        app.stdout.close()
+        assert app.stderr.read() == ""
+    assert app.returncode == 1
+
+
 def test_a_missing_name_is_one_sentence_without_traceback() -> None:
     done = app("hash-password")
     assert done.returncode == 1 and "hash-password NAME" in done.stderr and "Traceback" not in done.stderr
