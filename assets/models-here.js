@@ -23,6 +23,26 @@
     return row.problem ? app.el("span", { class: "badge bad" }, "cannot be loaded") : act("Load", () => models.load(row.name));
   }
 
+  /* Deleting is asked in words: what it frees, and whether it can be brought back. */
+  async function remove(row) {
+    try {
+      const { words } = await app.post("models-delete", { name: row.name });
+      const sure = async () => {
+        try {
+          await app.post("models-delete", { name: row.name, sure: true });
+          app.toast(`${row.label} was deleted.`);
+          models.back();
+        } catch (error) {
+          app.failed(error);
+        }
+        models.look();
+      };
+      app.ask(words, [{ text: "Delete it", danger: true, run: sure }]);
+    } catch (error) {
+      app.failed(error);
+    }
+  }
+
   function here(row) {
     const link = app.el("a", { href: models.address(row.name) }, row.label);
     const about = `${KINDS[row.kind]} · ${row.size}`;
@@ -53,7 +73,8 @@
       ["Revision", row.revision],
     ];
     const problem = row.problem && app.el("p", { class: "refusal" }, row.problem);
-    const acts = app.el("div", { class: "acts" }, state(row));
+    const removal = row.kind === "embedded" || row.loaded ? null : act("Delete …", () => remove(row));
+    const acts = app.el("div", { class: "acts" }, state(row), removal);
     app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts);
   }
   app.on("model", (shown) => {

@@ -10,6 +10,7 @@
 
   models.address = (name) => `#${encodeURIComponent(name)}`;
   const asked = () => decodeURIComponent(location.hash.slice(1));
+  models.shown = asked;
   models.local = (name) => models.now.here.find((row) => row.name === name);
 
   /* A tab of one model: { name, label, shows(name), draw(name, body) }. `draw` may be async; what it throws is shown in its place. */
@@ -44,7 +45,9 @@
     } catch (error) {
       fresh.replaceChildren(app.el("p", { class: "refusal", role: "alert" }, error.message));
     }
-    if (shown === mine) body.replaceChildren(fresh);
+    if (shown !== mine) return;
+    body.replaceChildren(fresh);
+    app.tell("drawn");
   }
 
   function drawTabs(name) {
@@ -87,10 +90,11 @@
     look();
   };
 
-  app.commands["models-back"] = () => {
+  models.back = () => {
     history.pushState(null, "", "./models");
     show();
   };
+  app.commands["models-back"] = models.back;
   window.addEventListener("hashchange", show);
   window.addEventListener("popstate", show);
   document.addEventListener("visibilitychange", () => {

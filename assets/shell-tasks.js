@@ -18,6 +18,7 @@
       if (news.sign) {
         shell = news;
         draw();
+        app.tell("tasks", shell.tasks);
       }
     } catch {
       shell.sign = ""; // an action says that the server is gone; here it is asked again
@@ -33,6 +34,10 @@
     }
     look();
   }
+
+  /* A page that began something looks at once, and may do with a task what the tray does. */
+  app.on("look", look);
+  app.taskAct = act;
 
   /* The tray */
   const ACTS = { cancel: "Cancel", retry: "Try again", dismiss: "Dismiss" };

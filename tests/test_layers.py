@@ -32,6 +32,8 @@ FLOORS = {
     "cli": 9,
     "files_cli": 8,
     "models_cli": 9,
+    "models_cli_here": 9,
+    "models_cli_hub": 9,
     "bench": 9,
     "deploy": 9,
     "app": 10,

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chatapp import models_cli
 from chatapp.errors import ChatError
+from tests.fakehub import FakeHub
+from tests.hubs import the_apps_own
 from tests.test_cli import APP
 
 
@@ -73,3 +76,45 @@ def test_load_check_says_on_what_it_loads_and_why_not(tiny_llama: Path, tmp_path
 def test_architecture_prints_the_modules(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = said(capsys, "architecture", str(tiny_llama), "--data-dir", str(tmp_path))
     assert words.startswith("LlamaForCausalLM(") and "2 x LlamaDecoderLayer" in words and "self_attn: Attention" in words
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeHub]:
+    with the_apps_own(tmp_path / "cache") as fake:
+        yield fake
+
+
+def test_search_info_download_list_delete(fake: FakeHub, tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = {"README.md": b"---\nlicense: mit\n---\n# Words"}
+    files = {path.name: path.read_bytes() for path in tiny_llama.iterdir()}
+    repo = fake.add("org/tiny", files | readme, card={"license": "mit", "datasets": ["d/x"]}, downloads=7)
+    where = ("--data-dir", str(tmp_path))
+    (row,) = json.loads(said(capsys, "search", "tiny", "--dataset", "d/x", "--max-parameters", "1B", "--json"))["models"]
+    assert (row["repo"], row["fit"]["verdict"], row["abilities"]["chat"], row["licence"]) == ("org/tiny", "fits", True, "mit")
+    assert said(capsys, "search", "tiny").split()[0] == "org/tiny" and "Nothing was found" in said(capsys, "search", "nothing")
+    info = json.loads(said(capsys, "info", f"{fake.url}/org/tiny", "--json"))
+    assert (info["commit"], info["card"]["text"], info["choices"][0]["name"]) == (repo.sha, "# Words", "org/tiny")
+    assert "all views will work" in said(capsys, "info", "org/tiny")
+    fetched = json.loads(said(capsys, "download", "org/tiny", "--json"))
+    assert fetched["revision"] == repo.sha and (Path(fetched["place"]) / "model.safetensors").is_file()
+    assert "org/tiny" in [model["name"] for model in json.loads(said(capsys, "list", "--json", *where))["models"]]
+    with pytest.raises(ChatError, match=r"frees 0\.\d MB on the disk\. It can be fetched again\. Nothing was deleted: add --yes"):
+        models_cli.run(("delete", "org/tiny", *where))
+    planned = json.loads(said(capsys, "delete", "org/tiny", "--json", *where))
+    assert not planned["deleted"] and planned["frees"] > 100_000
+    assert said(capsys, "delete", "org/tiny", "--yes", *where).startswith("org/tiny was deleted; ")
+    assert not Path(fetched["place"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("info", "../etc"), "is no name of a model on the Hub"),
+        (("download", "org/none"), "org/none is not on the Hub, or is private"),
+        (("search", "--rows", "0"), "0 models were asked for"),
+        (("delete", "nothing"), "nothing is not on this machine"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], words: str, fake: FakeHub) -> None:
+    with pytest.raises(ChatError, match=words):
+        models_cli.run(arguments)

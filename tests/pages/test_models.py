@@ -6,21 +6,23 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
+from chatapp.models.downloads import Downloads
 from chatapp.models.identity import ModelId
 from chatapp.models.sources import Source
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from chatapp.tasks import Progress
+from chatapp.tasks import Progress, Tasks
 from tests.conftest import Scripted
 from tests.openers import ROOMY
 
 ANN = "visitor:ann"
+DOWNLOADS = Downloads(Tasks())
 
 
 async def test_the_page_is_told_what_is_loaded_and_what_is_here_and_then_only_what_changed(scripted: Scripted, tmp_path: Path) -> None:
-    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path))
+    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path), DOWNLOADS)
     said = await actions.overview(ANN, {})
     (loaded,) = said["loaded"]
     assert (loaded["name"], loaded["state"], dict(loaded["facts"])["Engine"]) == ("scripted", "ready", "scripted on cpu, float32")
@@ -31,7 +33,7 @@ async def test_the_page_is_told_what_is_loaded_and_what_is_here_and_then_only_wh
 
 @pytest.mark.parametrize(("settings", "proxy"), [({"public": True}, False), ({"host": "0.0.0.0"}, False), ({}, True)])
 async def test_a_stranger_sees_no_folders_and_loads_nothing(settings: dict, proxy: bool, scripted: Scripted, tmp_path: Path) -> None:
-    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path, **settings))
+    actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path, **settings), DOWNLOADS)
 
     async def asked() -> None:
         handed_on.set(proxy)
@@ -54,7 +56,7 @@ async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Script
     models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=open, budget=ROOMY)
     models.start()
     await models.first.wait_ready()
-    actions = ModelsActions(models, models.settings)
+    actions = ModelsActions(models, models.settings, DOWNLOADS)
     assert await actions.load(ANN, {"name": "smollm2"}) == {}
     await models.find("smollm2").wait_ready()
     assert len(opened) == 2

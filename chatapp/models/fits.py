@@ -1,0 +1,88 @@
+"""Will a model fit into this machine's memory? From its number of weights and its configuration, before anything is downloaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chatapp.models.cpu import cpu_flags
+from chatapp.models.info import CONTEXT_NAMES, UNKNOWN_CONTEXT
+from chatapp.models.loading import CPU_BF16
+from chatapp.models.memory import HEADROOM, Forecast, gigabytes
+from chatapp.models.weights import LAYERS, Weights
+
+USUAL = 4096
+"""Tokens for which the forecast holds where --context says nothing."""
+
+Verdict = Literal["fits", "tight", "too large", "unknown"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A verdict, and the numbers behind it in words."""
+
+    verdict: Verdict
+    words: str
+
+
+UNKNOWN = Fit("unknown", "Its size is not known before it is downloaded.")
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where it would go: bytes `free` there, and bytes of a float as models are held on this device."""
+
+    free: int
+    float_size: int
+    context: int = USUAL
+
+    def of_weights(self, weights: Weights, config: Mapping[str, Any]) -> Fit:
+        """Of safetensors, which are held as this device computes."""
+        return self._of(weights.bytes_as(self.float_size), config)
+
+    def of_file(self, size: int, config: Mapping[str, Any]) -> Fit:
+        """Of a GGUF file, which is held as it is."""
+        return self._of(size, config)
+
+    def _of(self, size: int, config: Mapping[str, Any]) -> Fit:
+        if not size:
+            return UNKNOWN
+        context = min(self.context, context_of(config))
+        forecast = Forecast(size, kv_bytes(config, self.float_size), 1, context, self.free)
+        needed = size * HEADROOM + forecast.cache
+        if needed > self.free:
+            return Fit("too large", f"It needs {gigabytes(needed)} and {gigabytes(self.free)} are free.")
+        return Fit("fits" if needed < 0.7 * self.free else "tight", str(forecast))
+
+
+def float_size(device: str, dtype: str) -> int:
+    """Bytes of a float where `device` is cpu, cuda or mps, and dtype is --dtype's."""
+    if dtype != "auto":
+        return 4 if dtype == "float32" else 2
+    return 4 if device == "cpu" and not cpu_flags() & set(CPU_BF16) else 2
+
+
+def kv_bytes(config: Mapping[str, Any], itemsize: int) -> int:
+    """Bytes of one token's keys and values by config.json; 0 where it does not say, as a model without attention."""
+    values = text_part(config)
+    layers = first_of(values, LAYERS)
+    heads = first_of(values, ("num_attention_heads", "n_head", "n_heads", "num_heads"))
+    shared = first_of(values, ("num_key_value_heads", "num_kv_heads")) or heads
+    width = first_of(values, ("head_dim",)) or (first_of(values, ("hidden_size", "n_embd", "d_model")) // heads if heads else 0)
+    return 2 * layers * shared * width * itemsize
+
+
+def context_of(config: Mapping[str, Any]) -> int:
+    """Tokens that a model allows, by config.json."""
+    return first_of(text_part(config), CONTEXT_NAMES) or UNKNOWN_CONTEXT
+
+
+def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What concerns text of a model that reads images too."""
+    inner = config.get("text_config")
+    return {**config, **inner} if isinstance(inner, Mapping) else config
+
+
+def first_of(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """The first of these that is a size."""
+    found = (values.get(name) for name in names)
+    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), 0)

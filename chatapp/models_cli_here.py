@@ -1,0 +1,67 @@
+"""models list and models delete: what is on this machine."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chatapp.errors import ChatError
+from chatapp.models import catalog, deletion
+from chatapp.models.memory import gigabytes
+from chatapp.settings import Settings
+
+Answer = dict[str, Any]
+
+
+def no_arguments(parser: argparse.ArgumentParser) -> None:
+    """`list` takes none of its own."""
+
+
+def list_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
+    found = catalog.here(settings.data_dir)
+    return {"models": [plain(asdict(model)) for model in found], "bytes": sum(model.bytes for model in found)}
+
+
+def listed(answer: Answer) -> str:
+    rows = [(model["name"], gigabytes(model["bytes"]), model["problem"] or model["kind"]) for model in answer["models"]]
+    return table(rows) or "No model is on this machine."
+
+
+def delete_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the model, as models list names it")
+    parser.add_argument("--yes", action="store_true", help="delete it; without, only what that would free is said")
+
+
+def delete_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
+    planned = deletion.plan(arguments.name, settings.data_dir)
+    if arguments.yes:
+        deletion.delete(planned)
+    elif not arguments.json:
+        raise ChatError(f"{planned.words} Nothing was deleted: add --yes to do it.")
+    return {
+        "name": planned.model.name,
+        "frees": planned.frees,
+        "places": [str(place) for place in planned.places],
+        "deleted": arguments.yes,
+    }
+
+
+def deleted(answer: Answer) -> str:
+    return f"{answer['name']} was deleted; {gigabytes(answer['frees'])} are free again."
+
+
+def plain(value: Any) -> Any:
+    """For JSON: paths are texts."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be; the last one is not filled."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
