@@ -18,9 +18,10 @@
   /* Imports may bring no time at all, or one that no calendar has. */
   const known = (date) => date.getTime() > 0;
 
+  const whole = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
   app.date = (seconds) => {
     const then = new Date(seconds * 1000);
-    return known(then) ? then.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "";
+    return known(then) ? whole.format(then) : "";
   };
 
   /* When, as short as it can be said: the time today, the day before that, the year where it is another one. */

@@ -22,6 +22,7 @@ BUNDLES = {
     "shell.js": ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js"),
     "chat.css": ("transcript.css", "welcome.css", "composer.css", "settings.css", "drawer.css"),
     "chat.js": (
+        "gradio-frames.js",
         "viewed.js",
         "chat.js",
         "under.js",
@@ -43,9 +44,6 @@ BUNDLES = {
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
-
-AT_ONCE = ("shell.css", "shell.js", "chat.css", "chat.js")
-"""What Gradio's pages load with themselves; X-ray's bundles come when it is opened."""
 
 META = (
     '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
@@ -111,14 +109,6 @@ def tag(name: str) -> str:
     if name.endswith(".css"):
         return f'<link rel="stylesheet" href="{address(name)}">'
     return f'<script src="{address(name)}"></script>'
-
-
-def head() -> str:
-    """The Gradio pages' own style and scripts: there before any component loads.
-
-    Not launch(css=…): Gradio would prefix each selector with its container, and rules that begin at <body> would match nothing.
-    """
-    return META + tags(AT_ONCE)
 
 
 def routes() -> list[Route]:

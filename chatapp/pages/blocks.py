@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from chatapp.chat.service import Chat
-from chatapp.pages import api_endpoint, assets, chat_page, theme, xray_page
-from chatapp.pages.assets import NAME
+from chatapp.pages import api_endpoint, chat_page, theme, xray_page
+from chatapp.pages.assets import ASSETS, NAME
 from chatapp.pages.site import PAGES
 
 LOOK_FOR_EVENTS, LOOK_FOR_PROGRESS = 0.05, 1.0
@@ -43,11 +43,10 @@ def calm_queue(demo: gr.Blocks) -> None:
 
 
 def launch_options() -> dict[str, Any]:
-    """Look, script and switches for launch(): nothing fetched, nothing reported, no server-side rendering."""
+    """Look and switches for launch(): nothing fetched, nothing reported, no server-side rendering."""
     return {
         "theme": theme.theme(),
-        "head": assets.head(),
-        "favicon_path": assets.ASSETS / "favicon.svg",
+        "favicon_path": ASSETS / "favicon.svg",
         "footer_links": [],
         "run_history": False,
         "enable_monitoring": False,

@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.pages import about_page, actions, assets, login_page, models_page, shell, shell_actions, watch, xray_page
+from chatapp.pages.gradio_head import Head
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
 from chatapp.resident.manager import ModelManager
@@ -35,5 +36,5 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """What is around everything, then the login page, then what mends Gradio's streams."""
-    return [*security.middleware(settings), *login_page.middleware(settings), Middleware(Told)]
+    """What is around everything, then the login page, then what mends Gradio's pages and streams."""
+    return [*security.middleware(settings), *login_page.middleware(settings), Middleware(Head), Middleware(Told)]

@@ -1,0 +1,67 @@
+"""What a visitor sees before the page stands, and what it costs while nothing happens."""
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Site, send, settled
+
+SEEN = """
+window.seen = new Set();
+const look = () => {
+  for (const line of (document.body?.innerText || "").split("\\n")) if (line.trim()) seen.add(line.trim());
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+"""Every line of text that any frame showed."""
+
+ASKED = """
+window.asked = [];
+const native = requestAnimationFrame.bind(window);
+window.frame = () => new Promise(native);
+window.requestAnimationFrame = (drawn) => { asked.push(String(drawn).slice(0, 80)); return native(drawn); };
+"""
+
+FRAMES_AT_REST = """async () => {
+  for (let round = 0; round < 20; round++) {
+    asked.length = 0;
+    for (let n = 0; n < 30; n++) await frame();
+    if (!asked.length) break;
+  }
+  return asked;
+}"""
+"""What asked for frames while thirty were drawn, when the page has come to rest."""
+
+
+def test_nothing_of_gradios_is_seen_while_the_page_loads(context: BrowserContext, site: Site) -> None:
+    page = context.new_page()
+    page.add_init_script(SEEN)
+    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    page.goto(site.url)
+    expect(page.locator("body:not(.starting) #message")).to_be_visible()
+    seen = page.evaluate("[...seen]")
+    assert "New chat" in seen
+    assert not {"Loading...", "Home", "X-ray", "Use via API"} & set(seen)
+
+
+def test_a_page_at_rest_asks_for_no_frames(context: BrowserContext, site: Site) -> None:
+    """Each would wake up browser and model's cores sixty times a second."""
+    page = context.new_page()
+    page.add_init_script(ASKED)
+    page.goto(site.url)
+    expect(page.locator("body:not(.starting) #message")).to_be_visible()
+    send(page, "Hi")
+    settled(page)
+    assert page.evaluate(FRAMES_AT_REST) == []
+
+
+def test_a_reply_leaves_the_lines_of_those_before_it_alone(page: Page, site: Site) -> None:
+    site.say("one ", "two ", "three ", "four", delay=0.1)
+    send(page, "First")
+    settled(page)
+    send(page, "Second")
+    settled(page)
+    lines = "[...document.querySelectorAll('#bot .line')]"
+    page.evaluate(f"window.before = {lines}.slice(0, 2)")
+    send(page, "Third")
+    settled(page)
+    assert page.evaluate(f"{lines}.slice(0, 2).every((line, n) => line === before[n])")
