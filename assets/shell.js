@@ -107,6 +107,7 @@
 
   app.ready(() => {
     paint();
+    new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] }); // Gradio paints as the system says, later
     app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
     if (document.body.matches(".plain")) app.tell("begin");
   });

@@ -1,7 +1,7 @@
 """Sending, following and stopping replies, and conversations as they are this moment: as stored, with what running replies added."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from chatapp.chat.stores import Stores
 from chatapp.identity import Owner
 from chatapp.sampling import DEFAULTS, Sampling
 from chatapp.store import Outline, Store
+from chatapp.store.outline import said
 from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
@@ -129,11 +130,13 @@ class Chat:
         """root → leaf as in the store, without prompts, with the live turns of running replies and of those that could not be saved."""
         live = self.jobs.all()  # before reading: a reply that ends meanwhile is then still the newer one
         store, found = await self.stores.look(lambda store: store.outline(owner, conversation_id, leaf))
-        return store, replace(found, turns=[live[turn.id].over(turn) if turn.id in live else turn for turn in found.turns])
+        return store, replace(found, turns=with_live(found.turns, live))
 
     async def path(self, owner: Owner, conversation_id: str, leaf: str | None = None) -> list[Turn]:
-        """The turns of outline()."""
-        return (await self.outline(owner, conversation_id, leaf))[1].turns
+        """The same turns with what was said in them, and nothing else of those that have ended."""
+        live = self.jobs.all()
+        _, found = await self.stores.look(lambda store: said(store.database, owner, conversation_id, leaf))
+        return with_live(found, live)
 
     async def shutdown(self) -> None:
         """End every reply as interrupted, save them all, take no more. Continue is offered at the next start."""
@@ -146,3 +149,8 @@ class Chat:
         if turn and turn.running:
             await self.replies.begun(turn.conversation_id)
         return self.jobs.of(owner, turn_id)
+
+
+def with_live(turns: Sequence[Turn], live: Mapping[str, Job]) -> list[Turn]:
+    """A path as stored, with the live turns of these jobs in the place of their own."""
+    return [live[turn.id].over(turn) if turn.id in live else turn for turn in turns]

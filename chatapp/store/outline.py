@@ -1,14 +1,16 @@
 """A conversation as a page shows it: the turns of one path without their prompts, which grow with the square of its length."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from chatapp.errors import NotFound
 from chatapp.identity import Owner
 from chatapp.store import write
+from chatapp.store.database import Database
 from chatapp.store.schema import TURN_FIELDS, conversations, prompts, turns
 from chatapp.store.tree import Tree, children, path_to
 from chatapp.turn import Turn
@@ -23,6 +25,11 @@ WITHOUT_PROMPT = (
     .join(prompts, prompts.c.turn_id == turns.c.id)
 )
 """Ids are stored as four bytes each."""
+
+SAID = "id", "conversation_id", "parent_id", "user", "history", "prefix_text", "reply_text", "finish_reason", "timings"
+ONLY_SAID = sa.select(conversations.c.owner, *(turns.c[n].label(n) for n in SAID)).join(
+    conversations, conversations.c.id == turns.c.conversation_id
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,19 @@ class Outline:
 def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf: str | None = None) -> Outline:
     """The path to `leaf`, by default to the current one. Raises NotFound."""
     head, tree = write.head(connection, owner, conversation_id), write.tree(connection, conversation_id)
-    if leaf is not None and leaf not in tree:
-        raise NotFound("The message")
-    path = path_to(tree, leaf or head.leaf)
+    path = _path(head, tree, leaf)
     found, tokens = _turns(connection, path)
     version = _version(head, tree, _running(connection, conversation_id))
     return Outline(head.title, found, tokens, _versions(tree, path), version, head.model)
+
+
+def said(database: Database, owner: Owner, conversation_id: str, leaf: str | None = None) -> list[Turn]:
+    """The same path with what was said and nothing of how it was drawn: all that the next prompt is made of. Raises NotFound."""
+    with database.read() as connection:
+        head, tree = write.head(connection, owner, conversation_id), write.tree(connection, conversation_id)
+        path = _path(head, tree, leaf)
+        found = {row["id"]: Turn(**row) for row in _rows(connection, ONLY_SAID, path)}
+    return [found[id] for id in path]
 
 
 def version(connection: sa.Connection, owner: Owner, conversation_id: str) -> str:
@@ -61,14 +75,23 @@ def version(connection: sa.Connection, owner: Owner, conversation_id: str) -> st
     return _version(head, write.tree(connection, conversation_id), _running(connection, conversation_id))
 
 
+def _path(head: sa.Row, tree: Tree, leaf: str | None) -> list[str]:
+    if leaf is not None and leaf not in tree:
+        raise NotFound("The message")
+    return path_to(tree, leaf or head.leaf)
+
+
+def _rows(connection: sa.Connection, query: sa.Select, ids: list[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(ids), write.CHUNK):
+        yield from map(dict, connection.execute(query.where(turns.c.id.in_(ids[start : start + write.CHUNK]))).mappings())
+
+
 def _turns(connection: sa.Connection, ids: list[str]) -> tuple[list[Turn], dict[str, int]]:
     found: dict[str, Turn] = {}
     tokens: dict[str, int] = {}
-    for start in range(0, len(ids), write.CHUNK):
-        for row in connection.execute(WITHOUT_PROMPT.where(turns.c.id.in_(ids[start : start + write.CHUNK]))).mappings():
-            values = dict(row)
-            tokens[values["id"]] = int(values.pop("prompt_tokens"))
-            found[values["id"]] = Turn(**values)
+    for values in _rows(connection, WITHOUT_PROMPT, ids):
+        tokens[values["id"]] = int(values.pop("prompt_tokens"))
+        found[values["id"]] = Turn(**values)
     return [found[id] for id in ids], tokens
 
 

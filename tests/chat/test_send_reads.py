@@ -1,4 +1,4 @@
-"""What a send reads of the store: the path once, and no prompt of an earlier turn."""
+"""What a send reads of the store: the words of the path once, and neither prompts nor token ids of earlier turns."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.chats import ME, ended, until
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_send_reads_the_path_once_and_no_stored_prompt(scripted, tmp_path: Path, waits: bool) -> None:
+async def test_a_send_reads_the_words_of_the_path_once_and_nothing_else(scripted, tmp_path: Path, waits: bool) -> None:
     store = Store(f"sqlite:///{tmp_path}/chat.db")
     chat = Chat(ModelManager.of(scripted), store)
     first = await ended(chat, await chat.send(ME, "One"))
@@ -26,8 +26,8 @@ async def test_a_send_reads_the_path_once_and_no_stored_prompt(scripted, tmp_pat
     await until(lambda: len(scripted.fed) == 2 + waits)
     asked = [statement for statement in read if statement.startswith("SELECT")]
     assert turn.prompt_ids == scripted.fed[-1]
-    assert len([statement for statement in asked if "AS prompt_tokens" in statement]) == 1, "the path"
-    assert [statement for statement in asked if "prompts.prompt_text" in statement] == []
+    assert len([statement for statement in asked if "turns.reply_text" in statement]) == 1, "the path"
+    assert [statement for statement in asked if "prompts." in statement or "turns.reply_ids" in statement] == []
     await chat.shutdown()
     store.close()
 

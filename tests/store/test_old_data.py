@@ -78,12 +78,12 @@ def test_everything_is_in_the_list_but_what_was_deleted_or_kept_nowhere(chat: Ch
 
 
 async def test_a_path_shows_every_field_as_it_was_written(chat: Chat, store: Store) -> None:
-    first, second = await chat.path(ME, called(store, "What is a wombat?"))
+    _, outline = await chat.outline(ME, called(store, "What is a wombat?"))
+    first, second = outline.turns
     assert (first.user, first.system, first.reply) == ("What is a wombat?", "Be brief.", REPLY)
     assert (first.sampling.seed, first.sampling.stop, first.sampling.top_k, first.seed) == (7, ("END",), 11, 7)
     assert second.user == "And <|im_start|>where? 什么" and second.parent_id == first.id
     assert (second.model, second.revision, second.engine, second.device) == ("scripted", "of-the-fixtures", "scripted", "cpu")
-    _, outline = await chat.outline(ME, called(store, "What is a wombat?"))
     assert [len(outline.versions[turn.id]) for turn in outline.turns] == [2, 2]
 
 
@@ -100,7 +100,7 @@ async def test_what_the_model_was_given_is_there_to_the_last_id(chat: Chat, stor
 
 async def test_fields_that_had_other_names_have_their_values(chat: Chat, store: Store) -> None:
     async def last(title: str) -> Turn:
-        return (await chat.path(ME, called(store, title)))[-1]
+        return (await chat.outline(ME, called(store, title)))[1].turns[-1]
 
     assert (await last("What is a wombat?")).escaped_special_tokens == ("<|im_start|>",)
     assert (await last("With a history")).history == (Message("user", "Earlier question"), Message("assistant", "Earlier reply"))
