@@ -10,7 +10,13 @@
   function loaded(row) {
     const head = app.el("b", {}, row.name);
     if (row.state === "ready")
-      return app.el("div", { class: "loaded" }, head, app.el("a", { class: "act", href: "./" }, "Chat with it"), list(row.facts));
+      return app.el(
+        "div",
+        { class: "loaded" },
+        head,
+        app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it"),
+        list(row.facts),
+      );
     const bar = row.state === "failed" ? null : app.el("progress", { max: "1", value: row.share, "aria-label": `Loading ${row.name}` });
     return app.el("div", { class: `loaded ${row.state}` }, head, app.el("p", {}, row.words), bar);
   }

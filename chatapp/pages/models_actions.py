@@ -90,7 +90,7 @@ class ModelsActions:
 def loaded_row(slot: ModelSlot) -> LoadedRow:
     """A model in memory, or one that is coming."""
     if slot.state != "ready":
-        return LoadedRow(slot.id, "", slot.state, slot.error or slot.step.words, slot.step.share, [])
+        return LoadedRow(slot.id, slot.id, "", slot.state, slot.error or slot.step.words, slot.step.share, [])
     info = slot.info
     facts = [
         ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),
@@ -98,7 +98,7 @@ def loaded_row(slot: ModelSlot) -> LoadedRow:
         ("Parameters", view.size(info.parameters)),
         ("Memory", info.memory),
     ]
-    return LoadedRow(info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
+    return LoadedRow(slot.id, info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
 
 
 def pick_rows(settings: Settings) -> list[PickRow]:

@@ -27,11 +27,13 @@ class Fits:
 class LoadedRow:
     """A model in memory, or one that is coming.
 
+    id      by which a chat asks for it
     state   loading | ready | failed | leaving
     words   what is being done, or why it failed; share is the part of it that is done, 0 to 1, or null
     facts   what it is and how it is served, as [name, words]
     """
 
+    id: str
     name: str
     revision: str
     state: str

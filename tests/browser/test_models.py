@@ -75,11 +75,9 @@ def test_from_a_search_to_a_chat_with_what_was_found(open_models: Callable[..., 
     expect(page.locator("#loaded")).to_contain_text("org/tiny-chat")
     expect(page.locator("#loaded")).to_contain_text("direct on cpu")
     expect(page.locator('#here li[data-name="org/tiny-chat"]')).to_contain_text("loaded")
-    page.get_by_role("link", name="Chat with it").click()
+    page.locator(".loaded", has_text="org/tiny-chat").get_by_role("link", name="Chat with it").click()
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
     send(page, "Hello")
-    expect(page.locator("#bot .bot-row p").first).not_to_be_empty()
-    page.get_by_role("button", name="Stop").click()
     settled(page)
     assert len(replies(page)) == 1
 
