@@ -23,7 +23,7 @@
     watching = new AbortController();
     const { signal } = watching;
     const asked = { conversation: app.view.conversation, have: app.view.version, model: app.model.sign, list: app.list.sign };
-    Object.assign(asked, { query: app.query, rows: app.shown, tick: pace });
+    Object.assign(asked, { query: app.query, rows: app.shown, tick: pace, pick: app.answering() || "" });
     try {
       await app.lines("watch", asked, (news) => signal.aborted || take(news), signal);
       if (!signal.aborted) later(POLL);
@@ -121,7 +121,10 @@
   async function act(action, more) {
     const at = moves;
     const asked = { do: action, conversation: app.view.conversation, temporary: !!app.temporary, ...app.settings.read(), ...more };
-    if (action === "send") asked.leaf = app.view.leaf;
+    if (action === "send") {
+      asked.leaf = app.view.leaf;
+      if (!app.view.conversation) asked.model = app.picked;
+    }
     try {
       const done = await app.post("chat", asked);
       if (at === moves && done.conversation) app.view.conversation = done.conversation;
@@ -153,7 +156,10 @@
   app.measure = async (text) => {
     const { system, settings } = app.settings.read();
     try {
-      app.tell("meter", await app.post("measure", { conversation: app.view.conversation, text, system, settings }));
+      app.tell(
+        "meter",
+        await app.post("measure", { conversation: app.view.conversation, text, system, settings, model: app.answering() || "" }),
+      );
     } catch {
       app.tell("meter", {}); // the meter is a convenience: whatever is wrong, Send will say
     }

@@ -3,9 +3,9 @@
   const app = window.chatapp;
   let asked = null;
 
-  app.regenerate = async (row) => {
-    const cause = app.values.repeats(app.settings.read().settings);
-    const done = await app.act("regenerate", { turn: row.id });
+  app.regenerate = async (row, model = "") => {
+    const cause = !model && app.values.repeats(app.settings.read().settings);
+    const done = await app.act("regenerate", { turn: row.id, model });
     if (!done) return;
     asked = { turn: done.turn, text: row.text, cause };
     compare(app.view);
@@ -31,6 +31,13 @@
     };
     app.toast(`${words} Empty the seed for another reply.`, { action: "Empty it and regenerate", click: anew, ms: 12000 });
   }
+
+  /* A version by another model, beside this one; the conversation keeps its own. */
+  app.regenerateWith = (row, event) => {
+    event.stopPropagation(); // a click elsewhere closes menus
+    const entry = ({ id, label }) => ({ text: `With ${label}`, run: () => app.regenerate(row, id) });
+    app.menu(event.currentTarget, app.known().map(entry));
+  };
 
   app.on("path", compare);
 })();

@@ -75,7 +75,7 @@
     said.classList.toggle("writing", line.running && !line.empty);
     node.classList.toggle("looked-at", app.xray?.turn === id);
     attach(asked, open ? "editing" : row.user, () => (open ? editorOf(row) : app.under.user(row, () => edit(row))));
-    attach(said, JSON.stringify([line, last, line.of > 1 && !!app.view.running]), () => app.under.reply(row, last));
+    attach(said, JSON.stringify([line, last, line.of > 1 && !!app.view.running, app.known().length]), () => app.under.reply(row, last));
   }
 
   function drawAll(view) {

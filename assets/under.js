@@ -72,6 +72,7 @@
         ),
       );
     made.append(tool("Regenerate", "retry", () => app.regenerate(row)));
+    if (app.known().length > 1) made.append(tool("Regenerate with another model", "cube", (event) => app.regenerateWith(row, event)));
     if (line.more && last) made.append(tool("Continue", "continue", () => app.act("continue", { turn: row.id }), "Continue"));
     made.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray"));
     if (last && line.of === 1) made.append(tool("Undo: take this exchange back", "undo", () => takeBack(row)));

@@ -2,7 +2,18 @@
 (() => {
   const app = window.chatapp;
 
-  app.NOTHING = { conversation: null, version: "", order: [], rows: {}, running: null, leaf: null, title: "", missing: false };
+  app.NOTHING = {
+    conversation: null,
+    version: "",
+    order: [],
+    rows: {},
+    running: null,
+    leaf: null,
+    title: "",
+    missing: false,
+    answers: "",
+    own: "",
+  };
 
   /* The path as it is now: new rows replace old ones, the others stay. `opened` is the first news of a conversation. */
   app.viewed = (view, path) => {

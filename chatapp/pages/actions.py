@@ -32,6 +32,7 @@ class ChatActions:
             "version": self.version,
             "remove": self.remove,
             "restore": self.restore,
+            "model": self.model,
         }
 
     async def do(self, owner: Owner, asked: Asked) -> Asked:
@@ -52,10 +53,12 @@ class ChatActions:
             system=ask.system,
             sampling=Sampling.of(ask.settings),
             keep=not ask.temporary,
+            model=ask.model,
         )
 
     async def regenerate(self, owner: Owner, ask: ChatAction) -> Turn:
-        return await actions.regenerate(self.chat, owner, ask.turn, sampling=Sampling.of(ask.settings), system=ask.system)
+        how = {"sampling": Sampling.of(ask.settings), "system": ask.system, "model": ask.model}
+        return await actions.regenerate(self.chat, owner, ask.turn, **how)
 
     async def edit(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.edit(self.chat, owner, ask.turn, ask.text, sampling=Sampling.of(ask.settings), system=ask.system)
@@ -76,6 +79,11 @@ class ChatActions:
     async def remove(self, owner: Owner, ask: ChatAction) -> None:
         await actions.remove(self.chat, owner, ask.turn, keep_children=ask.keep_children)
 
+    async def model(self, owner: Owner, ask: ChatAction) -> None:
+        """Another model answers in this conversation from now on."""
+        slot, conversation = self.chat.models.find(ask.model), ask.conversation or ""
+        await self.chat.stores.look(lambda store: store.conversations.choose(owner, conversation, slot.id))
+
     async def restore(self, owner: Owner, ask: ChatAction) -> Turn:
         return await actions.restore(self.chat, owner, ask.turn)
 
@@ -84,7 +92,7 @@ class ChatActions:
         ask = Measure.read(asked)
         try:
             sampling = Sampling.of(ask.settings)
-            budget = await self.chat.meter.budget(owner, ask.conversation, ask.text, system=ask.system, sampling=sampling)
+            budget = await self.chat.meter.budget(owner, ask.conversation, ask.text, system=ask.system, sampling=sampling, model=ask.model)
         except ChatError:
             return {}
         return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")}

@@ -15,7 +15,7 @@ from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
 from chatapp.models.weights import Weights
 from chatapp.pages import view
-from chatapp.pages.models_protocol import Fits, LoadedRow, LocalRow, ModelDelete, ModelLoad, Models, ModelsAsk, PickRow
+from chatapp.pages.models_protocol import Fits, LoadedRow, LocalRow, ModelDelete, ModelLoad, Models, ModelsAsk, ModelUnload, PickRow
 from chatapp.pages.watch import sign
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
@@ -52,7 +52,13 @@ class ModelsActions:
         """Begin to load, beside the others. It goes on as a task; a name that stands for no model is refused at once."""
         ask = ModelLoad.read(asked)
         self.demand()
-        await self.models.load(ask.name)
+        return {"id": (await self.models.load(ask.name)).id}
+
+    async def unload(self, owner: Owner, asked: Asked) -> Asked:
+        """Its replies end first."""
+        ask = ModelUnload.read(asked)
+        self.demand()
+        self.models.unload(ask.id)
         return {}
 
     async def delete(self, owner: Owner, asked: Asked) -> Asked:

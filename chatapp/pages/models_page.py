@@ -77,6 +77,7 @@ def add(door: Door, models: ModelManager, settings: Settings) -> None:
     downloads = Downloads(models.tasks)
     actions = ModelsActions(models, settings, downloads)
     hub = HubActions(actions, downloads, Accounts())
-    door.actions |= {"models": actions.overview, "models-load": actions.load, "models-delete": actions.delete}
+    door.actions |= {"models": actions.overview, "models-load": actions.load, "models-unload": actions.unload}
+    door.actions["models-delete"] = actions.delete
     door.actions |= {"models-search": hub.search, "models-card": hub.card, "models-download": hub.download}
     door.actions |= {"models-account": hub.account, "models-token": hub.token}

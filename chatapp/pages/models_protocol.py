@@ -93,9 +93,16 @@ class Models:
 
 @dataclass(frozen=True)
 class ModelLoad(Request):
-    """POST /ui/models-load: load a model. Answered by {} when that has begun; how it goes on, the tasks and `Models` say."""
+    """POST /ui/models-load: load a model. Answered by {id} when that has begun; how it goes on, the tasks and `Models` say."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class ModelUnload(Request):
+    """POST /ui/models-unload: give a model's memory back when its replies are done; one that failed is forgotten. Answered by {}."""
+
+    id: str
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """The right panel: system prompt with presets, and the sampling settings, all from sampling.SAMPLING_PARAMS; the state of the model."""
 
+from collections import Counter
 from html import escape
 from typing import Any
 
 from chatapp.engines.base import Capabilities
 from chatapp.pages import shell, view
+from chatapp.pages.protocol import Known
+from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import MAX_SEED, SAMPLING_PARAMS, SamplingParam
 
@@ -94,10 +97,22 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
     return {"off": dict(capabilities.off), "context": capabilities.context}
 
 
+def known(models: ModelManager) -> list[Known]:
+    """The models to choose from; those of one name are told apart by their ids."""
+    shorts = Counter(short(slot.id) for slot in models.slots())
+    labels = {slot.id: short(slot.id) if shorts[short(slot.id)] == 1 else slot.id.replace("sha256:", "") for slot in models.slots()}
+    return [Known(slot.id, labels[slot.id], slot.state, slot.error or slot.step.words, slot.step.share) for slot in models.slots()]
+
+
+def short(id: str) -> str:
+    """org/name@revision → name"""
+    return id.partition("@")[0].rpartition("/")[2]
+
+
 def status(slot: ModelSlot) -> dict[str, Any]:
     """The model as the page shows it: state, progress 0..1 or None, and the card once it is there."""
     step = slot.step
-    shown: dict[str, Any] = {"state": slot.state, "detail": step.words, "progress": step.share, "error": slot.error}
+    shown: dict[str, Any] = {"state": slot.state, "id": slot.id, "detail": step.words, "progress": step.share, "error": slot.error}
     if slot.state != "ready":
         return shown
     engine = slot.engine

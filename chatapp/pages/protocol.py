@@ -51,13 +51,14 @@ def _fits(value: Any, wanted: Any) -> bool:
 class ChatAction(Request):
     """POST /ui/chat: do something in a conversation. Answered by `Done`.
 
-    do            send | regenerate | edit | continue | branch | stop | version | remove | restore
+    do            send | regenerate | edit | continue | branch | stop | version | remove | restore | model
     conversation  where; null begins a new one
     leaf          the last turn the page shows: a message goes on from it
     turn          the turn that is meant
     text          what was typed (send, edit)
     keep_children remove: only this exchange, what follows moves up; restore with the same turn undoes it for ten minutes
     temporary     the conversation is kept nowhere (send without one: begin such a one)
+    model         the id of who answers (send of a new chat, regenerate), '' for the one that answers here; model: it answers from now on
     position, token  branch: the reply's first `position` tokens, then `token`
     system, settings  system prompt, and the sampling settings by name (sampling.SAMPLING_PARAMS, seed, stop)
     """
@@ -71,6 +72,7 @@ class ChatAction(Request):
     temporary: bool = False
     position: int = 0
     token: int = 0
+    model: str = ""
     system: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -93,6 +95,7 @@ class Watch(Request):
     query         what the list is searched for
     rows          how many rows of the list the page shows
     tick          seconds between two views that the page can keep up with
+    pick          the id of the model that answers here as the page knows it; in a new chat the one that was chosen for it
     """
 
     conversation: str | None = None
@@ -102,6 +105,7 @@ class Watch(Request):
     query: str = ""
     rows: int = 100
     tick: float = 0.005
+    pick: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ class Path:
     """The visible path of a conversation; without one a new chat, or with `missing` one that is gone or somebody else's.
 
     `order` names all its rows; `rows` holds those that the page does not have as they are. `running` is the turn being written, or the
-    next to be; `unsaved` says why the last one is not on disk.
+    next to be; `unsaved` says why the last one is not on disk. `answers` is the id of the model that answers next; `own` the one that the
+    conversation was written with, where that is not known here, as a name that can be loaded.
     """
 
     conversation: str | None = None
@@ -171,6 +176,8 @@ class Path:
     rows: list[Row] = field(default_factory=list)
     running: str | None = None
     unsaved: str = ""
+    answers: str = ""
+    own: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,8 +191,28 @@ class Grown:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A model to choose from.
+
+    id, label    its public id, and what it is called among the others
+    state        unloaded | loading | ready | failed | leaving
+    words, share what is being done, or why it failed, and the part of it that is done, 0 to 1, or null
+    """
+
+    id: str
+    label: str
+    state: str
+    words: str
+    share: float | None
+
+
+@dataclass(frozen=True)
 class News:
-    """One line of a watch: only what changed. The last one of all has `done`."""
+    """One line of a watch: only what changed. The last one of all has `done`.
+
+    `model` is the one that answers here: its id, state and limits; in it `known` are all to choose from, and `loads` says whether whoever
+    asks may load others.
+    """
 
     model: dict[str, Any] | None = None
     list: dict[str, Any] | None = None
@@ -203,6 +230,7 @@ class Measure(Request):
 
     conversation: str | None = None
     text: str = ""
+    model: str = ""
     system: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 

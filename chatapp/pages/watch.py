@@ -12,10 +12,13 @@ from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
 from chatapp.identity import Owner, login_key
 from chatapp.markdown import Growing
+from chatapp.models.identity import made_by
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
 from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
+from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
+from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked, Door
 from chatapp.store import Outline
 from chatapp.turn import Turn
@@ -51,7 +54,7 @@ class Watcher:
             if reader.running is not None:
                 async for grown in reader.grown(reader.running):
                     yield grown
-            elif self.models.first.state in SETTLED:
+            elif all(slot.state in SETTLED for slot in self.models.slots()):
                 break
             else:
                 await asyncio.sleep(LOADING)
@@ -73,6 +76,7 @@ class Reader:
         self.rows: dict[str, str] = {}  # what it has of each row, by sign
         self.running: str | None = None
         self.looked: tuple[Any, ...] = ()
+        self.slot = watcher.models.get(ask.pick) or watcher.models.first
 
     async def news(self) -> Asked:
         """What changed since the last time; {} for nothing."""
@@ -83,11 +87,12 @@ class Reader:
 
     def _status(self) -> dict[str, Any] | None:
         """The model's state, where it is another one."""
-        slot = self.watcher.models.first
-        before, self.looked = self.looked, (slot.state, slot.step)
+        models = self.watcher.models
+        before, self.looked = self.looked, (self.slot, *((slot.id, slot.state, slot.step) for slot in models.slots()))
         if self.looked == before:
             return None
-        status = signed({**panel.status(slot), "login": login_key(self.owner)})
+        choice = {"known": [asdict(row) for row in panel.known(models)], "loads": asked_here(models.settings)}
+        status = signed({**panel.status(self.slot), **choice, "login": login_key(self.owner)})
         changed, self.model = status["sign"] != self.model, status["sign"]
         return status if changed else None
 
@@ -102,15 +107,26 @@ class Reader:
             self.running = None
             return self._nothing(missing=True)
         self.running = next((turn.id for turn in outline.turns if turn.running), None)
-        self.version = outline.version
+        self.slot = self._answers(outline.model)
+        self.version = self._version(outline.version)
         return await self._shown(outline, store is not self.chat.store) if outline.turns else self._nothing(missing=False)
 
     async def _same(self) -> bool:
         """Nothing runs, and the page has the latest version: then no turn is read."""
         if self.chat.running(self.owner, self.ask.conversation):
             return False
-        _, version = await self.chat.stores.look(lambda store: store.version(self.owner, self.ask.conversation))
-        return version == self.version
+        owner, id = self.owner, self.ask.conversation
+        _, (version, model) = await self.chat.stores.look(lambda store: (store.version(owner, id), store.conversations.model(owner, id)))
+        self.slot = self._answers(model)
+        return self._version(version) == self.version
+
+    def _answers(self, model: str | None) -> ModelSlot:
+        """Who answers next in a conversation that remembers this model."""
+        return self.watcher.models.get(model or "") or self.watcher.models.first
+
+    def _version(self, version: str) -> str:
+        """Another one, too, when another model answers: what is remembered may have come, or gone."""
+        return f"{version} {sign(self.slot.id)}"
 
     def _nothing(self, *, missing: bool) -> Path | None:
         """A new chat, or one that is gone."""
@@ -123,7 +139,7 @@ class Reader:
         last = outline.turns[-1]
         return Path(
             conversation=self.ask.conversation,
-            version=outline.version,
+            version=self.version,
             title=outline.title,
             system=last.system,
             temporary=temporary,
@@ -131,7 +147,18 @@ class Reader:
             rows=[row for row in rows if self._lacks(row)],
             running=self.running,
             unsaved=self.chat.unsaved(last.id),
+            answers=self.slot.id,
+            own=self._own(outline),
         )
+
+    def _own(self, outline: Outline) -> str:
+        """The model that a conversation was written with, where that is not known here: a name that can be loaded."""
+        models, last = self.watcher.models, outline.turns[-1]
+        if outline.model:
+            return "" if models.get(outline.model) else outline.model
+        first = models.first.known
+        other = last.model and first and made_by(last).compare(first.id) == "other"
+        return str(made_by(last)) if other and not models.wrote(last) else ""
 
     def _lacks(self, row: Row) -> bool:
         before, self.rows[row.id] = self.rows.get(row.id), sign(asdict(row))

@@ -37,10 +37,14 @@ def all_conversations() -> str:
 
 
 def header() -> str:
-    """Title of the conversation, and what can be done with it."""
+    """Title of the conversation, which model answers, and what can be done with it."""
     return shell.header(
         "New chat",
-        f"""<span id="temporary-mark" hidden>Temporary: kept nowhere</span>
+        f"""<button type="button" id="picker" class="quiet" data-do="picker" aria-haspopup="dialog" aria-expanded="false" hidden>
+    <span></span>{icons()["right"]}
+  </button>
+  <div id="picker-list" role="dialog" aria-label="Which model answers" tabindex="-1" hidden></div>
+  <span id="temporary-mark" hidden>Temporary: kept nowhere</span>
   <span class="spring"></span>
   <button type="button" class="quiet toggle" data-do="temporary" aria-pressed="false" title="A temporary chat is kept nowhere">
     {icons()["ghost"]}<span>Temporary</span>
@@ -79,6 +83,7 @@ def composer() -> str:
     return f"""
 <div class="composer">
   <p id="notice" role="status" hidden></p>
+  <p id="own-model" role="status" hidden></p>
   <div class="box">
     <textarea id="message" rows="1" dir="auto" aria-label="Message" placeholder="Message" enterkeyhint="send" autofocus></textarea>
     <button type="button" id="send" data-do="send" aria-label="Send" title="Send (Enter)">{icons()["send"]}</button>

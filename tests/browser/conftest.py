@@ -66,11 +66,11 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = ()) -> Iterator[Site]:
-    """The app over this engine, on a port of its own."""
+def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = (), models: ModelManager | None = None) -> Iterator[Site]:
+    """The app over this engine, or these models, on a port of its own."""
     settings = Settings(data_dir=data_dir, port=free_port(), auth=logins)
     store = Store.open(settings)
-    models = ModelManager.of(engine)
+    models = models or ModelManager.of(engine)
     chat = Chat(models, store)
     demo = build(chat)
     demo.launch(

@@ -57,12 +57,22 @@ async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Script
     models.start()
     await models.first.wait_ready()
     actions = ModelsActions(models, models.settings, DOWNLOADS)
-    assert await actions.load(ANN, {"name": "smollm2"}) == {}
+    loading = await actions.load(ANN, {"name": "smollm2"})
+    assert loading == {"id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
     await models.find("smollm2").wait_ready()
     assert len(opened) == 2
     with pytest.raises(ChatError, match="was not found"):
         await actions.load(ANN, {"name": str(tmp_path / "none")})
     assert [row["state"] for row in (await actions.overview(ANN, {}))["loaded"]] == ["ready", "ready"]
+
+
+async def test_unload_gives_back_what_was_loaded_and_forgets_nothing(scripted: Scripted, tmp_path: Path) -> None:
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path))
+    actions = ModelsActions(models, models.settings, DOWNLOADS)
+    assert await actions.unload(ANN, {"id": "scripted"}) == {}
+    assert (models.first.state, (await actions.overview(ANN, {}))["loaded"]) == ("unloaded", [])
+    with pytest.raises(ChatError, match="There are: scripted"):
+        await actions.unload(ANN, {"id": "another"})
 
 
 def test_the_loaded_one_of_two_revisions_is_the_one_with_its_commit(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from chatapp.chat.service import Chat
 from chatapp.pages.watch import Watcher
 from chatapp.resident.manager import ModelManager
 from chatapp.store import Store
-from tests.chats import ME, YOU, ended
+from tests.chats import ME, YOU, beside, ended
+from tests.conftest import Scripted
 
 
 @pytest.fixture
@@ -94,3 +95,16 @@ async def test_a_reply_that_waits_says_its_place(chat: Chat, scripted) -> None:
     scripted.hold.set()
     *_, last = [line async for line in lines]
     assert last == {"done": True}
+
+
+async def test_a_page_is_told_which_model_answers_here_which_there_are_and_whose_an_old_chat_is(chat: Chat, scripted: Scripted) -> None:
+    other = beside(chat.models, Scripted(scripted.tokenizer), "org/other")
+    chosen = merged(await news(chat, pick="org/other"))["model"]
+    assert (chosen["id"], [row["id"] for row in chosen["known"]], chosen["loads"]) == ("org/other", ["scripted", "org/other"], True)
+    turn = await ended(chat, await chat.send(ME, "Hi", model="other"))
+    asked = {"conversation": turn.conversation_id}
+    first = merged(await news(chat, **asked))
+    assert (first["path"]["answers"], first["path"]["own"], first["model"]["id"]) == ("org/other", "", "org/other")
+    chat.models._slots.remove(other)
+    gone = merged(await news(chat, have=first["path"]["version"], **asked))["path"]
+    assert (gone["answers"], gone["own"]) == ("scripted", "org/other")
