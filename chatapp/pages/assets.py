@@ -41,6 +41,7 @@ BUNDLES = {
         "lazy-xray.js",
     ),
     "models.js": ("models.js", "models-here.js", "models-search.js", "models-account.js", "models-card.js"),
+    "models-files.js": ("models-files.js", "models-file-parts.js", "models-tensors.js", "models-architecture.js", "models-diff.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
 }

@@ -69,7 +69,14 @@ BODY = f"""
   <div id="one-body" role="tabpanel" tabindex="0"></div>
 </article>"""
 
-PAGE = Page("Models", "models", "cube", BODY, styles=("models.css",), scripts=("models.js",))
+PAGE = Page(
+    "Models",
+    "models",
+    "cube",
+    BODY,
+    styles=("models.css", "models-files.css", "models-parts.css"),
+    scripts=("models.js", "models-files.js"),
+)
 
 
 def add(door: Door, models: ModelManager, settings: Settings) -> None:

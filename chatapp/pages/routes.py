@@ -6,7 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import about_page, actions, assets, login_page, models_page, shell, shell_actions, watch, xray_page
+from chatapp.pages import about_page, actions, assets, files_actions, login_page, models_page, shell, shell_actions, watch, xray_page
 from chatapp.pages.gradio_head import Head
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
@@ -30,6 +30,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     shell_actions.add(door, models.tasks, settings)
     about_page.add(door, models, settings)
     models_page.add(door, models, settings)
+    files_actions.add(door, models, settings)
     xray_page.add(door, chat, models)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *door.routes(), *pages]

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from itertools import groupby
 from typing import Any
 
 START_SECONDS = 60.0
@@ -68,8 +69,11 @@ def traced(template: str, text: str, chat: list[dict[str, str]], variables: dict
     compiled = environment.template_class.from_code(environment, environment.compile(tree), environment.make_globals(None))
     marked = compiled.render(messages=chat, tools=None, documents=None, add_generation_prompt=True, **variables)
     before, *found = re.split("\ue000(\\d+)\ue001", marked)
-    parts = [[int(line), part] for line, part in zip(found[::2], found[1::2], strict=True) if part]
-    return {"source": source, "parts": parts} if before == "" and "".join(part for _, part in parts) == text else {}
+    written = [(int(line), part) for line, part in zip(found[::2], found[1::2], strict=True) if part]
+    if before or "".join(part for _, part in written) != text:
+        return {}
+    parts = [[line, "".join(part for _, part in run)] for line, run in groupby(written, key=lambda one: one[0])]
+    return {"source": source, "parts": parts}
 
 
 def in_lines(template: str, environment: Any) -> str:

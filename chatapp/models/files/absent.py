@@ -51,6 +51,6 @@ def _moved(names: set[str]) -> list[tuple[str, str]]:
     if "chat_template.jinja" not in names and "tokenizer_config.json" in names:
         words = "Not here: a base model has none, and older folders keep it inside tokenizer_config.json."
         found.append(("chat_template.jinja", words))
-    if "model.safetensors" in names:
+    if "model.safetensors" in names and "pytorch_model.bin" not in names:
         found.append(("pytorch_model.bin", "Not here, and not missed: model.safetensors holds the same weights without being a program."))
     return found

@@ -37,7 +37,7 @@ def _lines(parsed: dict[str, Any], kind: str) -> list[Line]:
     added = parsed.get("added_tokens") if isinstance(parsed.get("added_tokens"), list) else []
     merges = model.get("merges") if isinstance(model.get("merges"), list) else []
     lines = [
-        Line("model.type", short(model.get("type")), f"{kind or 'Unknown here'}."),
+        Line("model.type", short(model.get("type")), f"{kind[:1].upper()}{kind[1:]}." if kind else "Unknown here."),
         Line("model.vocab", f"{vocabulary_size(parsed):,} entries", f"Pieces with their ids, such as {_sample(model.get('vocab'))}."),
     ]
     if merges:

@@ -67,6 +67,7 @@ def test_pickles_are_named_and_sized_and_not_opened(copy: Path) -> None:
         file = told(found, name)
         assert file.kind == "pickle" and "run any" in file.explanation and not file.content
     assert told(found, "pytorch_model.bin").bytes == 36
+    assert "pytorch_model.bin" not in [file.name for file in found.absent]
 
 
 def test_unknown_files_and_texts_are_said_to_be_what_they_are(copy: Path) -> None:
