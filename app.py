@@ -33,12 +33,13 @@ def main(settings: Settings) -> None:
     from chatapp.resident.manager import ModelManager
     from chatapp.server import auth
     from chatapp.store import Store
+    from chatapp.xray.ahead import ahead
 
     refuse_address(settings.host, settings.port)
     store, models, launched = Store.open(settings), ModelManager(settings), threading.Event()
     models.start(launched)
     chat = Chat(models, store)
-    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60))
+    loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60), partial(ahead, models))
     demo = build(chat)
     _, url, public_url = demo.launch(
         server_name=settings.host,
@@ -53,8 +54,7 @@ def main(settings: Settings) -> None:
     announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
     saved = save_chats(chat, loop)
-    # From here on nothing can be lost: a model that loads, X-ray or an open stream may not hold up the end.
-    signals.end_within(CLOSING_SECONDS, 0 if saved else 1)
+    signals.end_within(CLOSING_SECONDS, 0 if saved else 1)  # nothing can be lost any more: what still runs may not hold up the end
     close_tunnels()
     models.close()
     demo.close(verbose=False)

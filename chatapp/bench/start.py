@@ -7,6 +7,7 @@ is sent as soon as the server answers, while the model loads, has its first toke
 import asyncio
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -150,19 +151,21 @@ def asked(seen: Started, start: Starting) -> None:
 async def _answered(url: str) -> tuple[float, float, float]:
     """When the model was there, the first token came, and the reply was whole."""
     client = openai_client(url)
-    settings = asdict(Sampling(temperature=0.0, max_tokens=TOKENS))
-    sent = (await client.post("/ui/chat", json={"do": "send", "text": MESSAGE, "settings": settings})).json()
+    visitor, settings = {"session": secrets.token_hex(16)}, asdict(Sampling(temperature=0.0, max_tokens=TOKENS))
+    sent = (await client.post("/ui/chat", json={"do": "send", "text": MESSAGE, "settings": settings, **visitor})).json()
     if "conversation" not in sent:
         raise ChatError(f"The message was not taken while the model loads: {sent}")
     ready = asyncio.create_task(_ready(client))
     first = 0.0
-    async with client.stream("POST", "/ui/watch", json={"conversation": sent["conversation"], "tick": LOOK}) as answer:
+    async with client.stream("POST", "/ui/watch", json={"conversation": sent["conversation"], "tick": LOOK, **visitor}) as answer:
         async for line in answer.aiter_lines():
             news = json.loads(line)
             if "error" in news:
                 raise ChatError(f"The message was not answered: {news['error']['message']}")
             first = first or (time.perf_counter() if shows_words(news) else 0.0)
     answered = time.perf_counter()
+    if not first:
+        raise ChatError("The message was answered without a word.")
     return await ready, first, answered
 
 

@@ -55,6 +55,11 @@ def convert_gguf(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     return home
 
 
+def is_converted(gguf: Path, data_dir: Path) -> bool:
+    """Is the folder for Transformers there?"""
+    return (data_dir / "models" / key(gguf) / "model.safetensors").is_file()
+
+
 def convert_tokenizer(gguf: Path, data_dir: Path, progress: Progress) -> Path:
     """A folder with the tokenizer of a GGUF: the converted model's if there is one, or one of its own, made in half a second."""
     whole = data_dir / "models" / key(gguf)

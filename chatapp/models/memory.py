@@ -21,6 +21,12 @@ SHORTEST = 256
 SHARE = 0.5
 """Of the memory beside the weights, the most that KV caches may take."""
 
+CACHES = 2**30
+"""Bytes: the most that keeps what can be computed again, and never more than a quarter of what is free. Keys and values of conversations
+that have no slot take three quarters of it (PROMPTS), what a model said before each token of a reply, for X-ray, the rest (LOGITS)."""
+
+PROMPTS, LOGITS = 0.75, 0.25
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -97,6 +103,11 @@ def free_memory() -> int:
     except (OSError, ValueError):  # no container, or its limit is "max"
         pass
     return max(0, free)
+
+
+def cache_bytes(share: float, free: int) -> int:
+    """The part PROMPTS or LOGITS of the budget that all caches have together, where so many bytes are free beside the weights."""
+    return int(min(CACHES, free // 4) * share)
 
 
 def affordable_context(most: int, wanted: int, per_token: int, free: int, concurrency: int = 1, least: int = SHORTEST) -> int:

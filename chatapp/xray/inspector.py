@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
+from chatapp.models.memory import LOGITS, cache_bytes, free_memory
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.turn import Turn
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from chatapp.xray.sampling import Logits
 
 T = TypeVar("T")
-
-MAX_LOGITS_BYTES = 2**30
 
 
 class Inspector:
@@ -98,7 +97,7 @@ class Inspector:
             yield item
 
     async def logits(self, turn: Turn) -> AsyncIterator["Step | Logits"]:
-        """What the model said before each token of a reply; kept for the turns looked at last, within MAX_LOGITS_BYTES."""
+        """What the model said before each token of a reply; kept for the turns looked at last, within the budget of all caches."""
         key = (turn.id, turn.revision)
         if key in self._logits:
             self._logits.move_to_end(key)
@@ -123,8 +122,10 @@ class Inspector:
 
     def _keep(self, key: tuple[str, str], logits: "Logits") -> None:
         self._logits[key] = logits
-        while len(self._logits) > 1 and sum(kept.rows.nbytes for kept in self._logits.values()) > MAX_LOGITS_BYTES:
-            self._logits.popitem(last=False)
+        held = sum(kept.rows.nbytes for kept in self._logits.values())
+        most = cache_bytes(LOGITS, free_memory() + held)
+        while len(self._logits) > 1 and held > most:
+            held -= self._logits.popitem(last=False)[1].rows.nbytes
 
     def _present(self) -> list[Present]:
         """The models in memory, the first one first."""

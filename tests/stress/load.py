@@ -10,7 +10,7 @@ from random import Random
 
 import psutil
 
-from chatapp.engines.llamacpp.engine import LARGEST_PROMPT_CACHE
+from chatapp.models.memory import CACHES
 from tests.stress.foreign import quiet
 from tests.stress.part import Plan
 from tests.stress.report import Row
@@ -24,7 +24,7 @@ TOKENS = 24
 SLOTS = 4
 FREE_SECONDS = 15.0
 """Afterwards so many people as there are slots are answered at once, within this."""
-GROWTH = {"app": 120e6, "child": LARGEST_PROMPT_CACHE + 100e6}
+GROWTH = {"app": 120e6, "child": CACHES + 100e6}
 """Bytes by which the processes may have grown: llama.cpp keeps prompts of conversations that have no slot, up to its limit."""
 HANDLES, THREADS = 30, 40
 """Descriptors and threads that may have come to stay: connections kept open for reuse, threads of pools that grow once."""

@@ -239,7 +239,7 @@ async def test_what_was_read_is_kept_within_its_bytes(chat: Chat, inspector: Ins
     await last(probabilities.probabilities(inspector, first))
     await last(probabilities.probabilities(inspector, second))
     assert [id for id, _ in inspector._logits] == [first.id, second.id]
-    monkeypatch.setattr("chatapp.xray.inspector.MAX_LOGITS_BYTES", 1)
+    monkeypatch.setattr("chatapp.models.memory.CACHES", 4)
     third = await ended(chat, await actions.regenerate(chat, ME, first.id))
     await last(probabilities.probabilities(inspector, third))
     assert [id for id, _ in inspector._logits] == [third.id]

@@ -20,7 +20,7 @@ from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.gguf import GgufFile, read_gguf
-from chatapp.models.memory import Forecast, affordable_context, free_bytes
+from chatapp.models.memory import PROMPTS, Forecast, affordable_context, cache_bytes, free_bytes
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
 
@@ -42,7 +42,6 @@ GUESSING_CONCURRENCY = 4
 for four; other text 0.99 and 0.96."""
 
 SMALLEST_CONTEXT = 512
-LARGEST_PROMPT_CACHE = 2**31
 RANDOM_SEED = 2**32 - 1
 """The seed that means 'draw one' to llama.cpp."""
 
@@ -206,14 +205,14 @@ class _Reply:
 
 
 def divide(file: GgufFile, concurrency: int, wanted: int, free: int) -> Room:
-    """Share `free` bytes: what the weights leave goes half to the slots' KV caches, a quarter to prompts that are kept.
+    """Share `free` bytes: of what the weights leave half goes to the slots' KV caches, up to a quarter to caches (models/memory.py).
 
     `wanted` 0 takes what the model was trained for, as far as memory goes. Raises ChatError with the numbers when that is too little.
     """
     left = max(0, free - file.weight_bytes)
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
     context = affordable_context(file.context, wanted and wanted + SPARE, file.kv_bytes_per_token, left, concurrency, least)
-    return Room(context - SPARE, min(LARGEST_PROMPT_CACHE, left // 4))
+    return Room(context - SPARE, cache_bytes(PROMPTS, left))
 
 
 def _as_served(info: "ModelInfo", kind: str) -> "ModelInfo":
