@@ -75,6 +75,7 @@ async def measured(engine: Engine, inspector: Inspector, repeats: int, sampling:
         "turn_tokens": TOKENS,
         "ahead_s": round(done_ahead, 2),
         "first_look_s": round(first.whole, 2),
+        "first_look_cpu_s": round(first.cpu, 2),
         "prompt_s": round(median(one.prompt for one in looks), 3),
         "first_paint_s": round(median(one.first_paint for one in looks), 3),
         "probabilities_s": round(median(one.whole for one in looks), 2),
