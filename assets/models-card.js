@@ -35,7 +35,8 @@
 
   function fetching(card) {
     if (card.problem) return app.el("p", { class: "refusal" }, card.problem);
-    return app.el("ul", { class: "models" }, ...card.choices.map(choice));
+    const refused = models.now.refused && app.el("p", { class: "remark" }, models.now.refused);
+    return app.el("div", {}, app.el("ul", { class: "models" }, ...card.choices.map(choice)), refused || null);
   }
 
   function closed(card) {
@@ -70,7 +71,7 @@
         closed(card),
         part("What can be fetched", fetching(card)),
         part("What it is", list([...card.facts, ...card.can]), app.el("p", { class: "remark" }, "Its page: ", own)),
-        xray(card.views),
+        card.problem ? null : xray(card.views),
         part("Its card", app.el("p", { class: "remark" }, "Written by its owner."), front || "", text(card)),
       ].filter(Boolean),
     );

@@ -4,6 +4,8 @@
   const { models } = app;
   const KINDS = { embedded: "came with the app", cache: "fetched from the Hub", folder: "folder", gguf: "GGUF file" };
 
+  const STATES = { ready: "loaded", loading: "loading", leaving: "leaving" };
+
   const list = (pairs) =>
     app.el("dl", { class: "facts" }, ...pairs.flatMap(([name, words]) => [app.el("dt", {}, name), app.el("dd", {}, words)]));
 
@@ -25,7 +27,7 @@
   models.act = act;
 
   function state(row) {
-    if (row.loaded) return app.el("span", { class: "badge good" }, "loaded");
+    if (row.loaded && row.loaded !== "failed") return app.el("span", { class: "badge good" }, STATES[row.loaded]);
     return row.problem ? app.el("span", { class: "badge bad" }, "cannot be loaded") : act("Load", () => models.load(row.name));
   }
 

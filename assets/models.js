@@ -2,7 +2,7 @@
 (() => {
   const app = window.chatapp;
   const SOON = 1000;
-  const LATER = 8000;
+  const LATER = 30000;
   const models = { now: { loaded: [], here: [], disk: "", refused: "", sign: "" }, tabs: [] };
   app.models = models;
   let timer = 0;
@@ -101,4 +101,12 @@
     if (!document.hidden) look();
   });
   app.on("begin", look);
+
+  /* What loads, comes or ends is a task: whenever one begins or ends, there is news. */
+  let known = "";
+  app.on("tasks", (tasks) => {
+    const now = JSON.stringify(tasks.map(({ id, state }) => [id, state]));
+    if (known && known !== now) look();
+    known = now;
+  });
 })();

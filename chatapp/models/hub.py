@@ -49,7 +49,7 @@ def _download(source: Source, progress: Progress, check: Callable[[Weights], Non
 
     choice = _choice(source, hub)
     try:
-        files = snapshot_download(**choice, dry_run=True)
+        files = snapshot_download(**choice, dry_run=True, tqdm_class=_bar(Pace("", 0), progress))
     except DryRunError as unreachable:
         if folder := complete_copy(source, hub):
             return folder, folder.name
@@ -71,7 +71,7 @@ def size_of(source: Source, hub: Hub) -> tuple[int, int]:
 
     with refusals(source.repo, source.revision):
         try:
-            files = snapshot_download(**_choice(source, hub), dry_run=True)
+            files = snapshot_download(**_choice(source, hub), dry_run=True, tqdm_class=_bar(Pace("", 0), no_progress))
         except DryRunError as unreachable:
             raise unreachable.__cause__ or unreachable from None
     _check_choice(source, [f.filename for f in files], hub)

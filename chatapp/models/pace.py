@@ -9,22 +9,26 @@ from chatapp.models.memory import gigabytes
 RECENT = 8.0
 """Seconds over which the speed is taken."""
 
+NOTHING_MISSING = "Looking at the files that are here"
+
 
 class Pace:
     """`what` of `total` bytes."""
 
     def __init__(self, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.what, self.total, self.clock = what, total, clock
-        self.now: tuple[str, float | None] = (f"{what}: {gigabytes(total)}", 0.0 if total else None)
-        self._seen: deque[tuple[float, float]] = deque([(clock(), 0.0)])
+        self.now: tuple[str, float | None] = (f"{what}: {gigabytes(total)}", 0.0) if total else (NOTHING_MISSING, None)
+        self._seen: deque[tuple[float, float]] = deque()
 
     def at(self, done: float) -> tuple[str, float | None]:
         """Words and share for so many bytes that are there now; the same as `now` from then on."""
+        if not self.total:
+            return self.now
         self._seen.append((self.clock(), done))
         while len(self._seen) > 2 and self._seen[-1][0] - self._seen[1][0] > RECENT:
             self._seen.popleft()
-        share = min(1.0, done / self.total) if self.total else None
-        self.now = (f"{self.what}: {gigabytes(min(done, self.total))} of {gigabytes(self.total)}{self._speed(done)}", share)
+        words = f"{self.what}: {gigabytes(min(done, self.total))} of {gigabytes(self.total)}{self._speed(done)}"
+        self.now = (words, min(1.0, done / self.total))
         return self.now
 
     def _speed(self, done: float) -> str:

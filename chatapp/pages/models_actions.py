@@ -1,6 +1,7 @@
 """What the page Models asks: what is loaded, what is here, and to load one of them."""
 
 import asyncio
+import shutil
 from dataclasses import asdict, replace
 
 from chatapp.engines.room import room
@@ -10,6 +11,7 @@ from chatapp.models import catalog, deletion
 from chatapp.models.catalog import LocalModel
 from chatapp.models.described import count
 from chatapp.models.downloads import Downloads
+from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
 from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
@@ -43,7 +45,7 @@ class ModelsActions:
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir)
         loaded = self.loaded()
         rows = [local_row(model, loaded) for model in map(self.whole, found)]
-        disk = f"{gigabytes(sum(model.bytes for model in found))} on the disk" if found else ""
+        disk = "" if refused else disk_words(found)
         picks = await asyncio.to_thread(pick_rows, self.settings)
         said = Models(loaded, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *rows)], refused]))
         return {} if said.sign == ask.have else asdict(said)
@@ -67,7 +69,7 @@ class ModelsActions:
         self.demand()
         planned = await asyncio.to_thread(deletion.plan, ask.name, self.settings.data_dir)
         model = planned.model
-        if any(is_same(model, ModelId(row.name, row.revision)) or row.name == model.name for row in self.loaded()):
+        if local_row(model, self.loaded()).loaded:
             raise ChatError(f"{model.label} is loaded. Unload it first, then delete it.", status=409)
         if model.repo and self.downloads.running(model.repo):
             raise ChatError(f"Files of {model.repo} are being fetched. Cancel that first, in the list of tasks.", status=409)
@@ -91,6 +93,14 @@ class ModelsActions:
         """Raises ChatError for everybody but the person at this machine."""
         if refused := self.refused():
             raise ChatError(refused, status=403)
+
+
+def disk_words(found: list[LocalModel]) -> str:
+    """What the models take of the disk that they lie on, and what is free there."""
+    place = OURS.place
+    while not place.exists():
+        place = place.parent
+    return f"{gigabytes(sum(model.bytes for model in found))} on the disk, {gigabytes(shutil.disk_usage(place).free)} free"
 
 
 def loaded_row(slot: ModelSlot) -> LoadedRow:
@@ -118,11 +128,9 @@ def pick_rows(settings: Settings) -> list[PickRow]:
 
 
 def local_row(model: LocalModel, loaded: list[LoadedRow]) -> LocalRow:
-    is_loaded = any(row.state == "ready" and is_same(model, ModelId(row.name, row.revision)) for row in loaded)
+    state = next((row.state for row in loaded if is_same(model, ModelId(row.name, row.revision)) or row.id == model.name), "")
     size = gigabytes(model.bytes)
-    return LocalRow(
-        model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem, loaded=is_loaded
-    )
+    return LocalRow(model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem, state)
 
 
 def is_same(model: LocalModel, loaded: ModelId) -> bool:

@@ -50,7 +50,7 @@ class LocalRow:
     kind      embedded | cache | folder | gguf
     size      on the disk, in words
     problem   why it cannot be loaded, or ''
-    loaded    whether it is in memory
+    loaded    its state in memory: '' | loading | ready | failed | leaving
     """
 
     name: str
@@ -61,7 +61,7 @@ class LocalRow:
     bytes: int
     size: str
     problem: str
-    loaded: bool
+    loaded: str
 
 
 @dataclass(frozen=True)

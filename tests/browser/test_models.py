@@ -69,7 +69,7 @@ def test_from_a_search_to_a_chat_with_what_was_found(open_models: Callable[..., 
     expect(row).to_contain_text("fits here")
     row.get_by_role("link").click()
     expect(page.locator("#one-body")).to_contain_text("All views will work.")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     page.locator("#one-head").get_by_role("button", name="Load").click()
     page.get_by_role("button", name="All models").click()
     expect(page.locator("#loaded")).to_contain_text("org/tiny-chat")
@@ -104,7 +104,7 @@ def test_a_card_shows_its_words_and_runs_nothing(open_models: Callable[..., Page
 def test_a_gated_model_asks_for_a_token_which_is_kept_for_this_browser(open_models: Callable[..., Page], fake: FakeHub) -> None:
     page = open_models("org%2Ftiny-gated")
     expect(page.locator(".refusal")).to_contain_text("Accept them at")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     expect(page.locator(".fetching")).to_contain_text("accept terms")
     page.get_by_role("button", name="All models").click()
     page.get_by_role("button", name="Type a token").click()
@@ -120,7 +120,7 @@ def test_a_gated_model_asks_for_a_token_which_is_kept_for_this_browser(open_mode
 
 def test_a_download_tells_how_far_it_is_survives_a_reload_and_is_cancelled(open_models: Callable[..., Page], fake: FakeHub) -> None:
     page = open_models("org%2Fslow")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     expect(page.locator(".fetching")).to_contain_text("of 8.0 MB")
     page.reload()
     expect(page.locator(".fetching")).to_contain_text("of 8.0 MB")
@@ -130,13 +130,13 @@ def test_a_download_tells_how_far_it_is_survives_a_reload_and_is_cancelled(open_
     fake.repos["org/slow"].let_go.set()
     page.locator(".fetching").get_by_role("button", name="Dismiss").click()
     expect(page.locator(".fetching")).to_have_count(0)
-    expect(page.get_by_role("button", name="Download")).to_be_visible()
+    expect(page.get_by_role("button", name="Download", exact=True)).to_be_visible()
 
 
 def test_deleting_is_asked_with_what_it_frees(open_models: Callable[..., Page], fake: FakeHub) -> None:
     page = open_models("org%2Fquantized")
     smaller = page.locator('#one-body li[data-name="org/quantized:m.Q4.gguf"]')
-    smaller.get_by_role("button", name="Download").click()
+    smaller.get_by_role("button", name="Download", exact=True).click()
     smaller.get_by_role("link", name="It is here").click()
     expect(page.locator("#one-name")).to_have_text("org/quantized:m.Q4.gguf")
     page.get_by_role("button", name="Delete …").click()

@@ -174,6 +174,15 @@ def test_all_parts_of_a_split_file_come(hubs: tuple[FakeHub, Hub]) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
 
 
+def test_where_nothing_is_missing_nothing_is_said_to_come(hubs: tuple[FakeHub, Hub]) -> None:
+    fake, hub = hubs
+    fake.add("org/large", large())
+    download(source("org/large"), no_progress, hub=hub)
+    told: list[str] = []
+    download(source("org/large"), lambda words, share: told.append(words), hub=hub)
+    assert told[0] == "Asking the Hub about org/large" and set(told[1:]) <= {"Looking at the files that are here"}
+
+
 def test_speed_and_time_left_are_those_of_the_last_seconds() -> None:
     now = [0.0]
     pace = Pace("Downloading x", 1_000_000_000, clock=lambda: now[0])
