@@ -5,7 +5,10 @@
   let sign = "";
 
   /* For a new chat the choice is kept here until the first message takes it along. */
-  app.picked = "";
+  const page = new URL(location);
+  app.picked = page.searchParams.get("model") || "";
+  page.searchParams.delete("model");
+  history.replaceState(history.state, "", page);
   app.known = () => app.model.known || [];
   const answering = () => (app.view.conversation && app.view.answers) || app.picked || app.model.id;
   const named = (id) => app.known().find((row) => row.id === id);

@@ -64,20 +64,6 @@ def _download(source: Source, progress: Progress, check: Callable[[Weights], Non
     return folder, folder.name
 
 
-def size_of(source: Source, hub: Hub) -> tuple[int, int]:
-    """(bytes that would travel, bytes of all that is needed). Raises ChatError."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import DryRunError
-
-    with refusals(source.repo, source.revision):
-        try:
-            files = snapshot_download(**_choice(source, hub), dry_run=True, tqdm_class=_bar(Pace("", 0), no_progress))
-        except DryRunError as unreachable:
-            raise unreachable.__cause__ or unreachable from None
-    _check_choice(source, [f.filename for f in files], hub)
-    return sum(f.file_size for f in files if f.will_download), sum(f.file_size for f in files)
-
-
 def _choice(source: Source, hub: Hub) -> dict[str, Any]:
     """What of the repository is wanted, for snapshot_download."""
     files = (

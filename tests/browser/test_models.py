@@ -78,8 +78,11 @@ def test_from_a_search_to_a_chat_with_what_was_found(open_models: Callable[..., 
     page.locator(".loaded", has_text="org/tiny-chat").get_by_role("link", name="Chat with it").click()
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
     send(page, "Hello")
+    expect(page.locator("#bot .bot-row p").first).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
     settled(page)
     assert len(replies(page)) == 1
+    expect(page.locator("#picker")).to_have_text("tiny-chat")
 
 
 def test_a_card_shows_its_words_and_runs_nothing(open_models: Callable[..., Page], own_site: Site, context: BrowserContext) -> None:
