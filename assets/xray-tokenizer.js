@@ -51,6 +51,7 @@
       "section",
       { class: "x-column" },
       el("h3", {}, data.model),
+      data.kind.name ? el("p", { class: "x-small" }, el("b", {}, data.kind.name), ` · ${data.kind.words}`) : null,
       el("p", { class: "x-facts" }, ...facts),
       cells,
       told,
@@ -83,7 +84,20 @@
     ];
   }
 
-  const columns = (data) => [column(data), data.other ? column(data.other) : ""];
+  /* By character and by word: what a tokenizer is the middle of. */
+  function plain(cut) {
+    const cell = (piece) => el("span", { class: "x-cell striped" }, xray.visible(piece));
+    const counts = `${xray.number(cut.count)} pieces, ${xray.number(cut.distinct)} different`;
+    const more = cut.count > cut.pieces.length ? xray.told(`the first ${cut.pieces.length} are shown`) : null;
+    const cells = el("div", { class: "x-cells" }, ...cut.pieces.map(cell));
+    return el("details", {}, el("summary", {}, `Cut by ${cut.kind}: ${counts}`), xray.told(cut.words), cells, more);
+  }
+
+  const columns = (data) => [
+    column(data),
+    data.other ? column(data.other) : "",
+    el("section", { class: "x-column" }, el("h3", {}, "Plain cuts beside it"), ...data.plain.map(plain)),
+  ];
   xray.views.tokenizer = {
     params: () => ({ text: typed, other }),
     draw(data, body) {

@@ -163,7 +163,9 @@ def test_two_models_and_two_tokenizers_stand_side_by_side(drawer: Page, tiny_gpt
     show(drawer, "tokenizer")
     drawer.get_by_label("compare with").fill(str(tiny_gpt2))
     drawer.get_by_role("button", name="Cut into tokens").click()
-    expect(drawer.locator(".x-column")).to_have_count(2)
+    expect(drawer.locator(".x-column")).to_have_count(3)
+    expect(drawer.locator(".x-column").nth(1)).to_contain_text("byte-level BPE")
+    expect(drawer.locator(".x-column").nth(2)).to_contain_text("Cut by characters")
 
 
 def test_bertviz_draws_in_its_frame(drawer: Page) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by
 from chatapp.tasks import Step
-from chatapp.xray import tokens, vocabulary
+from chatapp.xray import cuts, tokens, vocabulary
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.query import XrayQuery
@@ -19,9 +19,9 @@ MAX_CHARACTERS = 100_000
 
 
 async def tokenizer(inspector: Inspector, model: ModelId, text: str, other: str = "") -> Answers:
-    """A text through a model's tokenizer, that tokenizer's vocabulary in short, and the same for a second one beside it."""
+    """A text through a model's tokenizer, its kind and vocabulary in short, the same for a second one, and the two plain cuts beside."""
     _refuse_long(text)
-    shown = await _cut(inspector, model, text)
+    shown = await _cut(inspector, model, text) | {"plain": cuts.plain(text)}
     yield shown
     if other:
         yield Step(f"Reading the tokenizer of {other}")
@@ -70,7 +70,8 @@ async def pasted(inspector: Inspector, model: ModelId, text: str) -> Answers:
 async def _cut(inspector: Inspector, model: ModelId, text: str) -> dict[str, Any]:
     own = await inspector.any_tokenizer(model)
     encoded = await inspector.run(tokens.encoded, text, own)
-    return {"model": model.name, "encoded": encoded, "vocabulary": await inspector.run(vocabulary.vocabulary, own)}
+    held = await inspector.run(vocabulary.vocabulary, own)
+    return {"model": model.name, "encoded": encoded, "vocabulary": held, "kind": await inspector.run(cuts.kind, own)}
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
