@@ -1,0 +1,73 @@
+"""What a model will take, read from its headers, against what it takes; and two real models answering at the same moment."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chatapp.chat.service import Chat
+from chatapp.errors import ChatError
+from chatapp.models.hub import no_progress
+from chatapp.resident.budget import Budget, forecast
+from chatapp.resident.manager import ModelManager
+from chatapp.sampling import Sampling
+from chatapp.settings import Settings
+from chatapp.store import Store
+from tests.chats import ME, ended
+
+GREEDY = Sampling(temperature=0.0, max_tokens=40)
+
+
+def settings(model: Path, data_dir: Path, **given) -> Settings:
+    return Settings(model=str(model), data_dir=data_dir, **{"device": "cpu", "dtype": "float32", "threads": 1} | given)
+
+
+@pytest.mark.parametrize(("name", "per_token"), [("tiny_llama", 2 * 2 * 2 * 16 * 4), ("tiny_gpt2", 2 * 2 * 4 * 16 * 4)])
+def test_a_folder_is_weighed_by_its_headers(name: str, per_token: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    from chatapp.models.loading import load
+    from chatapp.models.memory import weight_bytes
+
+    folder = request.getfixturevalue(name)
+    given = settings(folder, tmp_path)
+    models = ModelManager(given)
+    source = models.house.find(given)
+    need = forecast(source, given, no_progress)
+    taken = weight_bytes(load(source, given).model)
+    assert abs(need.weights - taken) <= 0.1 * taken
+    assert (need.per_token, need.context, need.concurrency) == (per_token, 2048, 1)
+
+
+def test_a_gguf_is_weighed_as_the_engine_runs_it(smol_gguf: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    given = settings(smol_gguf, tmp_path, concurrency=4)
+    source = ModelManager(given).house.find(given)
+    served = forecast(source, given, no_progress)
+    assert 90e6 < served.weights < 110e6 and (served.concurrency, served.context, served.per_token) == (4, 2048, 23040)
+    direct = forecast(source, given.model_copy(update={"engine": "direct", "context": 512}), no_progress)
+    assert 500e6 < direct.weights < 700e6 and (direct.concurrency, direct.context, direct.per_token) == (1, 512, 46080)
+
+
+async def test_two_real_models_answer_at_the_same_moment_and_one_leaves_for_a_third(
+    tiny_llama: Path, tiny_gpt2: Path, smol: Path, tmp_path: Path
+) -> None:
+    free = [2**40]
+    models = ModelManager(settings(tiny_llama, tmp_path, engine="direct"), budget=Budget(free=lambda device: free[0]))
+    models.start()
+    await models.first.wait_ready()
+    second = await models.load(str(tiny_gpt2))
+    await second.wait_ready()
+    chat = Chat(models, Store("sqlite://"))
+    one, two = await chat.send(ME, "Hi", sampling=GREEDY), await chat.send(ME, "Hi", sampling=GREEDY, model=second.id)
+    assert (chat.position(one.id), chat.position(two.id)) == (None, None)
+    free[0] = 2**20
+    third = await models.load(str(smol))
+    done = [await ended(chat, turn) for turn in (one, two)]
+    assert [turn.revision for turn in done] == [models.first.known.revision, second.known.revision] and all(t.reply_ids for t in done)
+    with pytest.raises(ChatError, match=r"does not fit: it needs .* and 1\.0 MB are free"):
+        await third.wait_ready()
+    assert third.state == "failed"
+    async with asyncio.timeout(20):
+        while models.first.state == "loading" or second.state == "loading":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await chat.shutdown()
+    models.close()
