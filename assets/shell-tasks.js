@@ -81,8 +81,10 @@
     button.hidden = !now && !bad && app.$("#tasks").hidden;
     button.className = now ? "running" : bad?.state || "done";
     const more = running().length > 1 ? ` and ${running().length - 1} more` : "";
-    const text = now ? `${now.title}${more} ${percent(now)}`.trim() : bad && `${bad.title}: ${bad.state}`;
-    app.$("span", button).textContent = text || "Tasks";
+    const words = [now ? now.title + more : bad?.title || "Tasks", now ? percent(now) : bad?.state || ""];
+    app.$("span", button).textContent = words[0];
+    app.$("b", button).textContent = words[1];
+    button.setAttribute("aria-label", words.join(" ").trim());
     app.$("i", button).style.setProperty("--share", now?.share ?? (now ? 0.25 : 1));
   }
 
