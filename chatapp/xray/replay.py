@@ -18,7 +18,7 @@ LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True)
-class Progress:
+class Replayed:
     """A replay so far: `tokens` generated of `of`; `differs` is the index of the first token that is another one, None while all agree.
 
     `why` says so where other numbers than the engine's work explain a difference.
@@ -96,7 +96,7 @@ def other_format(turn: Turn, engine: Engine) -> str:
     return f"It was written with weights in {turn.dtype}, and they are {engine.info.dtype} now: that alone can choose another token."
 
 
-async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
+async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Replayed]:
     """Generate again from the recorded prompt ids and compare id by id; ends at the first difference or after the last token."""
     refuse(turn, engine)
     of, seen, text = len(turn.reply_ids), 0, ""
@@ -108,9 +108,9 @@ async def replay(turn: Turn, engine: Engine) -> AsyncIterator[Progress]:
             expected = turn.reply_ids[seen]
             text += event.text
             if event.id != expected:
-                yield Progress(seen, of, seen, expected, event.id, text, other_format(turn, engine))
+                yield Replayed(seen, of, seen, expected, event.id, text, other_format(turn, engine))
                 return
             seen += 1
-            yield Progress(seen, of, text=text)
+            yield Replayed(seen, of, text=text)
     if seen < of:
-        yield Progress(seen, of, seen, turn.reply_ids[seen], None, text, other_format(turn, engine))
+        yield Replayed(seen, of, seen, turn.reply_ids[seen], None, text, other_format(turn, engine))
