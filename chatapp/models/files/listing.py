@@ -1,5 +1,6 @@
 """A whole folder explained: every file that is there, those that one may miss, and the tensors of all together."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,14 +28,15 @@ class Explanation:
     note: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
+        """For JSON. Half characters, which no answer can carry, are replaced wherever a file had them."""
+        told = {
             "folder": self.folder,
             "files": [told.plain() for told in self.files],
             "absent": [told.plain() for told in self.absent],
             "tensors": tensors.table(self.tensors),
             "note": self.note,
         }
+        return json.loads(strict_json.text(json.dumps(told, ensure_ascii=False)))
 
 
 Teller = Callable[[Entry, "Reading"], Explained]

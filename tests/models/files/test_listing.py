@@ -130,6 +130,14 @@ def test_a_folder_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert explain(tmp_path).files == []
 
 
+def test_half_characters_and_odd_names_can_be_printed(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "\\ud800{{ messages[0].content }}", "bos_token": "\\udfff"}')
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff\x1b[31m.json")).write_text("{}")
+    (tmp_path / "config.json").write_text('{"a": ' + "[" * 900 + "]" * 900 + ', "hidden_size": 1e999}')
+    printed = json.dumps(explain(tmp_path).plain(), ensure_ascii=False)
+    assert printed.encode() and "\x1b" not in printed and len(json.loads(printed)["files"]) == 3
+
+
 def test_explaining_imports_neither_torch_nor_transformers(tiny_llama: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
