@@ -79,6 +79,7 @@ class ModelManager:
         for slot in self._slots:
             with suppress(ChatError):  # one that is not found keeps its name for now; loading says why
                 slot.id = self.house.find(slot.settings).id
+        self._slots[:] = [slot for slot in self._slots if self.get(slot.id) is slot]  # one model under two names is one
         self.first.wake()
 
     def slots(self) -> list[ModelSlot]:

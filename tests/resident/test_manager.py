@@ -50,6 +50,14 @@ async def test_a_second_model_stands_beside_the_first_and_is_loaded_once(models:
     assert [task.title for task in models.tasks.of("me")] == ["Load org/second", "Load org/first"]
 
 
+def test_a_model_that_was_named_twice_is_there_once(opener: Opener) -> None:
+    settings = Settings(model="org/first", more_models=("org/second", "org/first"))
+    models = ModelManager(settings, find=opener.find, open=opener.open, budget=opener.budget)
+    models.start()
+    assert list(states(models)) == ["org/first", "org/second"]
+    models.close()
+
+
 async def test_a_name_finds_what_it_means_and_never_guesses(models: ModelManager) -> None:
     await loaded(models, "me/second")
     await loaded(models, "you/second")
