@@ -110,6 +110,9 @@ LEANED_ON = {
         "PreTrainedModel._supports_attention_backend": "engines/batched/paged.py and xray/module.py refuse what would ignore it",
         "PretrainedConfig()._attn_implementation": "engines/batched/ and xray/ read the attention in use",
     },
+    "transformers.integrations.ggml": {
+        "GGUF_CONFIG_MAPPING": "xray/support.py says which GGUF files X-ray will be able to read",
+    },
     "transformers.integrations.sdpa_attention": {
         "sdpa_attention_forward": "models/attention.py computes what sdpa computes",
     },
