@@ -1,8 +1,8 @@
 """How much memory is free for a further model, on the device where it would run."""
 
 from chatapp.engines import device_type
-from chatapp.models.fits import USUAL, Room, float_size
-from chatapp.models.memory import free_bytes
+from chatapp.models.fits import Room, float_size
+from chatapp.models.memory import USUAL, free_bytes
 from chatapp.settings import Settings
 
 

@@ -1,17 +1,14 @@
 """Will a model fit into this machine's memory? From its number of weights and its configuration, before anything is downloaded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.info import CONTEXT_NAMES, UNKNOWN_CONTEXT
 from chatapp.models.loading import CPU_BF16
-from chatapp.models.memory import HEADROOM, Forecast, gigabytes
+from chatapp.models.memory import SHORTEST, USUAL, Forecast, gigabytes
 from chatapp.models.weights import LAYERS, Weights
-
-USUAL = 4096
-"""Tokens for which the forecast holds where --context says nothing."""
 
 Verdict = Literal["fits", "tight", "too large", "unknown"]
 
@@ -48,10 +45,10 @@ class Room:
             return UNKNOWN
         context = min(self.context, context_of(config))
         forecast = Forecast(size, kv_bytes(config, self.float_size), 1, context, self.free)
-        needed = size * HEADROOM + forecast.cache
-        if needed > self.free:
-            return Fit("too large", f"It needs {gigabytes(needed)} and {gigabytes(self.free)} are free.")
-        return Fit("fits" if needed < 0.7 * self.free else "tight", str(forecast))
+        least = replace(forecast, context=min(SHORTEST, context))
+        if least.required > self.free:
+            return Fit("too large", f"It needs {gigabytes(least.required)} and {gigabytes(self.free)} are free.")
+        return Fit("fits" if forecast.required < 0.7 * self.free else "tight", str(forecast))
 
 
 def float_size(device: str, dtype: str) -> int:

@@ -18,6 +18,9 @@ HEADROOM = 1.1
 SHORTEST = 256
 """Tokens: a context below this is no conversation."""
 
+USUAL = 4096
+"""Tokens for which a forecast holds where --context says nothing and nothing is loaded yet."""
+
 SHARE = 0.5
 """Of the memory beside the weights, the most that KV caches may take."""
 

@@ -11,13 +11,10 @@ from chatapp.errors import ChatError
 from chatapp.models.gguf import read_gguf
 from chatapp.models.hub import no_progress
 from chatapp.models.loading import examine, pick_device, pick_dtype
-from chatapp.models.memory import SHORTEST, Forecast, gigabytes
+from chatapp.models.memory import SHORTEST, USUAL, Forecast, gigabytes
 from chatapp.models.sources import Source
 from chatapp.resident.budget import forecast, refusal
 from chatapp.settings import Settings
-
-USUAL = 4096
-"""Tokens for which the forecast holds where --context says nothing."""
 
 MEASURED_BYTES = 64 * 2**20
 
