@@ -6,6 +6,8 @@
   const TABS = app.xrayTabs;
   let opener = null;
   const asking = {};
+  /* Answers that came to their end: one that was left on its way is asked for again. */
+  const complete = new WeakSet();
 
   /* The page /xray without a reply in its address. */
   xray.empty = () => {
@@ -80,7 +82,7 @@
     app.$("#xray-body").replaceChildren();
     app.$("#xray-body").setAttribute("aria-labelledby", `xray-tab-${view}`);
     xray.root().parentElement.scrollTop = 0;
-    const known = xray.data[view];
+    const known = complete.has(xray.data[view]) ? xray.data[view] : null;
     unsure(known);
     if (known) xray.views[view].draw(known, app.$("#xray-body"), true);
     else xray.ask(view, { ...xray.views[view].params?.(), ...xray.asked[view] });
@@ -103,6 +105,7 @@
     if (value.view === xray.view) {
       app.$("#xray-body .x-why")?.remove();
       xray.data[value.view] = value.data;
+      if (value.done) complete.add(value.data);
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
     } else if (value.view === "load") {
       if (value.done) xray.again();

@@ -156,6 +156,12 @@ def test_wide_things_scroll_in_their_place_and_words_stay_whole(words: Page) -> 
     assert words.locator("math").first.bounding_box()["width"] > 5
 
 
+def test_a_fraction_is_not_cut_off_and_a_task_stands_beside_its_box_in_a_loose_list(words: Page) -> None:
+    show(words, blocks("\\[\\int_0^1 \\frac{x}{y} dx\\]\n\n- [ ] todo\n\n- [x] done"))
+    assert words.locator("div.formula").evaluate("(e) => e.scrollHeight <= e.clientHeight")
+    assert words.locator("li.task").first.bounding_box()["height"] < 40
+
+
 def test_numbers_of_two_digits_have_room_and_right_to_left_lists_their_marker_on_the_right(words: Page) -> None:
     show(words, blocks(SAMPLE))
     assert float(words.locator("ol").evaluate("(e) => parseFloat(getComputedStyle(e).paddingLeft)")) >= 30

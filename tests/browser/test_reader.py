@@ -136,3 +136,13 @@ def test_messages_and_rows_say_when(page: Page) -> None:
     date = page.evaluate("chatapp.date(chatapp.view.rows[chatapp.view.leaf].created)")
     assert date in page.locator("#bot .facts").get_attribute("title")
     assert date in page.locator("#conversations .open").get_attribute("title")
+
+
+def test_the_line_under_a_reply_begins_where_the_words_begin_when_it_breaks(page: Page, site: Site) -> None:
+    site.say("Hello")
+    send(page, "hi")
+    settled(page)
+    page.set_viewport_size({"width": 390, "height": 700})
+    line, words = page.locator("#bot .bot-row .line"), page.locator("#bot .bot-row .block").bounding_box()
+    assert line.locator(".facts").bounding_box()["y"] > line.locator(".tools").bounding_box()["y"] + 10, "it was to break here"
+    assert abs(line.locator(".facts").bounding_box()["x"] - words["x"]) < 1

@@ -108,6 +108,18 @@ def test_arrows_walk_the_list(two: Page) -> None:
     expect(two.locator("#title")).to_have_text("about apples")
 
 
+def test_the_buttons_of_a_row_cover_no_letter_of_its_title(page: Page) -> None:
+    send(page, "שלום")
+    settled(page)
+    row = page.locator("#conversations li", has_text="שלום")
+    row.hover()
+    buttons = row.locator(".acts").bounding_box()
+    letters = row.locator(".title").evaluate(
+        "(title) => { const range = document.createRange(); range.selectNodeContents(title); return range.getBoundingClientRect().right; }"
+    )
+    assert letters <= buttons["x"]
+
+
 def test_delete_can_be_undone(two: Page) -> None:
     entry(two, "pears").hover()
     two.get_by_role("button", name="Delete about pears").click()

@@ -111,6 +111,17 @@ def test_probabilities_paint_at_once_and_a_token_shows_its_draw(drawer: Page) ->
     expect(drawer.locator(".x-outcome")).to_contain_text("Greedy")
 
 
+def test_a_view_that_was_left_on_its_way_is_asked_for_again(drawer: Page) -> None:
+    drawer.evaluate(
+        "() => { new MutationObserver((_, o) => { if (document.querySelector('#xray-body .x-cell')) { o.disconnect();"
+        " document.querySelector('#xray-tab-model').click(); } }).observe(document.querySelector('#xray-body'), {childList: true});"
+        " document.querySelector('#xray-tab-probabilities').click(); }"
+    )
+    expect(drawer.locator(SHOWN["model"]).first).to_be_visible()
+    show(drawer, "probabilities")
+    expect(drawer.locator("#xray-body p.x-facts")).to_contain_text("perplexity")
+
+
 def test_a_slider_replays_the_draw(drawer: Page) -> None:
     show(drawer, "probabilities")
     slider = drawer.locator('input[data-knob="temperature"]')
