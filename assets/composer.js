@@ -66,15 +66,21 @@
     typed();
   }
 
+  const BUTTON = {
+    send: ["send", "Send", "Send (Enter)"],
+    sending: ["send", "Sending", "The message is on its way"],
+    stop: ["stop", "Stop", "Stop (Esc)"],
+  };
   function drawSend() {
     const button = app.$("#send");
     const running = app.view.running;
-    const mode = running ? "stop" : "send";
+    const mode = running ? "stop" : app.pending ? "sending" : "send";
+    const [icon, label, title] = BUTTON[mode];
     if (button.dataset.do !== mode) {
       button.dataset.do = mode;
-      button.innerHTML = app.icons[mode];
-      button.setAttribute("aria-label", running ? "Stop" : "Send");
-      button.title = running ? "Stop (Esc)" : "Send (Enter)";
+      button.innerHTML = app.icons[icon];
+      button.setAttribute("aria-label", label);
+      button.title = title;
     }
     button.disabled = !running && (!box().value.trim() || !!app.pending);
   }
@@ -86,6 +92,7 @@
     shownFor = key();
     box().value = app.temporary ? "" : draft(key());
     grow();
+    drawSend();
   }
   app.on("moved", bring);
   /* Whose drafts they are is known with the first news; what was typed before is theirs, too. */

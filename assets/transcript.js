@@ -136,11 +136,14 @@
   }
 
   app.on("begin", watchReader);
-  app.on("moved", () => {
+  /* What is still shown belongs to another conversation until the answer comes. */
+  app.on("moved", (view) => {
     editing = null;
     following = true;
+    document.body.classList.toggle("opening", !!view.conversation);
   });
   app.on("path", (view) => {
+    document.body.classList.remove("opening");
     drawAll(view);
     announce(view);
   });

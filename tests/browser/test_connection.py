@@ -103,3 +103,30 @@ def test_many_tabs_are_open_at_once(visit: Callable[..., Page], site: Site) -> N
     for tab in (tabs[-1], tabs[0]):
         send(tab, "hi")
         expect(tab.locator("#bot .bot-row")).to_contain_text("Hello world")
+
+
+def test_one_conversation_never_stands_under_the_title_of_another(page: Page, site: Site) -> None:
+    for question in ("about apples", "about pears"):
+        page.get_by_role("button", name="New chat").click()
+        send(page, question)
+        settled(page)
+    page.route("**/ui/watch", lambda route: route.abort())
+    page.locator("#conversations .open", has_text="apples").click()
+    expect(page.locator("#title")).to_have_text("about apples")
+    expect(page.locator("#bot .messages")).to_have_css("opacity", "0")
+    page.unroute_all()
+    expect(page.locator("#bot .user-row")).to_contain_text("about apples")
+    expect(page.locator("#bot .messages")).to_have_css("opacity", "1")
+
+
+def test_a_message_that_is_on_its_way_says_so(page: Page, site: Site) -> None:
+    held: list[Route] = []
+    page.route("**/ui/chat", lambda route: held.append(route))
+    send(page, "Slowly")
+    expect(page.locator("#send")).to_have_attribute("aria-label", "Sending")
+    expect(page.locator("#message")).to_have_value("Slowly")
+    held[0].continue_()
+    page.unroute_all()
+    settled(page)
+    assert replies(page) == ["Hello world"]
+    expect(page.locator("#send")).to_have_attribute("aria-label", "Send")
