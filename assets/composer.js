@@ -74,7 +74,8 @@
   function drawSend() {
     const button = app.$("#send");
     const running = app.view.running;
-    const mode = running ? "stop" : app.pending ? "sending" : "send";
+    const sends = app.pending ? "sending" : "send";
+    const mode = running ? "stop" : sends;
     const [icon, label, title] = BUTTON[mode];
     if (button.dataset.do !== mode) {
       button.dataset.do = mode;

@@ -24,6 +24,7 @@
     const heard = (line) => {
       soFar = { ...soFar, ...line, words: line.words };
       const data = line.data || line.done ? soFar.data : null;
+      if (line.done && data) complete.add(data);
       queueMicrotask(() => signal.aborted || receive({ ...line, view, data }));
     };
     try {
@@ -105,7 +106,6 @@
     if (value.view === xray.view) {
       app.$("#xray-body .x-why")?.remove();
       xray.data[value.view] = value.data;
-      if (value.done) complete.add(value.data);
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
     } else if (value.view === "load") {
       if (value.done) xray.again();
