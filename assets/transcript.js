@@ -107,6 +107,7 @@
 
   function watchReader() {
     const box = bot();
+    new ResizeObserver(scroll).observe(app.$(".messages", box)); // what comes into sight has its true height only then
     const away = () => {
       following = false;
     };

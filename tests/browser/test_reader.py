@@ -146,3 +146,14 @@ def test_the_line_under_a_reply_begins_where_the_words_begin_when_it_breaks(page
     line, words = page.locator("#bot .bot-row .line"), page.locator("#bot .bot-row .block").bounding_box()
     assert line.locator(".facts").bounding_box()["y"] > line.locator(".tools").bounding_box()["y"] + 10, "it was to break here"
     assert abs(line.locator(".facts").bounding_box()["x"] - words["x"]) < 1
+
+
+def test_a_conversation_opens_at_its_end_however_long_its_exchanges_are(page: Page, site: Site) -> None:
+    site.say(*LINES)
+    for question in ("long one", "long two"):
+        send(page, question)
+        settled(page)
+    page.reload()
+    expect(page.locator("#bot .user-row").last).to_contain_text("long two")
+    page.wait_for_function(f"{SCROLLED} < 4")
+    expect(page.locator("#bot .bot-row").last.get_by_role("button", name="Copy", exact=True)).to_be_in_viewport()
