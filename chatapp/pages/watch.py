@@ -152,12 +152,15 @@ class Reader:
         )
 
     def _own(self, outline: Outline) -> str:
-        """The model that a conversation was written with, where that is not known here: a name that can be loaded."""
+        """The model that a conversation was written with, where that is not known here: a name that can be loaded.
+
+        What came in from another program names no versions of ours: its `gpt-4` can be loaded nowhere.
+        """
         models, last = self.watcher.models, outline.turns[-1]
         if outline.model:
             return "" if models.get(outline.model) else outline.model
         first = models.first.known
-        other = last.model and first and made_by(last).compare(first.id) == "other"
+        other = last.versions and last.model and first and made_by(last).compare(first.id) == "other"
         return str(made_by(last)) if other and not models.wrote(last) else ""
 
     def _lacks(self, row: Row) -> bool:

@@ -1,5 +1,6 @@
 """Several models on the page: choosing, loading and unloading one, the model of an old conversation, another model's version."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,19 @@ def test_an_old_conversation_offers_the_model_that_it_was_written_with(page: Pag
     expect(page.locator("#picker")).to_have_text("first")
     page.get_by_role("button", name="Load it").click()
     expect(page.locator("#picker")).to_have_text("old")
+    expect(page.locator("#own-model")).to_be_hidden()
+
+
+def test_a_conversation_of_another_program_offers_nothing_that_cannot_be_loaded(page: Page) -> None:
+    asked = {"author": {"role": "user"}, "content": {"parts": ["Who?"]}}
+    said = {"author": {"role": "assistant"}, "content": {"parts": ["I am another."]}, "metadata": {"model_slug": "gpt-4"}}
+    mapping = {"a": {"parent": None, "message": asked}, "b": {"parent": "a", "message": said}}
+    export = json.dumps([{"title": "Old", "mapping": mapping, "current_node": "b"}]).encode()
+    page.get_by_role("button", name="My conversations").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("menuitem", name="Import a file").click()
+    chooser.value.set_files({"name": "conversations.json", "mimeType": "application/json", "buffer": export})
+    expect(page.locator("#bot .facts")).to_contain_text("gpt-4")
     expect(page.locator("#own-model")).to_be_hidden()
 
 
