@@ -1,6 +1,6 @@
 """Which models are on this machine: embedded, in the Hub's cache, in folders; what each takes of the disk, by names and sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -42,9 +42,12 @@ class LocalModel:
     problem: str = ""
 
 
-def here(data_dir: Path, cache: Path | None = None) -> list[LocalModel]:
-    """Every model on this machine, each once: the embedded one, those in the Hub's cache, folders and files, each kind by name."""
-    return [*embedded(data_dir), *cached(cache), *folders(data_dir)]
+def here(data_dir: Path, cache: Path | None = None, named: Iterable[str] = ()) -> list[LocalModel]:
+    """Every model on this machine, each once: the embedded one, those in the Hub's cache, folders and files, each kind by name.
+
+    `named` are --model values that the app was told, of which folders and files count.
+    """
+    return [*embedded(data_dir), *cached(cache), *folders(data_dir, named)]
 
 
 def embedded(data_dir: Path) -> list[LocalModel]:
@@ -107,10 +110,10 @@ def lacks(folder: Path, called: str) -> str:
     return ""
 
 
-def folders(data_dir: Path) -> list[LocalModel]:
-    """Folders and .gguf files: those in data_dir/models, and those that were loaded before from anywhere."""
-    own = sorted((data_dir / "models").glob("*"))
-    places = dict.fromkeys(path.resolve() for path in [*own, *remembered(data_dir)] if _is_model(path))
+def folders(data_dir: Path, named: Iterable[str] = ()) -> list[LocalModel]:
+    """Folders and .gguf files: those in data_dir/models, those that were loaded before from anywhere, and `named` ones."""
+    paths = [*sorted((data_dir / "models").glob("*")), *remembered(data_dir), *(Path(name).expanduser() for name in named)]
+    places = dict.fromkeys(path.resolve() for path in paths if _is_model(path))
     return [_of_place(place) for place in sorted(places, key=lambda place: place.name.lower())]
 
 

@@ -64,7 +64,9 @@ class Forecast:
         return int(self.weights * HEADROOM + self.cache / SHARE)
 
     def __str__(self) -> str:
-        """For the start-up card and the page."""
+        """For the start-up card and the page. Where nothing is known of keys and values, nothing is said of them."""
+        if not self.per_token:
+            return f"{gigabytes(self.weights)} weights of {gigabytes(self.free)} free"
         who = f"{self.concurrency} × {self.context:,} tokens" if self.concurrency > 1 else f"{self.context:,} tokens"
         return f"{gigabytes(self.weights)} weights + {gigabytes(self.cache)} KV cache ({who}) of {gigabytes(self.free)} free"
 

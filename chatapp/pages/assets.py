@@ -20,7 +20,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLES = {
     "shell.css": ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css", "tasks.css"),
     "shell.js": ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js"),
-    "chat.css": ("transcript.css", "welcome.css", "composer.css", "picker.css", "settings.css", "drawer.css"),
+    "chat.css": ("transcript.css", "welcome.css", "composer.css", "picker.css", "settings.css", "drawer.css", "print.css"),
     "chat.js": (
         "gradio-frames.js",
         "viewed.js",

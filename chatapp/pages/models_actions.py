@@ -42,7 +42,8 @@ class ModelsActions:
     async def overview(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelsAsk.read(asked)
         refused = self.refused()
-        found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir)
+        named = [slot.settings.model for slot in self.models.slots()]
+        found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir, named=named)
         loaded = self.loaded()
         rows = [local_row(model, loaded) for model in map(self.whole, found)]
         disk = "" if refused else disk_words(found)

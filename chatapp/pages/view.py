@@ -105,7 +105,8 @@ def origin(turn: Turn, prompt_tokens: int) -> str:
     where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
     read = f"{turn.cached_prompt_tokens:,} of {prompt_tokens:,} prompt tokens reused" if turn.cached_prompt_tokens else ""
     seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""
-    return " · ".join(part for part in (turn.model, where, settings_of(turn.sampling) if turn.engine else "", seed, read) if part)
+    model = "@".join(part for part in (turn.model, turn.revision) if part)
+    return " · ".join(part for part in (model, where, settings_of(turn.sampling) if turn.engine else "", seed, read) if part)
 
 
 def settings_of(sampling: Sampling) -> str:

@@ -157,3 +157,16 @@ def test_a_conversation_opens_at_its_end_however_long_its_exchanges_are(page: Pa
     expect(page.locator("#bot .user-row").last).to_contain_text("long two")
     page.wait_for_function(f"{SCROLLED} < 4")
     expect(page.locator("#bot .bot-row").last.get_by_role("button", name="Copy", exact=True)).to_be_in_viewport()
+
+
+def test_a_printed_conversation_is_whole_and_alone(page: Page, site: Site) -> None:
+    site.say(*LINES)
+    send(page, "lines")
+    settled(page)
+    page.emulate_media(media="print")
+    expect(page.locator("#left")).to_be_hidden()
+    expect(page.locator("#message")).to_be_hidden()
+    last = page.locator("#bot .block p").last
+    whole = page.evaluate("document.documentElement.scrollHeight")
+    assert last.bounding_box()["y"] < whole and page.evaluate("getComputedStyle(document.querySelector('#bot')).overflowY") == "visible"
+    assert whole > 150 * 20, "it is cut to the window"

@@ -88,3 +88,10 @@ def test_the_loaded_one_of_two_revisions_is_the_one_with_its_commit(tmp_path: Pa
     assert not is_same(model("org/m@bbb", "bbb"), loaded)
     assert is_same(model("org/m@bbb", "bbb"), ModelId("org/m", "bbb"))
     assert not is_same(model("org/m:q.gguf", "aaa"), loaded)
+
+
+async def test_a_folder_that_the_app_was_started_with_is_on_this_machine(tiny_llama: Path, tmp_path: Path) -> None:
+    models = ModelManager(Settings(data_dir=tmp_path, more_models=(str(tiny_llama),)))
+    said = await ModelsActions(models, models.settings, Downloads(models.tasks)).overview("me", {})
+    assert [row["place"] for row in said["here"]][1:] == [str(tiny_llama)]
+    models.close()
