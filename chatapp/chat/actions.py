@@ -19,14 +19,14 @@ async def regenerate(
 ) -> Turn:
     """Another reply to the same question, beside the first; `model` names who writes it, '' whom the conversation remembers."""
     store, old = await chat.find(owner, turn_id)
-    slot = chat.models.find(model) if model else await chat.answerer(owner, old.conversation_id, store)
+    slot = chat.models.find(model) if model else await chat.replies.answerer(owner, old.conversation_id, store)
     return await _beside(chat, old, store, slot, sampling=sampling, system=system)
 
 
 async def edit(chat: Chat, owner: Owner, turn_id: str, text: str, *, sampling: Sampling | None = None, system: str | None = None) -> Turn:
     """Another question in the place of this one; the old one and what followed stay beside it."""
     store, old = await chat.find(owner, turn_id)
-    slot = await chat.answerer(owner, old.conversation_id, store)
+    slot = await chat.replies.answerer(owner, old.conversation_id, store)
     return await _beside(chat, old, store, slot, user=clean(text), sampling=sampling, system=system)
 
 
@@ -36,7 +36,7 @@ async def resume(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling |
     if not old.can_continue:
         cure = "Stop it first." if old.running else "Only a reply that was cut can be continued."
         raise ChatError(f"This reply is {'still being written' if old.running else 'complete'}. {cure}", status=409)
-    slot = chat.models.wrote(old) or await chat.answerer(owner, old.conversation_id, store)
+    slot = chat.models.wrote(old) or await chat.replies.answerer(owner, old.conversation_id, store)
     engine = slot.engine if slot.state == "ready" else None
     return await _beside(chat, old, store, slot, sampling=sampling, beginning=continued(old, engine), continues=old.id)
 
@@ -44,7 +44,7 @@ async def resume(chat: Chat, owner: Owner, turn_id: str, *, sampling: Sampling |
 async def branch(chat: Chat, owner: Owner, turn_id: str, position: int, token_id: int, *, sampling: Sampling | None = None) -> Turn:
     """The reply's first `position` tokens, then `token_id` instead of what stood there; the model goes on."""
     store, old = await chat.find(owner, turn_id)
-    slot = chat.models.wrote(old) or await chat.answerer(owner, old.conversation_id, store)
+    slot = chat.models.wrote(old) or await chat.replies.answerer(owner, old.conversation_id, store)
     if slot.state == "unloaded":
         slot.wake()
         await slot.wait_ready()

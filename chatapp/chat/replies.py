@@ -11,6 +11,7 @@ from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
 from chatapp.chat.job import Job, Jobs
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.resident.admission import asked_from
 from chatapp.store import Store
 from chatapp.turn import Event, FinishReason, Turn
@@ -41,10 +42,11 @@ class Replies:
         self._closed = False
 
     async def start(
-        self, turn: Turn, store: Store, slot: "ModelSlot", *, known: bool = False, beginning: ReplyPrefix | None = None
+        self, turn: Turn, store: Store, slot: "ModelSlot | None", *, known: bool = False, beginning: ReplyPrefix | None = None
     ) -> Turn:
         """Begin a reply by this model and return its live turn; a model that is not in memory is loaded first.
 
+        None: by whom the conversation remembers, read when it is this message's turn, so that messages keep the order they came in.
         `known`: the conversation's id came from outside, so it must exist and be the owner's. A page that closes in the middle of sending
         does not undo half of it.
         """
@@ -72,10 +74,16 @@ class Replies:
             await asyncio.wait(self._work.tasks, return_when=asyncio.FIRST_COMPLETED)
         await self.jobs.save_unsaved()
 
-    async def _start(self, turn: Turn, store: Store, slot: "ModelSlot", known: bool, beginning: ReplyPrefix | None) -> Turn:
+    async def answerer(self, owner: Owner, conversation_id: str, store: Store) -> "ModelSlot":
+        """Who answers in a conversation: the model that it remembers, where that is known here, else the first one. Raises NotFound."""
+        id = await asyncio.to_thread(store.conversations.model, owner, conversation_id)
+        return self.models.get(id or "") or self.models.first
+
+    async def _start(self, turn: Turn, store: Store, slot: "ModelSlot | None", known: bool, beginning: ReplyPrefix | None) -> Turn:
         async with self._lock(turn.conversation_id):
             if known:
                 turn.parent_id = await parent_of(turn, store)
+            slot = slot or await self.answerer(turn.owner, turn.conversation_id, store)
             await self._refuse_where_it_cannot_run(slot)
             return await self._begin(turn, store, slot, beginning)
 

@@ -20,7 +20,6 @@ from chatapp.turn import Message, Turn, new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.manager import ModelManager
-    from chatapp.resident.slot import ModelSlot
 
 
 class Chat:
@@ -63,14 +62,8 @@ class Chat:
         turn = Turn(
             owner, conversation_id or new_id(), clean(text), parent_id=parent_id, system=system, history=tuple(history), sampling=sampling
         )
-        store = await self.stores.open(keep)
-        slot = await self.answerer(owner, conversation_id, store) if known and not model else self.models.find(model)
-        return await self.replies.start(turn, store, slot, known=known)
-
-    async def answerer(self, owner: Owner, conversation_id: str, store: Store) -> "ModelSlot":
-        """Who answers in a conversation: the model that it remembers, where that is known here, else the first one. Raises NotFound."""
-        id = await asyncio.to_thread(store.conversations.model, owner, conversation_id)
-        return self.models.get(id or "") or self.models.first
+        slot = None if known and not model else self.models.find(model)
+        return await self.replies.start(turn, await self.stores.open(keep), slot, known=known)
 
     async def follow(self, owner: Owner, turn_id: str) -> AsyncIterator[Turn]:
         """The live turn, now and after each change, as fast as the reader reads; ends after the final state. Closing it ends nothing.
