@@ -70,7 +70,7 @@ class Database:
     def tidy(self) -> None:
         """Statistics for the planner, and the log written back: worth it after very much was added."""
         with self.bare() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)" if self.sqlite else "VACUUM ANALYZE")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)" if self.sqlite else "VACUUM ANALYZE").close()
             if self.sqlite:
                 connection.exec_driver_sql("ANALYZE")
 
@@ -130,7 +130,7 @@ class Database:
         while True:  # the change of mode does not wait for its lock by itself
             try:
                 with self.bare() as connection:
-                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL").close()  # unread, it could be a statement in progress yet
                 return
             except StoreError as error:
                 if error.kind != LOCKED or time.monotonic() > deadline:
