@@ -247,7 +247,10 @@ def merges(gguf: GgufFile) -> list[str]:
 
 
 def partial_tokens(gguf: GgufFile) -> list[int]:
-    """Ids of the tokens whose bytes are not whole UTF-8 characters."""
+    """Ids of the tokens whose bytes are not whole UTF-8 characters. Raises ChatError where not every token has its type."""
+    if len(gguf.types) != len(gguf.tokens):
+        said = f"{gguf.path.name} has {len(gguf.tokens):,} tokens and the types of {len(gguf.types):,}"
+        raise ChatError(f"{said}, so it cannot be read. Fetch the file again.", status=422)
     if gguf.values.get("tokenizer.ggml.model") == "gpt2":
         table = byte_alphabet()
         return [n for n, text in enumerate(gguf.tokens) if gguf.types[n] == 1 and not _whole(text.decode(errors="replace"), table)]

@@ -45,9 +45,9 @@ def forecast(source: Source, settings: Settings, progress: Progress, tokens: int
         file = read_gguf(place)
         size, per_token, most = file.parameters * dtype.itemsize, file.kv_bytes_per_token * dtype.itemsize // 2, file.context
     else:
+        size = weights.inspect(place).bytes_as(dtype.itemsize)  # first: what no configuration may say is refused there
         config = read_config(place, source.name)
-        size, per_token = weights.inspect(place).bytes_as(dtype.itemsize), kv_bytes_per_token(config.get_text_config(), dtype)
-        most = context_of(config)
+        per_token, most = kv_bytes_per_token(config.get_text_config(), dtype), context_of(config)
     context = min(settings.context or tokens, most)
     return Forecast(int(size * SHRINKS[settings.quantization]), per_token, people, context, free_bytes(device), device)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -347,6 +348,7 @@ async def test_closing_ends_running_replies(folder):
 
 PARENT = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from tests.engines.test_llamacpp import open_smollm2
 engine = open_smollm2(Path(sys.argv[1]), concurrency=1)
@@ -432,6 +434,8 @@ def test_marks_only_tokens_that_are_not_whole_characters(engine, folder):
 def test_marks_the_byte_tokens_of_a_sentencepiece_vocabulary():
     file = GgufFile(None, {"tokenizer.ggml.model": "llama"}, [b"<unk>", b"<0x0A>", b"<0xE4>", b"hello", b"<0xFF>"], [2, 6, 6, 1, 6])
     assert partial_tokens(file) == [2, 4]
+    with pytest.raises(ChatError, match="has 5 tokens and the types of 4"):
+        partial_tokens(replace(file, path=Path("x.gguf"), types=file.types[:4]))
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What a model will take, read from its headers, against what it takes; and two real models answering at the same moment."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.models.hub import no_progress
+from chatapp.models.sources import resolve
 from chatapp.resident.budget import Budget, forecast
 from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
@@ -35,6 +37,15 @@ def test_a_folder_is_weighed_by_its_headers(name: str, per_token: int, request: 
     taken = weight_bytes(load(source, given).model)
     assert abs(need.weights - taken) <= 0.1 * taken
     assert (need.per_token, need.context, need.concurrency) == (per_token, 2048, 1)
+
+
+@pytest.mark.parametrize(("config", "why"), [(b"\xff\xfe", "not valid JSON"), (b'{"architectures": 5}', "architectures is 5")])
+def test_a_configuration_that_says_what_none_says_is_refused_in_words(tiny_llama: Path, tmp_path: Path, config: bytes, why: str) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "odd")
+    (folder / "config.json").write_bytes(config)
+    given = settings(folder, tmp_path)
+    with pytest.raises(ChatError, match=why):
+        forecast(resolve(str(folder), data_dir=tmp_path), given, no_progress)
 
 
 def test_a_gguf_is_weighed_as_the_engine_runs_it(smol_gguf: Path, tmp_path: Path) -> None:
