@@ -5,8 +5,8 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from chatapp.models.files.shape import ENCODERS
 from chatapp.models.memory import kv_shape
+from chatapp.models.shape import ENCODERS
 from chatapp.xray.architecture import feed_forward_width
 
 NORMS = {

@@ -15,7 +15,7 @@ from chatapp.errors import ChatError
 from chatapp.models import weights
 from chatapp.models.failures import Reading
 from chatapp.models.files.folder import opened
-from chatapp.models.files.shape import shape_of
+from chatapp.models.shape import shape_of
 from chatapp.prompt.sandbox import bare_environment
 
 if TYPE_CHECKING:

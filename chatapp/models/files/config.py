@@ -8,8 +8,8 @@ from chatapp.models.files.consequences import BY_ROLE, BY_VALUE
 from chatapp.models.files.explained import Explained, Line, number, short
 from chatapp.models.files.folder import Entry, Folder
 from chatapp.models.files.printing import pretty
-from chatapp.models.files.shape import Shape, role_of, shape_of
 from chatapp.models.files.tensors import Tensor, embedding, layers
+from chatapp.models.shape import Shape, role_of, shape_of
 
 EXPLANATION = "What the model is: its family, its sizes, its special tokens. Without it the weights are only numbers."
 NESTED = ("text_config", "vision_config", "audio_config")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from chatapp.models.files.explained import number as n
 from chatapp.models.files.explained import size
-from chatapp.models.files.shape import Shape
+from chatapp.models.shape import Shape
 
 
 def hidden(s: Shape) -> str:

@@ -8,8 +8,8 @@ from chatapp.errors import ChatError
 from chatapp.models.files import config, templates, weights_files
 from chatapp.models.files.explained import number, short
 from chatapp.models.files.folder import Folder, opened
-from chatapp.models.files.shape import Shape, shape_of
 from chatapp.models.gguf import GgufFile, read_gguf
+from chatapp.models.shape import Shape, shape_of
 
 MOST_LINES = 1500
 """Lines of a template that are compared: comparing takes time with the square of their number."""

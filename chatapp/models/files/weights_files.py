@@ -8,8 +8,8 @@ from chatapp.models.files.consequences import BY_ROLE
 from chatapp.models.files.explained import Explained, Line, number, short, size
 from chatapp.models.files.folder import Entry, Folder
 from chatapp.models.files.printing import pretty
-from chatapp.models.files.shape import Shape
 from chatapp.models.files.tensors import Tensor, read_entries, wrong_sizes
+from chatapp.models.shape import Shape
 
 SAFETENSORS = (
     "The weights: a header that names each tensor with its shape and dtype, and the numbers behind it. Nothing in it can run, and any "

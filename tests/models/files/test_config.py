@@ -8,8 +8,8 @@ import pytest
 from chatapp.models.files import config
 from chatapp.models.files.explained import Explained
 from chatapp.models.files.folder import Entry, opened
-from chatapp.models.files.shape import shape_of
 from chatapp.models.files.tensors import Tensor
+from chatapp.models.shape import shape_of
 
 SMOL = {
     "architectures": ["LlamaForCausalLM"],
