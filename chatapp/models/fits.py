@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chatapp.models.cpu import cpu_flags
-from chatapp.models.info import CONTEXT_NAMES, UNKNOWN_CONTEXT
+from chatapp.models.info import UNKNOWN_CONTEXT
 from chatapp.models.loading import CPU_BF16
 from chatapp.models.memory import SHORTEST, USUAL, Forecast, gigabytes
-from chatapp.models.weights import LAYERS, Weights
+from chatapp.models.shape import shape_of
+from chatapp.models.weights import Weights
 
 Verdict = Literal["fits", "tight", "too large", "unknown"]
 
@@ -43,8 +44,9 @@ class Room:
     def _of(self, size: int, config: Mapping[str, Any]) -> Fit:
         if not size:
             return UNKNOWN
-        context = min(self.context, context_of(config))
-        forecast = Forecast(size, kv_bytes(config, self.float_size), 1, context, self.free)
+        shape = shape_of(config)
+        context = min(self.context, shape.context or UNKNOWN_CONTEXT)
+        forecast = Forecast(size, shape.kv_numbers * self.float_size, 1, context, self.free)
         least = replace(forecast, context=min(SHORTEST, context))
         if least.required > self.free:
             return Fit("too large", f"It needs {gigabytes(least.required)} and {gigabytes(self.free)} are free.")
@@ -56,30 +58,3 @@ def float_size(device: str, dtype: str) -> int:
     if dtype != "auto":
         return 4 if dtype == "float32" else 2
     return 4 if device == "cpu" and not cpu_flags() & set(CPU_BF16) else 2
-
-
-def kv_bytes(config: Mapping[str, Any], itemsize: int) -> int:
-    """Bytes of one token's keys and values by config.json; 0 where it does not say, as a model without attention."""
-    values = text_part(config)
-    layers = first_of(values, LAYERS)
-    heads = first_of(values, ("num_attention_heads", "n_head", "n_heads", "num_heads"))
-    shared = first_of(values, ("num_key_value_heads", "num_kv_heads")) or heads
-    width = first_of(values, ("head_dim",)) or (first_of(values, ("hidden_size", "n_embd", "d_model")) // heads if heads else 0)
-    return 2 * layers * shared * width * itemsize
-
-
-def context_of(config: Mapping[str, Any]) -> int:
-    """Tokens that a model allows, by config.json."""
-    return first_of(text_part(config), CONTEXT_NAMES) or UNKNOWN_CONTEXT
-
-
-def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What concerns text of a model that reads images too."""
-    inner = config.get("text_config")
-    return {**config, **inner} if isinstance(inner, Mapping) else config
-
-
-def first_of(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    """The first of these that is a size."""
-    found = (values.get(name) for name in names)
-    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), 0)

@@ -1,5 +1,6 @@
 """The sizes of a model as its config.json names them, under whatever names its family gives them, and what they multiply to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,15 +67,20 @@ class Shape:
         return self.attention + self.feed_forward + 2 * self.hidden
 
     @property
+    def kv_numbers(self) -> int:
+        """Keys and values of one token; 0 for a model that writes nothing, or does not say its sizes."""
+        return 0 if not self.writes else 2 * self.layers * self.kv_heads * self.head_dim
+
+    @property
     def kv_bytes(self) -> int:
-        """Of one token, in 16 bits; 0 for a model that writes nothing."""
-        return 0 if not self.writes else 2 * self.layers * self.kv_heads * self.head_dim * 2
+        """Of one token, in 16 bits."""
+        return 2 * self.kv_numbers
 
 
-def shape_of(config: dict[str, Any]) -> Shape:
+def shape_of(config: Mapping[str, Any]) -> Shape:
     """Of config.json; a model of text and images has its own in `text_config`. What is no size (a text, less than 1) counts as unnamed."""
     inner = config.get("text_config")
-    values = config | inner if isinstance(inner, dict) else config
+    values = {**config, **inner} if isinstance(inner, Mapping) else config
     sizes = {role: _first(values, names) for role, names in ROLES.items()}
     hidden, heads = sizes["hidden"], sizes["heads"]
     sizes["head_dim"] = sizes["head_dim"] or (hidden // heads if heads else 0)
@@ -93,6 +99,6 @@ def role_of(key: str) -> str:
     return next((role for role, names in ROLES.items() if key in names), "")
 
 
-def _first(values: dict[str, Any], names: tuple[str, ...]) -> int:
+def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
     found = (values.get(name) for name in names)
     return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), 0)

@@ -16,7 +16,7 @@ from chatapp.models.fits import Fit
 from chatapp.models.hub_access import Hub
 from chatapp.models.hub_card import HubCard, card
 from chatapp.models.memory import gigabytes
-from chatapp.models.search import Found, Query, pasted, search
+from chatapp.models.search import Found, pasted, search
 from chatapp.models.sources import Source, on_hub
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import (
@@ -55,9 +55,8 @@ class HubActions:
         ask, hub = ModelSearch.read(asked), self.hub(owner)
         if named := pasted(ask.text, hub):
             return asdict(ModelsFound([], named, False))
-        query = Query(**asdict(ask))
         async with self._asking:
-            rows = await asyncio.to_thread(lambda: [hub_row(found) for found in search(query, room(self.settings), hub)])
+            rows = await asyncio.to_thread(lambda: [hub_row(found) for found in search(ask, room(self.settings), hub)])
         return asdict(ModelsFound(rows, "", len(rows) == ask.rows))
 
     async def card(self, owner: Owner, asked: Asked) -> Asked:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chatapp.models.search import Query
 from chatapp.pages.protocol import Request
 
 
@@ -114,22 +115,15 @@ class ModelDelete(Request):
 
 
 @dataclass(frozen=True)
-class ModelSearch(Request):
+class ModelSearch(Query, Request):
     """POST /ui/models-search: search the Hub. Answered by `ModelsFound`.
 
     text     what is searched for; a pasted address of a model's page names that model
     task, library, dataset   as the Hub calls them; '' for any
     most     the largest number of parameters, as 3B; '' for any
     sort     trending | downloads | likes | new
+    rows     how many at the most
     """
-
-    text: str = ""
-    task: str = "text-generation"
-    library: str = "transformers"
-    dataset: str = ""
-    most: str = ""
-    sort: str = "trending"
-    rows: int = 20
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chatapp.models.fits import first_of, text_part
+from chatapp.models.shape import shape_of
 from chatapp.xray import registry
 
 FAMILY = re.compile(r"[a-z0-9_-]{1,60}")
 WRITES = re.compile(r"^class \w+(?:ForCausalLM|LMHeadModel)\(", re.MULTILINE)
 RECORDS = re.compile(r"^ +_supports_attention_backend = True", re.MULTILINE)
-HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 FEW = 8
 """Keys of a config.json; the Hub's summary of one has fewer."""
 
@@ -74,7 +73,7 @@ def why_none(config: Mapping[str, Any]) -> str:
 def _of(view: registry.View, config: Mapping[str, Any], refusal: str) -> Support:
     if refusal:
         return Support(view.name, view.label, False, refusal)
-    if view.name in NEEDS_HEADS and len(config) >= FEW and not first_of(text_part(config), HEADS):
+    if view.name in NEEDS_HEADS and len(config) >= FEW and not shape_of(config).heads:
         return Support(view.name, view.label, False, "It has no attention heads.")
     if view.name == "attention" and not RECORDS.search(modeling_source(str(config["model_type"]))):
         return Support(

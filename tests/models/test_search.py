@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.models.fits import Room, context_of, float_size, kv_bytes
+from chatapp.models.fits import Room, float_size
 from chatapp.models.hub_access import Hub
 from chatapp.models.hub_card import card
 from chatapp.models.search import Query, pasted, search
+from chatapp.models.shape import shape_of
 from chatapp.models.weights import Weights
 from tests.conftest import CHATML
 from tests.fakehub import FakeHub
@@ -194,10 +195,10 @@ def test_a_missing_model_and_revision_are_said(hubs: tuple[FakeHub, Hub]) -> Non
 
 def test_the_forecast_takes_weights_as_they_are_held_and_keys_and_values_of_the_context() -> None:
     config = LLAMA | {"max_position_embeddings": 512}
-    assert (kv_bytes(config, 4), context_of(config)) == (2 * 2 * 2 * 16 * 4, 512)
-    assert kv_bytes({"text_config": config}, 2) == 2 * 2 * 2 * 16 * 2
-    assert kv_bytes({"n_layer": 12, "n_head": 12, "n_embd": 768}, 2) == 2 * 12 * 768 * 2
-    assert kv_bytes({"num_hidden_layers": "many"}, 2) == 0
+    assert (shape_of(config).kv_numbers, shape_of(config).context) == (2 * 2 * 2 * 16, 512)
+    assert shape_of({"text_config": config}).kv_numbers == 2 * 2 * 2 * 16
+    assert shape_of({"n_layer": 12, "n_head": 12, "n_embd": 768}).kv_numbers == 2 * 12 * 768
+    assert shape_of({"num_hidden_layers": "many"}).kv_numbers == 0
     fit = Room(1_000_000_000, 4).of_weights(Weights({"BF16": 135_000_000}, ()), config)
     assert fit.verdict == "fits" and fit.words == "0.5 GB weights + 0.3 MB KV cache (512 tokens) of 1.0 GB free"
     assert Room(700_000_000, 4).of_weights(Weights({"BF16": 135_000_000}, ()), config).verdict == "tight"
