@@ -15,11 +15,11 @@
   app.answering = answering;
   app.labelOf = (id) => named(id)?.label || id;
 
-  async function ask(name, body) {
+  async function ask(name, body, refused = app.failed) {
     try {
       return await app.post(name, body);
     } catch (error) {
-      app.failed(error);
+      refused(error);
       return null;
     } finally {
       app.watch();
@@ -37,8 +37,8 @@
     app.$("#message").focus();
   }
 
-  async function load(name) {
-    const done = await ask("models-load", { name });
+  async function load(name, refused = app.failed) {
+    const done = await ask("models-load", { name }, refused);
     if (done) choose(done.id);
   }
 
@@ -67,12 +67,22 @@
       placeholder: "Hub id, folder or .gguf file",
       autocomplete: "off",
     });
+    const said = app.el("p", { role: "alert" });
     const submit = (event) => {
       event.preventDefault();
-      if (box.value.trim()) load(box.value.trim());
+      said.textContent = "";
+      if (box.value.trim()) {
+        load(box.value.trim(), ({ message }) => {
+          said.textContent = message; // where it was typed
+        });
+      }
     };
     const go = app.el("button", { type: "submit", class: "act" }, "Load");
-    return [app.el("form", { on: { submit } }, box, go), app.el("a", { href: "./models" }, "All models on this machine, and on the Hub")];
+    return [
+      app.el("form", { on: { submit } }, box, go),
+      said,
+      app.el("a", { href: "./models" }, "All models on this machine, and on the Hub"),
+    ];
   }
 
   const panel = () => app.$("#picker-list");

@@ -23,6 +23,8 @@ def two_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
 
     def find(settings: Settings) -> Source:
+        if settings.model == "misspelt":
+            raise ChatError("misspelt was not found: looked for a folder and on the Hub.", status=404)
         return Source(settings.model, "hub", repo=settings.model)
 
     def open(source: Source, settings: Settings, progress) -> Scripted:
@@ -126,6 +128,13 @@ def test_a_model_that_cannot_be_loaded_says_why_and_leaves_the_first(page: Page)
     send(page, "Who?")
     settled(page)
     expect(page.locator(".bot.message")).to_have_text("I am org/first")
+
+
+def test_a_name_that_stands_for_no_model_is_refused_where_it_was_typed(page: Page) -> None:
+    load(page, "misspelt")
+    expect(page.locator("#picker-list [role=alert]")).to_have_text("misspelt was not found: looked for a folder and on the Hub.")
+    expect(page.get_by_label("Load another model")).to_have_value("misspelt")
+    expect(page.locator('#picker-list [data-id="misspelt"]')).to_have_count(0)
 
 
 def test_the_header_fits_a_phone(page: Page) -> None:
