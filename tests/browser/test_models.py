@@ -77,11 +77,11 @@ def test_from_a_search_to_a_chat_with_what_was_found(open_models: Callable[..., 
     expect(page.locator('#here li[data-name="org/tiny-chat"]')).to_contain_text("loaded")
     page.locator(".loaded", has_text="org/tiny-chat").get_by_role("link", name="Chat with it").click()
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
+    page.locator("#value-temperature").fill("0")  # as random weights draw, they may end at once, or never
+    page.locator("#value-max_tokens").fill("16")
     send(page, "Hello")
-    expect(page.locator("#bot .bot-row p").first).not_to_be_empty()
-    page.get_by_role("button", name="Stop").click()
     settled(page)
-    assert len(replies(page)) == 1
+    assert [bool(reply) for reply in replies(page)] == [True]
     expect(page.locator("#picker")).to_have_text("tiny-chat")
 
 
