@@ -25,9 +25,9 @@
     });
 
   async function fetched() {
-    const { style, script } = app.xrayFiles;
+    const { style, scripts } = app.xrayFiles;
     await add(app.el("link", { rel: "stylesheet", href: style }));
-    await add(app.el("script", { src: script }));
+    for (const src of scripts) await add(app.el("script", { src }));
   }
 
   function load() {

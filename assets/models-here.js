@@ -82,7 +82,8 @@
     ];
     const problem = row.problem && app.el("p", { class: "refusal" }, row.problem);
     const removal = row.kind === "embedded" || row.loaded ? null : act("Delete …", () => remove(row));
-    const acts = app.el("div", { class: "acts" }, state(row), removal);
+    const text = app.el("a", { class: "act", href: `./text?model=${encodeURIComponent(row.name)}` }, "Try a text");
+    const acts = app.el("div", { class: "acts" }, state(row), text, removal);
     app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts);
   }
   app.on("model", (shown) => {

@@ -85,18 +85,18 @@
   }
 
   /* By character and by word: what a tokenizer is the middle of. */
-  function plain(cut) {
+  xray.plainCut = (cut) => {
     const cell = (piece) => el("span", { class: "x-cell striped" }, xray.visible(piece));
     const counts = `${xray.number(cut.count)} pieces, ${xray.number(cut.distinct)} different`;
     const more = cut.count > cut.pieces.length ? xray.told(`the first ${cut.pieces.length} are shown`) : null;
     const cells = el("div", { class: "x-cells" }, ...cut.pieces.map(cell));
-    return el("details", {}, el("summary", {}, `Cut by ${cut.kind}: ${counts}`), xray.told(cut.words), cells, more);
-  }
+    return el("details", {}, el("summary", {}, `Cut by ${cut.kind}: ${counts}`), xray.told(cut.words), cells, more ?? "");
+  };
 
   const columns = (data) => [
     column(data),
     data.other ? column(data.other) : "",
-    el("section", { class: "x-column" }, el("h3", {}, "Plain cuts beside it"), ...data.plain.map(plain)),
+    el("section", { class: "x-column" }, el("h3", {}, "Plain cuts beside it"), ...data.plain.map(xray.plainCut)),
   ];
   xray.views.tokenizer = {
     params: () => ({ text: typed, other }),

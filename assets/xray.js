@@ -189,6 +189,7 @@
       xray.whole() ? app.el("a", { class: "x-back", href: "./" }, "Chat") : null,
       app.el(xray.whole() ? "h1" : "h2", {}, "X-ray"),
       app.el("span", { class: "spring" }),
+      app.el("a", { class: "x-back", href: "./text", target: "_blank", rel: "noopener" }, "Any text"),
       app.el("a", { class: "x-back", href: "./glossary", target: "_blank", rel: "noopener" }, "Glossary"),
       app.button("Copy this view as JSON", "copy", xray.copy),
       app.button("Save this view as PNG", "image", xray.png),

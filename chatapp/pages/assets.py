@@ -43,7 +43,8 @@ BUNDLES = {
     "models.js": ("models.js", "models-here.js", "models-search.js", "models-account.js", "models-card.js"),
     "models-files.js": ("models-files.js", "models-file-parts.js", "models-tensors.js", "models-architecture.js", "models-diff.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
-    "xray.js": ("xray.js", *sorted(file.name for file in ASSETS.glob("xray-*.js"))),
+    "xray-parts.js": tuple(sorted(file.name for file in ASSETS.glob("xray-*.js"))),
+    "text-views.js": ("text-tokens.js",),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
 
@@ -87,9 +88,11 @@ def facts(name: str) -> str:
         return f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n"
     told: dict[str, object] = {}
     if name == "chat.js":
-        told = {"xrayFiles": {"style": address("xray.css"), "script": address("xray.js")}}
+        told = {"xrayFiles": {"style": address("xray.css"), "scripts": [address("xray.js"), address("xray-parts.js")]}}
     if name == "xray.js":
-        told = {"xrayTabs": registry.tabs(), "terms": terms.glossary()}
+        told = {"xrayTabs": registry.tabs()}
+    if name == "xray-parts.js":
+        told = {"terms": terms.glossary()}
     return "".join(f"window.chatapp.{key} = {json.dumps(value)};\n" for key, value in told.items())
 
 

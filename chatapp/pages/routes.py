@@ -6,7 +6,19 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
-from chatapp.pages import about_page, actions, assets, files_actions, login_page, models_page, shell, shell_actions, watch, xray_page
+from chatapp.pages import (
+    about_page,
+    actions,
+    assets,
+    files_actions,
+    login_page,
+    models_page,
+    shell,
+    shell_actions,
+    text_page,
+    watch,
+    xray_page,
+)
 from chatapp.pages.gradio_head import Head
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
@@ -31,6 +43,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     about_page.add(door, models, settings)
     models_page.add(door, models, settings)
     files_actions.add(door, models, settings)
+    text_page.add(door, models, settings)
     xray_page.add(door, chat, models)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *door.routes(), *pages]

@@ -43,9 +43,11 @@ def token_bytes(tokenizer: "PreTrainedTokenizerBase", token_id: int) -> bytes:
     added = tokenizer.added_tokens_decoder.get(token_id)
     if added is not None:
         return added.content.encode()
-    token = tokenizer.convert_ids_to_tokens(token_id)
-    if token is None:
-        return b""
+    return bytes_of(tokenizer.convert_ids_to_tokens(token_id) or "")
+
+
+def bytes_of(token: str) -> bytes:
+    """What a vocabulary's spelling of a token stands for."""
     if fallback := BYTE_FALLBACK.fullmatch(token):
         return bytes([int(fallback[1], 16)])
     alphabet = byte_alphabet()
@@ -60,18 +62,23 @@ def pieces(text: str, ids: Sequence[int], tokenizer: "PreTrainedTokenizerBase") 
     Exact by a walk over the bytes where the tokens' bytes spell the text (byte-level BPE). A tokenizer that adds or drops spaces
     (SentencePiece) is followed with that tolerance; a token that cannot be found in the text gets an empty range where it stands.
     """
+    special = set(tokenizer.all_special_ids)
+    given = ((i, tokenizer.convert_ids_to_tokens(i) or "", token_bytes(tokenizer, i), i in special) for i in ids)
+    return lay(text, given)
+
+
+def lay(text: str, given: Iterable[tuple[int, str, bytes, bool]]) -> list[Piece]:
+    """As `pieces`, of (id, spelling, bytes, special)."""
     raw = text.encode()
     first_byte = character_starts(text)
     character_at = [k for k, c in enumerate(text) for _ in c.encode()]
-    special = set(tokenizer.all_special_ids)
     out, at = [], 0
-    for token_id in ids:
-        own = token_bytes(tokenizer, token_id)
+    for token_id, token, own, special in given:
         start, stop = locate(raw, own, at)
         a = character_at[start] if start < len(raw) else len(text)
         b = character_at[stop - 1] + 1 if stop > start else a
         partial = stop > start and (start not in first_byte or stop not in first_byte)
-        out.append(Piece(token_id, tokenizer.convert_ids_to_tokens(token_id) or "", own, a, b, partial, token_id in special))
+        out.append(Piece(token_id, token, own, a, b, partial, special))
         at = stop
     return out
 

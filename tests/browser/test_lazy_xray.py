@@ -26,7 +26,7 @@ def test_the_chat_loads_its_own_files_only_and_x_ray_when_it_is_opened(page: Pag
     assert sorted(asked(page)) == ["chat", "chat", "shell", "shell"]
     button(page).click()
     expect(page.locator("#xray-body .x-cells")).to_be_visible()
-    assert sorted(asked(page)) == ["chat", "chat", "shell", "shell", "xray", "xray"]
+    assert sorted(asked(page)) == ["chat", "chat", "shell", "shell", "xray", "xray", "xray-parts"]
     page.get_by_role("button", name="Close X-ray (Esc)").click()
     expect(button(page)).to_be_focused()
 

@@ -11,7 +11,7 @@ from chatapp.xray import registry
 from chatapp.xray.terms import TERMS, anchor
 
 NAMES = {term.name for term in TERMS}
-SCRIPTS = {file.name: file.read_text() for file in sorted(ASSETS.glob("xray*.js"))}
+SCRIPTS = {file.name: file.read_text() for file in sorted([*ASSETS.glob("xray*.js"), *ASSETS.glob("text*.js")])}
 STATIC = re.compile(r"(?<!\$)\{(?:[^{}|$`\n]*\|)?([A-Za-z][A-Za-z, -]*)\}")
 """A term in words: {name} or {shown|name}; names that are put together at run time are left out."""
 

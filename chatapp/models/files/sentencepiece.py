@@ -23,6 +23,11 @@ class Pieces:
     normalizer: str = ""
     byte_fallback: bool = False
 
+    @property
+    def named(self) -> str:
+        """As tokenizer_kinds.KINDS names it."""
+        return "BPE with byte fallback" if self.kind == "BPE" and self.byte_fallback else self.kind
+
 
 def read_pieces(data: bytes, name: str) -> Pieces:
     """Raises ChatError for what is no SentencePiece model."""

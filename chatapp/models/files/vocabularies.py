@@ -54,7 +54,7 @@ def explain_vocab_txt(entry: Entry, folder: Folder, sentence: str) -> Explained:
 def explain_sentencepiece(entry: Entry, folder: Folder, sentence: str) -> Explained:
     """tokenizer.model, spiece.model, sentencepiece.bpe.model. Raises ChatError for what is none."""
     found = read_pieces(folder.read(entry.name), entry.name)
-    kind = "BPE with byte fallback" if found.kind == "BPE" and found.byte_fallback else found.kind
+    kind = found.named
     more: dict[str, Any] = {"tokenizer": kind}
     if sentence and not folder.has("tokenizer.json"):
         more["sentence"] = cut(folder.path(entry.name), "sentencepiece", sentence)

@@ -1,0 +1,42 @@
+"""Any text: pasted, without a chat, through one model or two: how each cuts it, and what it does with it layer by layer."""
+
+from chatapp.pages.shell import Page
+from chatapp.pages.text_actions import TextActions
+from chatapp.resident.manager import ModelManager
+from chatapp.server.door import Door
+from chatapp.settings import Settings
+
+EXAMPLE = "The animal didn't cross the street because it was too tired. It had walked 3.14 km to a naïve café 😀."
+
+BODY = f"""
+<div id="xray">
+  <form id="text-form">
+    <textarea name="text" rows="3" aria-label="A text" spellcheck="false">{EXAMPLE}</textarea>
+    <div class="text-line">
+      <label>Model<select name="one"></select></label>
+      <label>beside<select name="other"></select></label>
+      <button type="submit" class="primary">Look</button>
+      <output id="text-count"></output>
+    </div>
+    <p id="text-remark" class="x-fact" hidden></p>
+  </form>
+  <div id="text-tabs" class="x-tabs" role="tablist" aria-label="Views"></div>
+  <p id="text-about"></p>
+  <div id="text-status" role="status" hidden></div>
+  <div id="text-body" role="tabpanel" tabindex="0"></div>
+</div>"""
+
+PAGE = Page(
+    "Any text",
+    "text",
+    "text",
+    BODY,
+    styles=("xray.css", "text.css"),
+    scripts=("text.js", "xray-parts.js", "text-views.js"),
+)
+
+
+def add(door: Door, models: ModelManager, settings: Settings) -> None:
+    """Hang the page on the door."""
+    actions = TextActions(models, settings)
+    door.actions |= {"text": actions.listed, "text-tokens": actions.tokens}

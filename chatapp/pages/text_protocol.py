@@ -1,0 +1,46 @@
+"""The contract of the page Any text: which models there are, and a text through one or two of them. See protocol."""
+
+from dataclasses import dataclass
+
+from chatapp.pages.protocol import Request
+
+
+@dataclass(frozen=True)
+class TextAsk(Request):
+    """POST /ui/text: the models that a text can be shown through. Answered by `TextModels`."""
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A model to choose.
+
+    name     by which a question names it; label is for people
+    loaded   it is in memory, so that everybody may ask
+    encoder  it reads a whole text at once, and writes none
+    """
+
+    name: str
+    label: str
+    loaded: bool
+    encoder: bool
+
+
+@dataclass(frozen=True)
+class TextModels:
+    """Loaded ones first. `longest`: the most characters of a text; `refused`: why whoever asks has no other model loaded, or ''."""
+
+    models: list[TextModel]
+    longest: int
+    refused: str
+
+
+@dataclass(frozen=True)
+class TextTokens(Request):
+    """POST /ui/text-tokens: a text cut by the tokenizers of one or two models, from their files, and by character and word.
+
+    Answered by {text, plain, models}: for each model {name, encoder, kind, about, tokens, ids, rows, cells, words, back, around}, or
+    {name, encoder, problem}.
+    """
+
+    text: str
+    models: list[str]

@@ -1,0 +1,75 @@
+"""Any text in Chromium: pasted, cut by two models, and seen through them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from chatapp.engines.direct.engine import DirectEngine
+from chatapp.resident.manager import ModelManager
+from chatapp.settings import Settings
+from tests.browser.conftest import Site, launched
+from tests.directs import endless
+
+
+@pytest.fixture(scope="module")
+def shelf(tiny_llama: Path, tiny_gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An app over a tiny model, with a base model in its data folder."""
+    data = tmp_path_factory.mktemp("shelf")
+    shutil.copytree(tiny_gpt2, data / "models" / "base")
+    engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
+    models = ModelManager.of(engine, Settings(model=str(tiny_llama), data_dir=data))
+    with launched(engine, data, models=models) as site:
+        yield site
+    engine.close()
+
+
+def opened(context: BrowserContext, site: Site, query: str = "") -> Page:
+    page = context.new_page()
+    page.goto(f"{site.url}/text{query}")
+    expect(page.locator("#text-body > *").first).to_be_visible()
+    return page
+
+
+def looked(page: Page, text: str) -> None:
+    page.get_by_label("A text", exact=True).fill(text)
+    page.get_by_role("button", name="Look").click()
+
+
+def test_a_text_is_cut_by_two_models_that_are_in_the_address(context: BrowserContext, shelf: Site) -> None:
+    page = opened(context, shelf)
+    page.get_by_label("beside").select_option(label="base")
+    looked(page, "hello world")
+    expect(page.locator("#text-body h3")).to_have_text([shelf.engine.info.model, "base", "The two plain ways beside"])
+    cells = page.get_by_role("group", name="The text as base cuts it").locator(".x-cell")
+    expect(cells).to_have_text(["he", "llo", " world"])
+    cells.last.click()
+    expect(page.locator("#text-body")).to_contain_text("Ġworld")
+    expect(page.locator("#text-body")).to_contain_text("Cut by characters: 11 pieces")
+    expect(page.locator("#text-body")).to_contain_text("Cut by words: 2 pieces")
+    assert "with=" in page.url
+    page.reload()
+    expect(page.get_by_label("beside")).to_have_value(str(shelf_place(shelf)))
+
+
+def test_a_text_that_is_too_long_is_refused_with_the_numbers(context: BrowserContext, shelf: Site) -> None:
+    page = opened(context, shelf)
+    looked(page, "x" * 2001)
+    expect(page.locator("#text-count")).to_have_text("2,001 of at most 2,000 characters")
+    expect(page.locator("#text-body [role=alert]")).to_contain_text("this one has 2,001")
+
+
+def test_a_model_leads_to_the_page_and_it_fits_a_phone(context: BrowserContext, shelf: Site) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{shelf.url}/models")
+    page.get_by_role("link", name="base").click()
+    page.get_by_role("link", name="Try a text").click()
+    expect(page.locator("#text-body h3").first).to_have_text("base")
+    assert page.evaluate("document.querySelector('.sheet').scrollWidth <= document.querySelector('.sheet').clientWidth")
+
+
+def shelf_place(site: Site) -> Path:
+    return site.chat.models.settings.data_dir.resolve() / "models" / "base"
