@@ -1,0 +1,1 @@
+"""Experiments with models: generators of records, used alike by pages and command line."""
