@@ -9,7 +9,7 @@
 
   /* An imported reply came without settings; a seed that the app drew is the one that makes the reply again. */
   function settingsOf(card) {
-    if (!card.engine) return [["settings", "not recorded: this reply was not made here"]];
+    if (card.imported) return [["settings", "not recorded: this reply was not made here"]];
     const drawn = card.sampling.seed === null && card.seed !== null;
     const said = (name, value) => {
       if (name === "seed") return drawn ? `${card.seed}, drawn by the app: as the Seed it gives this reply again` : (card.seed ?? "none");
@@ -39,7 +39,8 @@
       ["ended by", card.finish_reason],
     ];
     const model = ["model", card.model || "not recorded"];
-    return card.engine ? [model, ...made, ...settingsOf(card), ...read] : [model, ...settingsOf(card)];
+    if (!card.imported) return [model, ...made, ...settingsOf(card), ...read];
+    return [["imported from", card.engine || "a file"], model, ...settingsOf(card)];
   }
 
   function actions(data) {
@@ -60,7 +61,7 @@
   xray.views.card = {
     draw(data, body) {
       const line = ([name, value]) => el("tr", {}, el("th", { scope: "row" }, ...xray.say(name)), el("td", {}, ...xray.say(String(value))));
-      const imported = !data.card.engine;
+      const { imported } = data.card;
       xray.fill(
         body,
         imported ? null : actions(data),

@@ -162,6 +162,11 @@ class Turn:
         return self.finish_reason == ""
 
     @property
+    def imported(self) -> bool:
+        """Not written here: it came with a file, where `engine` names the program, and how it was made is not recorded."""
+        return not self.device and (bool(self.engine) or self.finish_reason == "end")
+
+    @property
     def cut(self) -> bool:
         """Ended by something else than the model."""
         return self.finish_reason in ("length", "stopped", "interrupted", "error")

@@ -85,8 +85,14 @@ def facts(turn: Turn, position: int | None = None) -> list[str]:
         said.append(f"first token {seconds(turn.timings.first_token)}")
     if turn.running:
         return said or ["Reading the prompt"]
-    said.append(WHY[turn.finish_reason] if turn.engine or turn.finish_reason != "end" else "imported")
+    said.append(imported(turn) if turn.imported else WHY[turn.finish_reason])
     return said
+
+
+def imported(turn: Turn) -> str:
+    """Of a reply from elsewhere nobody knows here why it ended; that it failed came with its file."""
+    where = f"imported from {turn.engine}" if turn.engine else "imported"
+    return f"{where}, failed there" if turn.finish_reason == "error" else where
 
 
 def note(turn: Turn) -> str:
@@ -102,6 +108,8 @@ def note(turn: Turn) -> str:
 
 def origin(turn: Turn, prompt_tokens: int) -> str:
     """Who wrote this, from what, and how: the tooltip of the line. Of an imported reply only what came with it."""
+    if turn.imported:
+        return " · ".join(part for part in (turn.model, imported(turn)) if part)
     where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
     read = f"{turn.cached_prompt_tokens:,} of {prompt_tokens:,} prompt tokens reused" if turn.cached_prompt_tokens else ""
     seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""

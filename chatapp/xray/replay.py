@@ -40,6 +40,7 @@ def card(turn: Turn) -> dict[str, Any]:
         "model": turn.model,
         "revision": turn.revision,
         "engine": turn.engine,
+        "imported": turn.imported,
         "device": turn.device,
         "dtype": turn.dtype,
         "versions": dict(turn.versions),

@@ -22,11 +22,6 @@ IMPORTED = (
 )
 
 
-def imported(turn: Turn) -> bool:
-    """Nothing is known of how it was made."""
-    return not (turn.engine or turn.prompt_ids or turn.reply_ids)
-
-
 class XrayService:
     """Looks at recorded turns, each for its owner only."""
 
@@ -43,7 +38,7 @@ class XrayService:
         """
         view, answer = registry.question(name)
         query = XrayQuery(owner, await self.turn(owner, turn_id, temporary), Values(asked), self.chat, self.inspector)
-        if imported(query.turn) and not view.keeps_record:
+        if query.turn.imported and not view.keeps_record:
             raise ChatError(IMPORTED)
         if anyway and not query.turn.revision and not (view.keeps_record and name == view.name):
             query = self.insisted(query)

@@ -222,8 +222,9 @@ async def test_bertviz_takes_the_last_tokens_of_a_long_reply_and_says_so(service
     assert view["words"].startswith(f"The last 64 of {len(turn.prompt_ids) + len(turn.reply_ids)} tokens and layers 0-1 are shown")
 
 
-async def test_nothing_is_made_up_for_a_reply_that_came_with_an_import(service: XrayService, chat: Chat) -> None:
-    old = Turn(ME, "imported", "Hi", id="imported", reply_text="Hello", finish_reason="end", model="gpt-4")
+@pytest.mark.parametrize("program", ["", "chatgpt"])
+async def test_nothing_is_made_up_for_a_reply_that_came_with_an_import(service: XrayService, chat: Chat, program: str) -> None:
+    old = Turn(ME, "imported", "Hi", id="imported", reply_text="Hello", finish_reason="end", model="gpt-4", engine=program)
     chat.store.conversations.add(ME, [Conversation("imported", "Old", 1.0, 1.0, False, old.id, [old])])
     for view in QUESTIONS:
         if view in ("card", "measure", "replay"):
@@ -231,7 +232,7 @@ async def test_nothing_is_made_up_for_a_reply_that_came_with_an_import(service: 
         with pytest.raises(ChatError, match="came with an import") as refused:
             await seen(service, view, old, **QUESTIONS[view])
         assert not hasattr(refused.value, "offer"), view
-    assert (await seen(service, "card", old))["card"]["engine"] == ""
+    assert (await seen(service, "card", old))["card"]["imported"]
 
 
 async def test_each_step_of_a_draw_says_what_it_did(service: XrayService, chat: Chat) -> None:

@@ -1,0 +1,47 @@
+"""The quiet line under a reply, and its tooltip."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chatapp.identity import Owner
+from chatapp.pages.view import facts, origin
+from chatapp.store import Store
+from chatapp.transfer import import_file
+from chatapp.turn import Turn
+
+ME = Owner("me")
+
+
+def message(id: str, parent: str | None, role: str, text: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "parentId": parent, "role": role, "content": text, "timestamp": 1_700_000_000, **more}
+
+
+def brought(store: Store, **more: Any) -> Turn:
+    """An answer of open-webui."""
+    messages = {"a": message("a", None, "user", "Hi"), "b": message("b", "a", "assistant", "Hello", **more)}
+    chat = {"title": "Old", "history": {"messages": messages, "currentId": "b"}}
+    (id,) = import_file(store, ME, json.dumps([{"id": "old", "title": "Old", "chat": chat}]).encode()).ids
+    return store.outline(ME, id).turns[-1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"model": "llama3"}, ["llama3", "imported from open-webui"]),
+        ({"done": False}, ["imported from open-webui"]),
+        ({"error": {"content": "no memory"}}, ["imported from open-webui, failed there"]),
+    ],
+)
+def test_of_an_imported_reply_only_what_came_with_it_is_said(store_url: str, more: dict[str, Any], said: list[str]) -> None:
+    store = Store(store_url)
+    turn = brought(store, **more)
+    store.close()
+    assert facts(turn) == said
+    assert "temperature" not in origin(turn, 0)
+
+
+@pytest.mark.parametrize("reason", ["error", "stopped"])
+def test_a_reply_that_ended_before_a_model_took_it_was_not_imported(reason: Any) -> None:
+    assert not Turn(ME, "c", "Hi", finish_reason=reason).imported
