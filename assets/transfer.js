@@ -20,7 +20,7 @@
     if (done.error) return app.failed(done.error);
     const known = done.known ? ` ${done.known} ${done.known === 1 ? "was" : "were"} already here.` : "";
     app.toast(`${done.imported} conversation${done.imported === 1 ? "" : "s"} imported.${known}`);
-    return done.first ? app.open(done.first) : app.watch();
+    return done.newest ? app.open(done.newest) : app.watch();
   }
 
   async function erase() {

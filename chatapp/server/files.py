@@ -41,7 +41,7 @@ def routes(store: Store) -> list[Route]:
             return Response(status_code=400)  # nobody is left to read it
         except ChatError as error:
             return refused(error)
-        return answered({"imported": len(done.ids), "known": len(done.known), "first": next(iter((*done.ids, *done.known)), None)})
+        return answered({"imported": len(done.ids), "known": len(done.known), "newest": done.newest})
 
     return [Route("/ui/export", export, include_in_schema=False), Route("/ui/import", bring, methods=["POST"], include_in_schema=False)]
 

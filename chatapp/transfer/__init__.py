@@ -26,12 +26,16 @@ SUFFIXES = {"markdown": ".md", "json": ".json", "jsonl": ".jsonl"}
 
 @dataclass(frozen=True)
 class Imported:
-    """What came in. `kind` is 'chatapp', 'chatgpt' or 'open-webui'; `known` are conversations that the owner had, so left alone."""
+    """What came in. `kind` is 'chatapp', 'chatgpt' or 'open-webui'; `known` are conversations that the owner had, so left alone.
+
+    `newest` is the one that was last written in.
+    """
 
     kind: str
     ids: tuple[str, ...]
     turns: int
     known: tuple[str, ...] = ()
+    newest: str | None = None
 
 
 def export(store: Store, owner: Owner, kind: str, conversation_id: str | None = None) -> Iterator[str]:
@@ -59,7 +63,9 @@ def import_file(store: Store, owner: Owner, data: bytes) -> Imported:
     here = store.conversations.sizes(owner, [c.id for c in conversations])
     known = [c.id for c in conversations if here.get(c.id, -1) >= len(c.turns)]
     new = [c for c in conversations if here.get(c.id, -1) < len(c.turns)]
-    return Imported(kind, tuple(store.conversations.add(owner, new)), sum(len(c.turns) for c in new), tuple(known))
+    added = tuple(store.conversations.add(owner, new))
+    written = dict(zip(added or known, (c.updated for c in new or conversations), strict=True))
+    return Imported(kind, added, sum(len(c.turns) for c in new), tuple(known), max(written, key=written.__getitem__, default=None))
 
 
 def read(data: bytes, owner: Owner) -> tuple[str, list[Conversation]]:

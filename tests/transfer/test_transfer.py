@@ -48,6 +48,13 @@ def written(store: Store, kind: str, conversation_id: str | None = None, owner: 
 # our own files
 
 
+def test_what_was_written_in_last_is_named(chat: Store) -> None:
+    data = written(chat, "json").encode()
+    assert import_file(chat, ME, data).newest == "c2"  # all known
+    erase.everything(chat.database, ME)
+    assert import_file(chat, ME, data).newest == "c2"
+
+
 def test_json_export_import_export_is_identical(chat: Store) -> None:
     before = written(chat, "json")
     erase.everything(chat.database, ME)
