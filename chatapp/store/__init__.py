@@ -46,6 +46,7 @@ class Store:
         self.conversations = Conversations(self.database)
         self._prompts: dict[str, tuple[Any, ...]] = {}  # of running turns: what is already on disk
         erase.overdue(self.database, time.time())
+        self.database.opened()
 
     @classmethod
     def open(cls, settings: "Settings") -> "Store":

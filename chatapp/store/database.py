@@ -30,7 +30,10 @@ OURS = {"alembic_version", "conversations"}
 
 
 class Database:
-    """`path` is None for PostgreSQL and for memory; `where` names the database in messages, without its password."""
+    """`path` is None for PostgreSQL and for memory; `where` says where the database is, without its password.
+
+    Messages say so, too, until it is open; after that they are read on pages, by anybody, and name it only.
+    """
 
     def __init__(self, url: str | sa.URL, *, patience: float = PATIENCE) -> None:
         self.patience = patience
@@ -39,6 +42,8 @@ class Database:
         self.memory = self.sqlite and parsed.database in (None, "", ":memory:")
         self.path = Path(parsed.database) if self.sqlite and not self.memory else None
         self.where = str(self.path) if self.path else "in memory" if self.memory else parsed.render_as_string(hide_password=True)
+        self._named = self.where
+        self._short = self.path.name if self.path else parsed.database or "in memory"
         lock = threading.RLock()
         # one writer at a time: waiting on a lock here is fair and instant, SQLite's own waiting polls. Memory is one shared connection.
         self._writes: AbstractContextManager[Any] = lock if self.sqlite else nullcontext()
@@ -47,6 +52,10 @@ class Database:
         self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         if self.path is not None:
             self._prepare_file(self.path)
+
+    def opened(self) -> None:
+        """It is what it should be, and the person who started the app knows where."""
+        self._named = self._short
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -80,12 +89,12 @@ class Database:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
-            told = explained(error, self.where, self.patience)
+            told = explained(error, self._named, self.patience)
             if told is None:
                 raise
             raise told from error
         except PoolTimeout as error:
-            raise StoreError(SENTENCES[LOCKED].format(where=self.where, patience=self.patience), LOCKED) from error
+            raise StoreError(SENTENCES[LOCKED].format(where=self._named, patience=self.patience), LOCKED) from error
 
     def close(self) -> None:
         self.engine.dispose()

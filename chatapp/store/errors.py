@@ -64,7 +64,7 @@ def explained(error: DBAPIError | sqlite3.Error, where: str, patience: float) ->
     kind = _sqlite_kind(cause) if isinstance(cause, sqlite3.Error) else _postgres_kind(cause)
     if kind is None:
         return None
-    detail = (str(cause).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+    detail = (str(cause).strip().splitlines() or ["no reason given"])[0].rstrip(".").rpartition(" failed: ")[2]  # without libpq's address
     return StoreError(SENTENCES[kind].format(where=where, patience=patience, detail=detail), kind)
 
 
