@@ -92,7 +92,7 @@ def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
 
     progress(f"Converting {gguf.name}, once", None)
     cure = " Use --engine llamacpp, which runs the file as it is."
-    with Reading(f"{gguf.name} cannot be converted for Transformers: ", cure), told(f"Converting {gguf.name}, once", progress):
+    with Reading(f"{gguf.name} cannot be converted for Transformers: ", cure), progress_bars_to(f"Converting {gguf.name}, once", progress):
         model = AutoModelForCausalLM.from_pretrained(
             str(gguf.parent), gguf_file=gguf.name, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
         )
@@ -101,12 +101,12 @@ def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def told(what: str, progress: Progress) -> Iterator[None]:
+def progress_bars_to(what: str, progress: Progress) -> Iterator[None]:
     """Send the progress bars that transformers draws meanwhile to `progress` (several bars follow each other; each runs 0..1)."""
     from transformers.utils import logging
 
     def hook(factory: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return _Told(args[0] if args else options.get("iterable"), options.get("total"), lambda share: progress(what, share))
+        return _Bar(args[0] if args else options.get("iterable"), options.get("total"), lambda share: progress(what, share))
 
     previous = logging.set_tqdm_hook(hook)
     try:
@@ -115,7 +115,7 @@ def told(what: str, progress: Progress) -> Iterator[None]:
         logging.set_tqdm_hook(previous)
 
 
-class _Told:
+class _Bar:
     """What transformers uses of a tqdm bar."""
 
     def __init__(self, items: Any, total: float | None, tell: Any) -> None:
@@ -137,7 +137,7 @@ class _Told:
 
     def close(self) -> None: ...
 
-    def __enter__(self) -> "_Told":
+    def __enter__(self) -> "_Bar":
         return self
 
     def __exit__(self, *error: Any) -> None: ...

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
-from chatapp.models.convert import convert_gguf, convert_tokenizer, told
+from chatapp.models.convert import convert_gguf, convert_tokenizer, progress_bars_to
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.failures import FAILURES, Reading, first_line
 from chatapp.models.hub import download, no_progress
@@ -231,7 +231,7 @@ def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quant
     from transformers import AutoModelForCausalLM
 
     try:
-        with told(f"Loading {name}", progress):
+        with progress_bars_to(f"Loading {name}", progress):
             model, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,

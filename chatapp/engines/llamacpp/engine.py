@@ -159,7 +159,7 @@ class LlamaCppEngine:
                     return
             except Gone:
                 # A process that was dying when we asked has done nothing yet: ask the next one. A second time is no accident.
-                await asyncio.to_thread(self.server.mourn)
+                await asyncio.to_thread(self.server.await_exit)
                 if begun:
                     break
         raise ChatError("The model's process stopped in the middle of the reply. It starts again with the next message.", status=503)

@@ -71,7 +71,7 @@ class NativeServer:
         """The address, after starting the process where there is none. Blocks while the model loads; raises ChatError when it cannot."""
         return self.begin().result()
 
-    def mourn(self) -> None:
+    def await_exit(self) -> None:
         """Wait a moment for a process that has stopped answering to be really gone, so that `address()` starts another."""
         if (process := self._process) is not None:
             try:
