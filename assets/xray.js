@@ -164,7 +164,14 @@
   function tabs() {
     const tab = ({ name, label, group }, n) => {
       const apart = n > 0 && TABS[n - 1].group !== group ? "apart" : null;
-      const look = { role: "tab", "data-view": name, id: `xray-tab-${name}`, "aria-controls": "xray-body", class: apart };
+      const look = {
+        role: "tab",
+        "data-view": name,
+        "data-label": label,
+        id: `xray-tab-${name}`,
+        "aria-controls": "xray-body",
+        class: apart,
+      };
       return app.el("button", { type: "button", ...look, on: { click: () => xray.show(name) } }, label);
     };
     const made = TABS.map(tab);
