@@ -99,6 +99,9 @@
     if (!whole) throw new Refused(LOST, true);
   };
 
+  /* A model's id with enough of its fingerprint or commit for people; the whole id stands in tooltips. */
+  app.brief = (id) => id.replace(/@(?:sha256:)?([0-9a-f]{6})[0-9a-f]{10,}/, "@$1");
+
   const absent = (value) => value === null || value === undefined || value === false;
 
   function dress(node, key, value) {

@@ -9,22 +9,35 @@
   const list = (pairs) =>
     app.el("dl", { class: "facts" }, ...pairs.flatMap(([name, words]) => [app.el("dt", {}, name), app.el("dd", {}, words)]));
 
-  function loaded(row) {
-    const head = app.el("b", {}, row.name);
-    if (row.state === "ready")
-      return app.el(
-        "div",
-        { class: "loaded" },
-        head,
-        app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it"),
-        list(row.facts),
-      );
-    const bar = row.state === "failed" ? null : app.el("progress", { max: "1", value: row.share, "aria-label": `Loading ${row.name}` });
-    return app.el("div", { class: `loaded ${row.state}` }, head, app.el("p", {}, row.words), bar);
-  }
-
   const act = (text, run, kind = "act") => app.el("button", { type: "button", class: kind, on: { click: run } }, text);
   models.act = act;
+
+  /* What can be done with a row of what is loaded, for whoever may. */
+  const ways = (...buttons) => (models.now.refused ? null : app.el("div", { class: "acts" }, ...buttons));
+  const unload = (text, row, more = {}) => act(text, () => models.unload({ id: row.id, ...more }));
+
+  function loaded(row) {
+    const head = app.el("b", { title: row.id }, row.name);
+    const chat = app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it");
+    if (row.state === "ready") return app.el("div", { class: "loaded" }, head, chat, list(row.facts), ways(unload("Unload", row)));
+    const words = app.el("p", {}, row.words);
+    if (row.state === "failed") {
+      const again = act("Try again", () => models.load(row.id));
+      return app.el("div", { class: "loaded failed" }, head, words, ways(again, unload("Dismiss", row)));
+    }
+    const bar = app.el("progress", { max: "1", value: row.share, "aria-label": `Loading ${row.name}` });
+    return app.el("div", { class: `loaded ${row.state}` }, head, words, bar, row.state === "loading" && ways(unload("Cancel", row)));
+  }
+
+  /* Weights that X-ray reads once more, because those of the engine cannot be looked into. */
+  const copy = (row) =>
+    app.el(
+      "div",
+      { class: "loaded copy" },
+      app.el("b", { title: row.id }, `X-ray's copy of ${row.name}`),
+      list([["Memory", row.memory]]),
+      ways(unload("Unload", row, { copy: true })),
+    );
 
   function state(row) {
     if (row.loaded && row.loaded !== "failed") return app.el("span", { class: "badge good" }, STATES[row.loaded]);
@@ -59,8 +72,8 @@
   }
 
   app.on("models", () => {
-    const { loaded: rows, here: local, disk, refused } = models.now;
-    app.$("#loaded").replaceChildren(...rows.map(loaded));
+    const { loaded: rows, copies, here: local, disk, refused } = models.now;
+    app.$("#loaded").replaceChildren(...rows.map(loaded), ...copies.map(copy));
     app.$("#here").replaceChildren(...local.map(here));
     app.$("#disk").textContent = disk;
     app.$("#refused").textContent = refused;

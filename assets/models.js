@@ -3,7 +3,7 @@
   const app = window.chatapp;
   const SOON = 1000;
   const LATER = 30000;
-  const models = { now: { loaded: [], here: [], disk: "", refused: "", sign: "" }, tabs: [] };
+  const models = { now: { loaded: [], copies: [], here: [], disk: "", refused: "", sign: "" }, tabs: [] };
   app.models = models;
   let timer = 0;
   let shown = { name: "", tab: "" };
@@ -87,6 +87,16 @@
     } catch (error) {
       app.failed(error);
     }
+    look();
+  };
+
+  models.unload = async (row) => {
+    try {
+      await app.post("models-unload", row);
+    } catch (error) {
+      app.failed(error);
+    }
+    app.tell("look");
     look();
   };
 

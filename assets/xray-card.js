@@ -47,8 +47,14 @@
     const again = () => xray.ask("replay");
     const insist = data.anyway ? xray.insist("Replay anyway", again) : null;
     const compare = xray.button("Compare the engine's record with float32", () => xray.ask("measure"));
+    const load = data.offer ? xray.loader(data.offer) : null;
     const nothing = el("span", { class: "x-fact" }, "This engine kept no ", ...xray.say("{recorded probabilities}"), " to compare with.");
-    return el("div", { class: "x-form" }, data.why_not ? insist : xray.button("Replay", again), data.recorded ? compare : nothing);
+    return el(
+      "div",
+      { class: "x-form" },
+      load || (data.why_not ? insist : xray.button("Replay", again)),
+      data.recorded ? compare : nothing,
+    );
   }
 
   /* What the engine cannot do, in a sentence for each. */

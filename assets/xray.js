@@ -20,8 +20,9 @@
     asking[view]?.abort();
     asking[view] = new AbortController();
     const { signal } = asking[view];
-    let soFar = {};
+    let soFar = { offer: view === "load" ? question.model : "" };
     const heard = (line) => {
+      if (line.words && !soFar.words) app.tell("look"); // long work stands in the tray, too
       soFar = { ...soFar, ...line, words: line.words };
       const data = line.data || line.done ? soFar.data : null;
       if (line.done && data) complete.add(data);
@@ -39,7 +40,7 @@
     return read("xray", view, { view, temporary, anyway: xray.anyway === xray.turn, asked });
   };
   xray.load = (model) => {
-    status(`Loading ${model}`);
+    status(`Loading ${app.brief(model)}`);
     return read("xray-load", "load", { model });
   };
 
@@ -124,18 +125,18 @@
   function failed({ view, error, offer, anyway }) {
     status("");
     const box = app.el("div", { class: "x-why", role: "alert" }, app.el("p", {}, error));
-    if (offer) box.append(xray.loader(offer));
+    app.$("#xray-body > .x-why")?.remove();
+    if (offer && !app.$("#xray-body .x-load")) box.append(xray.loader(offer));
     if (anyway) box.append(xray.insist());
     if (placeOf(view)) {
       xray.here(view, box);
       return;
     }
     const body = app.$("#xray-body");
-    body.querySelector(":scope > .x-why")?.remove();
     body.prepend(box);
   }
 
-  xray.loader = (name) => xray.button(`Load ${name} for X-ray`, () => xray.load(name));
+  xray.loader = (name) => xray.button(`Load ${app.brief(name)}`, () => xray.load(name), { class: "x-do x-load", title: name });
   /* The record does not say by which weights the reply was made: a person may look by those that are loaded, and every answer says so. */
   xray.insist = (label = "Look anyway", then = () => xray.again()) =>
     xray.button(label, () => {

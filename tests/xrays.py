@@ -51,5 +51,5 @@ async def lines(service: XrayService, owner: str, view: str, turn: str, **more: 
 
 
 async def loaded(inspector: Inspector, name: str) -> Any:
-    """The inspected model of a model after it was loaded for X-ray."""
+    """The slot of a model after X-ray had it loaded."""
     return [item async for item in inspector.load(name)][-1]

@@ -1,6 +1,7 @@
 """What the page Models asks: what is loaded, what is here, and to load one of them."""
 
 import asyncio
+import gc
 import shutil
 from dataclasses import asdict, replace
 
@@ -17,7 +18,18 @@ from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
 from chatapp.models.weights import Weights
 from chatapp.pages import view
-from chatapp.pages.models_protocol import Fits, LoadedRow, LocalRow, ModelDelete, ModelLoad, Models, ModelsAsk, ModelUnload, PickRow
+from chatapp.pages.models_protocol import (
+    CopyRow,
+    Fits,
+    LoadedRow,
+    LocalRow,
+    ModelDelete,
+    ModelLoad,
+    Models,
+    ModelsAsk,
+    ModelUnload,
+    PickRow,
+)
 from chatapp.pages.watch import sign
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
@@ -44,11 +56,11 @@ class ModelsActions:
         refused = self.refused()
         named = [slot.settings.model for slot in self.models.slots()]
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir, named=named)
-        loaded = self.loaded()
+        loaded, copies = self.loaded(), self.copies()
         rows = [local_row(model, loaded) for model in map(self.whole, found)]
         disk = "" if refused else disk_words(found)
         picks = await asyncio.to_thread(pick_rows, self.settings)
-        said = Models(loaded, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *rows)], refused]))
+        said = Models(loaded, copies, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *copies, *rows)], refused]))
         return {} if said.sign == ask.have else asdict(said)
 
     async def load(self, owner: Owner, asked: Asked) -> Asked:
@@ -58,10 +70,14 @@ class ModelsActions:
         return {"id": (await self.models.load(ask.name)).id}
 
     async def unload(self, owner: Owner, asked: Asked) -> Asked:
-        """Its replies end first."""
+        """Its replies end first; whoever looks into a copy of X-ray's ends first, too."""
         ask = ModelUnload.read(asked)
         self.demand()
-        self.models.unload(ask.id)
+        if ask.copy:
+            self.models.copies.unload(ask.id)
+            await asyncio.to_thread(gc.collect)  # a model's modules refer to each other
+        else:
+            self.models.unload(ask.id)
         return {}
 
     async def delete(self, owner: Owner, asked: Asked) -> Asked:
@@ -81,6 +97,10 @@ class ModelsActions:
     def loaded(self) -> list[LoadedRow]:
         """What is in memory, and what is coming."""
         return [loaded_row(slot) for slot in self.models.slots() if slot.state != "unloaded"]
+
+    def copies(self) -> list[CopyRow]:
+        """What X-ray holds beside the models."""
+        return [CopyRow(copy.slot.id, copy.slot.known.model, f"{gigabytes(copy.bytes)} in float32") for copy in self.models.copies.all()]
 
     def whole(self, model: LocalModel) -> LocalModel:
         """A model that is being fetched is not whole yet."""

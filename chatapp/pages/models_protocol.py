@@ -44,6 +44,15 @@ class LoadedRow:
 
 
 @dataclass(frozen=True)
+class CopyRow:
+    """X-ray's copy of the weights of the loaded model `id`; memory is what it takes, in words."""
+
+    id: str
+    name: str
+    memory: str
+
+
+@dataclass(frozen=True)
 class LocalRow:
     """A model on this machine.
 
@@ -80,11 +89,13 @@ class PickRow:
 class Models:
     """What is loaded, what is here, and how much of the disk it takes, in words.
 
+    copies   X-ray's copies of loaded models: weights that it reads once more, because those of the engine cannot be looked into
     picks    good first models on the Hub, small first
     refused  why whoever asks may load, fetch and delete nothing, and does not see what is here; '' for the person at this machine
     """
 
     loaded: list[LoadedRow]
+    copies: list[CopyRow]
     here: list[LocalRow]
     picks: list[PickRow]
     disk: str
@@ -101,9 +112,13 @@ class ModelLoad(Request):
 
 @dataclass(frozen=True)
 class ModelUnload(Request):
-    """POST /ui/models-unload: give a model's memory back when its replies are done; one that failed is forgotten. Answered by {}."""
+    """POST /ui/models-unload: give a model's memory back when its replies are done; one that failed is forgotten. Answered by {}.
+
+    copy  X-ray's copy of it alone; the model stays
+    """
 
     id: str
+    copy: bool = False
 
 
 @dataclass(frozen=True)

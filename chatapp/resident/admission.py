@@ -11,12 +11,16 @@ from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.resident.lanes import Lanes
 from chatapp.settings import Settings
+from chatapp.tasks import EVERYBODY
 
 asked_from: ContextVar[str] = ContextVar("asked_from", default="")
 """The address that a message comes from; '' where it tells nobody apart. Set where a request comes in."""
 
 handed_on: ContextVar[bool] = ContextVar("handed_on", default=False)
 """Did a proxy hand the request on, so that whoever asks need not sit at this machine? Set where a request comes in."""
+
+asked_by: ContextVar[Owner] = ContextVar("asked_by", default=EVERYBODY)
+"""Whose request it is: the owner of what is begun for it. Set where a request comes in."""
 
 
 def asked_here(settings: Settings) -> bool:

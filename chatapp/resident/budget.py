@@ -1,9 +1,13 @@
 """The memory that models share: what one will need before it is loaded, and what must leave for it."""
 
 import asyncio
+import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,16 +21,21 @@ from chatapp.models.loading import pick_device, pick_dtype, read_config
 from chatapp.models.memory import SHORTEST, Forecast, free_bytes, gigabytes, kv_bytes_per_token
 from chatapp.models.quantization import SHRINKS
 from chatapp.models.sources import Source
+from chatapp.resident.copies import Copies, Copy
 from chatapp.settings import Settings
 from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
+    from chatapp.resident.copies import Copy
     from chatapp.resident.slot import ModelSlot
 
 T = TypeVar("T")
 
 ENOUGH = 2048
 """Tokens each that other models leave memory for, where --context names no number."""
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks whether another load has ended."""
 
 
 def forecast(source: Source, settings: Settings, progress: Progress, tokens: int = ENOUGH) -> Forecast:
@@ -65,7 +74,10 @@ def _downloaded(source: Source, progress: Progress) -> Path:
 
 
 class Budget:
-    """Memory for all models here. `slots` are the models; `needs` says what one will take, `free` how many bytes a device has."""
+    """Memory for all models here. `slots` are the models; `needs` says what one will take, `free` how many bytes a device has.
+
+    `copies` are X-ray's. They stand in main memory, and leave before any model does: they are made again in seconds.
+    """
 
     def __init__(
         self,
@@ -74,7 +86,9 @@ class Budget:
     ) -> None:
         self.needs, self.free = needs, free
         self.slots: Sequence[ModelSlot] = ()
+        self.copies = Copies()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._alone = threading.Lock()
 
     def attach(self) -> None:
         """Remember the server's event loop, on which alone it can be said that nobody needs a model. Before it runs nobody does."""
@@ -88,7 +102,8 @@ class Budget:
         Raises ChatError with the numbers where no room can be made. Call it in the loader's thread.
         """
         need = self.needs(source, slot.settings, progress, ENOUGH)
-        with ExitStack() as back:
+        with self._one_after_the_other(progress), ExitStack() as back:
+            self._without_copies(need, progress)
             while need.required > self.free(need.device) and (idle := self._least_recent(slot, need.device)):
                 progress(f"Unloading {idle.id} to make room", None)
                 if engine := self._on_loop(idle.take):
@@ -98,20 +113,57 @@ class Budget:
             yield need
             back.pop_all()
 
+    @contextmanager
+    def room_for_copy(self, slot: "ModelSlot", source: Source, settings: Settings, progress: Progress) -> Iterator[Forecast]:
+        """Room for X-ray's copy of a model: other copies leave, no model does. Raises ChatError with the numbers where there is none."""
+        need = replace(self.needs(source, settings, progress, ENOUGH), per_token=0)
+        with self._one_after_the_other(progress):
+            self._without_copies(need, progress)
+            if need.required > (free := self.free(need.device)):
+                raise copy_refusal(slot, need, free, self.holding(None))
+            yield need
+
     def fits(self, source: Source, settings: Settings) -> bool:
         """Whether a copy of a model fits while all that are here stay."""
         need = self.needs(source, settings, no_progress, ENOUGH)
         return need.required <= self.free(need.device)
 
+    def holding(self, without: "ModelSlot | None") -> list[str]:
+        """Who holds how much memory, and why it stays."""
+        models = [f"{slot.id} ({gigabytes(slot.held.bytes)}, {doing(slot)})" for slot in self.slots if slot is not without and slot.held]
+        return models + [f"{copy.name} ({gigabytes(copy.bytes)})" for copy in self._on_loop(self.copies.all)]
+
+    @contextmanager
+    def _one_after_the_other(self, progress: Progress) -> Iterator[None]:
+        """So that each finds the memory as it is."""
+        while not self._alone.acquire(timeout=LOOK_EVERY):
+            progress("Waiting until another model is loaded", None)
+        try:
+            yield
+        finally:
+            self._alone.release()
+
     def _refuse(self, slot: "ModelSlot", source: Source, progress: Progress) -> None:
         """Where not even the shortest context fits."""
         least = self.needs(source, slot.settings, progress, SHORTEST)
         if least.required > (free := self.free(least.device)):
-            raise refusal(slot.id, least, free, [other for other in self.slots if other is not slot])
+            raise refusal(slot.id, least, free, self.holding(slot))
+
+    def _without_copies(self, need: Forecast, progress: Progress) -> None:
+        """X-ray's copies leave while there is no room; those of models that somebody looks into stay."""
+        if need.device != "cpu":
+            return
+        while need.required > self.free(need.device) and (copy := self._on_loop(self._least_looked_into)):
+            progress(f"Unloading {copy.name} to make room", None)
+            self._on_loop(partial(self.copies.drop, copy))
+            gc.collect()  # a model's modules refer to each other
+
+    def _least_looked_into(self) -> Copy | None:
+        return next((copy for copy in self.copies.all() if not copy.slot.looked), None)
 
     def _least_recent(self, slot: "ModelSlot", device: str) -> "ModelSlot | None":
         """The loaded model that nobody needs, and that was needed longest ago."""
-        loaded = [other for other in self.slots if other is not slot and other.state == "ready" and not other.queue.busy]
+        loaded = [other for other in self.slots if other is not slot and other.state == "ready" and not needed(other)]
         here = [other for other in loaded if other.held is None or other.held.device == device]
         return min(here, key=lambda other: other.used, default=None)
 
@@ -123,13 +175,27 @@ class Budget:
         return done.result()
 
 
-def refusal(name: str, need: Forecast, free: int, others: Sequence["ModelSlot"]) -> ChatError:
+def needed(slot: "ModelSlot") -> bool:
+    """Does anybody wait for it, is answered, or looks into it?"""
+    return slot.queue.busy or slot.looked > 0
+
+
+def refusal(name: str, need: Forecast, free: int, holding: Sequence[str]) -> ChatError:
     """With the numbers, who holds what, and what to do."""
-    holding = [f"{slot.id} ({gigabytes(slot.held.bytes)}, {doing(slot)})" for slot in others if slot.held]
     held = f" In memory are {' and '.join(holding)}: unload one when its replies are done." if holding else ""
     return ChatError(
         f"{name} does not fit: it needs {gigabytes(need.required)} ({need}), and {gigabytes(free)} are free.{held} "
         "A smaller --context, --concurrency or a quantized GGUF of it takes less.",
+        status=503,
+    )
+
+
+def copy_refusal(slot: "ModelSlot", need: Forecast, free: int, holding: Sequence[str]) -> ChatError:
+    """Why X-ray cannot look into a model that its engine holds in a form of its own."""
+    held = f" In memory are {' and '.join(holding)}: unload what is not needed." if holding else " Close other programs."
+    return ChatError(
+        f"X-ray's copy of {slot.id} does not fit: what its engine holds cannot be looked into, and reading the weights once more, in "
+        f"float32, needs {gigabytes(need.required)}; {gigabytes(free)} are free.{held}",
         status=503,
     )
 

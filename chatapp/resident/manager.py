@@ -11,10 +11,10 @@ from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError, closest
-from chatapp.models.identity import FINGERPRINT, made_by
+from chatapp.models.identity import FINGERPRINT, ModelId, made_by
 from chatapp.models.sources import Source
 from chatapp.resident.admission import Limits
-from chatapp.resident.budget import Budget
+from chatapp.resident.budget import Budget, needed
 from chatapp.resident.lanes import Lanes
 from chatapp.resident.slot import House, ModelSlot, find_source
 from chatapp.settings import EMBEDDED_MODEL, Settings, on_zerogpu
@@ -30,7 +30,8 @@ NO_LIMITS = Limits()
 class ModelManager:
     """`first` is the model that the app was started with: what page and API use where nothing is named.
 
-    `tasks` are everybody's and each owner's long works. `moved` is called with the turns that wait whenever a place may have changed.
+    `tasks` are everybody's and each owner's long works, `copies` X-ray's copies of weights. `moved` is called with the turns that wait
+    whenever a place may have changed.
     Everything but `start` and `close` is called on the server's event loop.
     """
 
@@ -47,15 +48,16 @@ class ModelManager:
         self.tasks = Tasks()
         self.moved: Callable[[list[str]], None] = lambda keys: None
         self._worker, self._budget = Worker("model loader"), budget or Budget()
+        self.copies = self._budget.copies
         limits = limits or Limits(settings.max_waiting, settings.waiting_each, settings.running_each)
         self.house = House(self.tasks, self._worker, Lanes(), limits, find, open, self._budget, lambda keys: self.moved(keys))
         self._slots = [ModelSlot(named(settings, name), self.house, unplaced(name)) for name in (settings.model, *settings.more_models)]
         self._budget.slots = self._slots
 
     @classmethod
-    def of(cls, engine: Engine, settings: Settings | None = None, *, limits: Limits | None = None) -> Self:
+    def of(cls, engine: Engine, settings: Settings | None = None, *, limits: Limits | None = None, budget: Budget | None = None) -> Self:
         """Ready at once with this engine."""
-        manager = cls(settings or Settings(), limits=limits or (None if settings else NO_LIMITS))
+        manager = cls(settings or Settings(), limits=limits or (None if settings else NO_LIMITS), budget=budget)
         manager._slots[:] = [ModelSlot(manager.settings, manager.house, engine.info.model, engine)]
         return manager
 
@@ -102,9 +104,11 @@ class ModelManager:
             raise ChatError(f"There is no model {name!r} here. There are: {listed(self._slots)}.{closest(name, ids)}", status=404)
         return called[0]
 
-    def wrote(self, turn: Turn) -> ModelSlot | None:
+    def wrote(self, whose: Turn | ModelId) -> ModelSlot | None:
         """The known model whose weights wrote a turn; None where none is known to be it."""
-        return next((slot for slot in self._slots if slot.known and made_by(turn).compare(slot.known.id) == "same"), None)
+        made = made_by(whose) if isinstance(whose, Turn) else whose
+        known = (slot for slot in self._slots if (slot.known and made.compare(slot.known.id) == "same") or slot.id == str(made))
+        return next(known, None)
 
     async def load(self, name: str, revision: str = "") -> ModelSlot:
         """Begin to load a model, as a task, and return its slot at once; one that is here already is that one.
@@ -121,6 +125,7 @@ class ModelManager:
         if slot is None:
             slot = ModelSlot(wanted, self.house, id)
             self._slots.append(slot)
+        slot.asked.add(wanted.model)
         slot.wake()
         return slot
 
@@ -134,7 +139,7 @@ class ModelManager:
     def unload_idle(self, seconds: float) -> None:
         """Unload what nobody needed for so long; it loads again when somebody does."""
         for slot in self._slots:
-            if slot.state == "ready" and not slot.queue.busy and time.monotonic() - slot.used > seconds:
+            if slot.state == "ready" and not needed(slot) and time.monotonic() - slot.used > seconds:
                 slot.leave()
 
     def close(self) -> None:
@@ -155,10 +160,10 @@ def unplaced(name: str) -> str:
 
 
 def short_names(slot: ModelSlot) -> set[str]:
-    """What a model is called beside its id: the name that it was asked for by, its id without the revision, the last part of that."""
+    """What a model is called beside its id: the names that it was asked for by, its id without the revision, the last part of that."""
     repo, _, rest = slot.id.partition("@")
     whole = repo + (":" + rest.partition(":")[2] if ":" in rest.removeprefix(FINGERPRINT) else "")
-    return {slot.settings.model, whole, whole.rpartition("/")[2]}
+    return {*slot.asked, whole, whole.rpartition("/")[2]}
 
 
 def listed(slots: Sequence[ModelSlot]) -> str:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from chatapp.models.info import ModelInfo
 from chatapp.models.memory import Forecast
 from chatapp.models.sources import Source, resolve
 from chatapp.resident.admission import Admission, Limits
-from chatapp.resident.budget import Budget
+from chatapp.resident.budget import Budget, needed
 from chatapp.resident.lanes import Lanes
 from chatapp.settings import Settings, on_zerogpu
 from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
@@ -23,6 +24,9 @@ from chatapp.tasks import EVERYBODY, Cancelled, Progress, Step, Task, Tasks
 State = Literal["unloaded", "loading", "ready", "failed", "leaving"]
 
 STEPS = {"unloaded": Step("Not loaded"), "ready": Step("Ready", 1.0), "failed": Step("Failed"), "leaving": Step("Unloading")}
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at a model that loads."""
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,8 @@ class ModelSlot:
     held      what it was said to need of the memory when it was loaded
     queue     who waits for it, and whom it answers
     used      when it was needed last (time.monotonic)
+    looked    how many look into its weights at this moment: then they stay
+    asked     names that it was asked for by
     """
 
     def __init__(self, settings: Settings, house: House, id: str, engine: Engine | None = None) -> None:
@@ -68,7 +74,7 @@ class ModelSlot:
         self.error = ""
         self.known: ModelInfo | None = engine and engine.info
         self.held: Forecast | None = None
-        self.used = time.monotonic()
+        self.used, self.looked, self.asked = time.monotonic(), 0, {settings.model}
         self.queue = Admission(
             house.limits, slots=self._places, ready=self._engine_ready, moved=house.moved, lanes=house.lanes, left=self._left
         )
@@ -105,7 +111,7 @@ class ModelSlot:
 
     def take(self) -> Engine | None:
         """Its engine, to be closed by whoever takes it; None where somebody needs it. Call it on the server's event loop."""
-        if self.state not in ("ready", "leaving") or self.queue.busy:
+        if self.state not in ("ready", "leaving") or needed(self):
             return None
         engine, self._engine, self.state, self.held = self._engine, None, "unloaded", None
         return engine
@@ -187,6 +193,28 @@ class ModelSlot:
         self.used = time.monotonic()
         if self.state == "leaving" and (engine := self.take()) is not None:
             self.house.worker.submit(engine.close)
+
+
+@contextmanager
+def looked_into(slot: ModelSlot) -> Iterator[None]:
+    """While somebody looks into a model's weights it does not leave."""
+    slot.looked += 1
+    try:
+        yield
+    finally:
+        slot.looked -= 1
+        slot._left()
+
+
+async def arriving(slot: ModelSlot) -> AsyncIterator[Step]:
+    """What is being done while a model loads, whenever that changes. Raises ChatError where it fails."""
+    told = None
+    while slot.state == "loading":
+        if slot.step != told:
+            told = slot.step
+            yield told
+        await asyncio.sleep(LOOK_EVERY)
+    await slot.wait_ready()
 
 
 def ended(error: BaseException | None) -> Literal["done", "failed", "cancelled"]:

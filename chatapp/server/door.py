@@ -18,7 +18,7 @@ from chatapp import strict_json
 from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
 from chatapp.identity import Owner, address_of, owner_of
-from chatapp.resident.admission import asked_from, handed_on
+from chatapp.resident.admission import asked_by, asked_from, handed_on
 from chatapp.server.body import MAX_ACTION, body_of
 from chatapp.server.security import came_by_proxy
 from chatapp.server.session import name_in
@@ -71,7 +71,8 @@ def refused(error: BaseException) -> Response:
 
 
 def remember_from(request: Request, owner: Owner) -> None:
-    """From where it is asked: for the queue, and for what only the person at this machine may do."""
+    """Who asks, and from where: for the queue, for what is begun, and for what only the person at this machine may do."""
+    asked_by.set(owner)
     asked_from.set(address_of(request.client.host if request.client else "", owner))
     handed_on.set(came_by_proxy(request))
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
 from chatapp.models.memory import LOGITS, cache_bytes, free_memory
-from chatapp.settings import Settings
+from chatapp.resident.manager import short_names
+from chatapp.resident.slot import ModelSlot, arriving
 from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
@@ -19,7 +20,6 @@ from chatapp.xray.whose import NotLoaded, Present, called, find, not_loaded
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from chatapp.engines.base import Engine
     from chatapp.resident.manager import ModelManager
     from chatapp.xray.sampling import Logits
 
@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 
 class Inspector:
-    """It looks into the models in memory and at most one more, loaded for X-ray only."""
+    """It looks into the models in memory, over the weights of their engines where it can, else over a copy."""
 
     def __init__(self, served: "ModelManager") -> None:
         self.served = served
         self._thread = XrayThread(f"chatapp.xray.{room}" for room in rooms())
-        self.models = InspectedModels(self._thread)
+        self.models = InspectedModels(self._thread, served)
         self._tokenizer: tuple[ModelId, PreTrainedTokenizerBase] | None = None
         # By turn and revision: a turn without one may be looked at by several models of its name.
         self._logits: OrderedDict[tuple[str, str], Logits] = OrderedDict()
@@ -47,7 +47,7 @@ class Inspector:
 
     def tokenizer(self, whose: Turn | ModelId) -> "PreTrainedTokenizerBase":
         """The tokenizer of a loaded model. Raises ChatError(409) where the model that is asked for is not loaded."""
-        return self._find(whose).tokenizer
+        return self._find(whose).engine.tokenizer
 
     async def any_tokenizer(self, model: ModelId) -> "PreTrainedTokenizerBase":
         """The tokenizer of any model; one that is not loaded is read alone, without its weights, and kept until the next."""
@@ -65,36 +65,41 @@ class Inspector:
         return called(typed, self._present())
 
     async def inspected(self, whose: Turn | ModelId) -> AsyncIterator[Step | InspectedModel]:
-        """The model that wrote a turn, if it is resident or was loaded for X-ray: steps while it is prepared, then the inspected model."""
+        """The model that wrote a turn, if it is in memory or comes: steps while it is prepared, then the inspected model."""
         async for step in self._thread.wake():
             yield step
-        found = self._find(whose)
-        if isinstance(found, InspectedModel):
-            yield found
-            return
+        async for step in self.coming(whose):
+            yield step
         made: Result[InspectedModel] = Result()
-        async for step in made.of(self.models.prepare(found.info.model, found, self._settings_of(found))):
+        async for step in made.of(self.models.prepare(self._find(whose))):
             yield step
         if isinstance(whose, Turn):
             refuse_foreign_ids(whose, made.value.vocabulary, made.value.name)
         yield made.value
 
+    async def coming(self, whose: Turn | ModelId) -> AsyncIterator[Step]:
+        """While the model that wrote a turn is being loaded. Raises ChatError where that fails."""
+        slot = self.served.wrote(whose)
+        if slot and slot.state == "loading":
+            async for step in arriving(slot):
+                yield step
+
     def note(self, turn: Turn) -> str:
         """How the inspected model of this turn relates to the model that wrote; empty before it is prepared, and when it is gone."""
         found = find(turn, self._present())
-        made = found and (found.it if isinstance(found.it, InspectedModel) else self.models.ready(found.it))
+        made = found and self.models.ready(found.slot.engine)
         return made.note if made else ""
 
-    async def load(self, name: str) -> AsyncIterator[Step | InspectedModel]:
-        """Load one more model for X-ray only; the one loaded so before is freed."""
-        if reason := why_not_load(self.served.settings):
+    async def load(self, name: str, slot: ModelSlot | None = None) -> AsyncIterator[Step | ModelSlot]:
+        """Have a model loaded beside the others, as everybody's task. A known one (`slot`) loads for whoever needs it."""
+        if (slot is None or slot.state == "failed") and (reason := why_not_load(self.served.settings)):
             raise ChatError(reason, status=403)
-        if self.called(name) in [slot.info.id for slot in self.served.slots() if slot.state == "ready"]:
-            raise ChatError(f"{name} is loaded already.")
-        async for step in self._thread.wake():
+        if slot is None:
+            slot = await self.served.load(name)
+        slot.wake()
+        async for step in arriving(slot):
             yield step
-        async for item in self.models.prepare(name, None, self.served.settings):
-            yield item
+        yield slot
 
     async def logits(self, turn: Turn) -> AsyncIterator["Step | Logits"]:
         """What the model said before each token of a reply; kept for the turns looked at last, within the budget of all caches."""
@@ -129,21 +134,17 @@ class Inspector:
 
     def _present(self) -> list[Present]:
         """The models in memory, the first one first."""
-        engines, more = [slot.engine for slot in self.served.slots() if slot.state == "ready"], self.models.more
-        own = [Present(engine.info.id, engine.info.model, engine.info.vocabulary, engine) for engine in engines]
-        return own + ([Present(more.id, more.name, more.vocabulary, more)] if more else [])
+        slots = [slot for slot in self.served.slots() if slot.state == "ready"]
+        return [Present(slot.info.id, {slot.id, *short_names(slot)}, slot.info.vocabulary, slot) for slot in slots]
 
-    def _settings_of(self, engine: "Engine") -> Settings:
-        """What it was loaded by."""
-        held = (slot.settings for slot in self.served.slots() if slot.state == "ready" and slot.engine is engine)
-        return next(held, self.served.settings)
-
-    def _find(self, whose: Turn | ModelId) -> "Engine | InspectedModel":
+    def _find(self, whose: Turn | ModelId) -> ModelSlot:
         """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read."""
         present = self._present()
         if found := find(whose, present):
-            return found.it
+            return found.slot
         wanted, settings = made_by(whose) if isinstance(whose, Turn) else whose, self.served.settings
+        if self.served.wrote(wanted):
+            raise NotLoaded(wanted, present[0].id if present else None)
         raise not_loaded(wanted, present, settings.data_dir, why_not_load(settings))
 
 

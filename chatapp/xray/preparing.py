@@ -1,23 +1,33 @@
 """Making a model that X-ray can look into: over the resident weights where they are in this process, else read anew in float32."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from chatapp.errors import ChatError
+from chatapp.identity import Owner
 from chatapp.models.identity import ModelId
 from chatapp.models.loading import Loaded, load, load_tokenizer
+from chatapp.models.memory import weight_bytes
 from chatapp.models.remembered import remember
-from chatapp.resident.admission import handed_on
-from chatapp.resident.slot import find_source
+from chatapp.resident.admission import asked_by, asked_here
+from chatapp.resident.copies import COPY, Copy
+from chatapp.resident.slot import ModelSlot, ended, find_source, in_words
 from chatapp.settings import Settings, on_zerogpu
-from chatapp.tasks import Step
+from chatapp.tasks import Cancelled, Step, Task
 from chatapp.xray.thread import XrayThread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from chatapp.engines.base import Engine
+    from chatapp.resident.manager import ModelManager
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,83 +46,121 @@ class InspectedModel:
         return self.model.get_input_embeddings().num_embeddings
 
 
-Preparation = tuple[list[Step], "asyncio.Future[InspectedModel]"]
-"""What has been told of an inspected model that is being made, and the inspected model to come."""
+@dataclass(frozen=True)
+class Preparation:
+    """What is being done at this moment for an inspected model, and the model to come."""
+
+    step: Callable[[], Step]
+    building: "asyncio.Future[InspectedModel]"
 
 
 class InspectedModels:
-    """The resident engine's own, and at most one `more`, loaded for X-ray only."""
+    """Those over the weights of an engine are kept here, X-ray's own copies of weights among the copies of the manager."""
 
-    def __init__(self, thread: XrayThread) -> None:
-        self._thread = thread
+    def __init__(self, thread: XrayThread, served: "ModelManager") -> None:
+        self._thread, self._served = thread, served
         # The inspected model of an engine goes with the engine: a switch of the resident model frees its weights.
-        self._own: WeakKeyDictionary[object, InspectedModel] = WeakKeyDictionary()
-        self._preparing: WeakKeyDictionary[object, Preparation] = WeakKeyDictionary()
-        self.more: InspectedModel | None = None
+        self._own: WeakKeyDictionary[Engine, InspectedModel] = WeakKeyDictionary()
+        self._preparing: WeakKeyDictionary[Engine, Preparation] = WeakKeyDictionary()
 
-    def ready(self, engine: object) -> InspectedModel | None:
+    def ready(self, engine: "Engine") -> InspectedModel | None:
         """That of an engine, once it was made."""
-        return self._own.get(engine)
+        return self._own.get(engine) or self._served.copies.get(engine)
 
-    async def prepare(self, name: str, engine: object, settings: Settings) -> AsyncIterator[Step | InspectedModel]:
-        """Make it on X-ray's thread, telling how far it is. Who asks meanwhile (the next view) waits for the same."""
-        if engine in self._own:
-            yield self._own[engine]
+    async def prepare(self, slot: ModelSlot) -> AsyncIterator[Step | InspectedModel]:
+        """Make that of a model in memory, telling how far it is. Who asks meanwhile (the next view) waits for the same."""
+        engine = slot.engine
+        if made := self.ready(engine):
+            yield made
             return
-        known = None if engine is None else self._preparing.get(engine)
-        told, building = known or self._begin(name, engine, settings)
-        shown = told[-1]
+        coming = self.begin(slot, engine)
+        shown = coming.step()
         yield shown
-        while not building.done():
-            await asyncio.wait([building], timeout=0.2)
-            if told[-1] is not shown:
-                shown = told[-1]
+        while not coming.building.done():
+            await asyncio.wait([coming.building], timeout=0.2)
+            if coming.step() != shown:
+                shown = coming.step()
                 yield shown
-        yield building.result()
+        yield coming.building.result()
+
+    def begin(self, slot: ModelSlot, engine: "Engine") -> Preparation:
+        """On X-ray's thread, with the settings of now: by the time it is this build's turn, another model may be resident."""
+        if known := self._preparing.get(engine):
+            return known
+        coming = self._shared(engine) if shareable(engine) else self._copied(slot, engine)
+        self._preparing[engine] = coming
+        coming.building.add_done_callback(lambda _: self._preparing.pop(engine, None))
+        return coming
 
     def clear(self) -> None:
         """Free them all."""
         self._own.clear()
-        self.more = None
+        self._served.copies.clear()
 
-    def _begin(self, name: str, engine: object, settings: Settings) -> Preparation:
-        """With the settings of now: by the time it is this build's turn, another model may be resident."""
-        told = [Step(f"Preparing {name} for X-ray")]
-        building = asyncio.ensure_future(self._thread.run(self._build, name, engine, settings, told))
-        if engine is not None:
-            self._preparing[engine] = told, building
-            building.add_done_callback(lambda _: self._preparing.pop(engine, None))
-        return told, building
+    def _shared(self, engine: "Engine") -> Preparation:
+        step = Step(f"Preparing {engine.info.model} for X-ray")
+        building = asyncio.ensure_future(self._thread.run(over_resident, engine))
 
-    def _build(self, name: str, engine: object, settings: Settings, told: list[Step]) -> InspectedModel:
-        from chatapp.xray import module
+        def settle(done: asyncio.Future[InspectedModel]) -> None:
+            if not done.cancelled() and not done.exception():
+                self._own[engine] = done.result()
 
-        if shareable(engine):
-            id, model, tokenizer = engine.info.id, module.twin(engine.model), engine.tokenizer
-            note = f"the resident {engine.info.dtype} weights"
-        else:
-            if engine is None:
-                self.more = None  # freed before the next one comes
-            loaded = read_weights(name, engine, settings, told)
-            id, model, tokenizer = loaded.info.id, module.twin(loaded.model), loaded.tokenizer
-            note = "recomputed in float32" + (f" from the shipped {engine.info.shipped} weights" if engine and engine.info.shipped else "")
-        made = InspectedModel(name, id, model, tokenizer, " · ".join([note, *module.remarks(model)]))
-        if engine is None:
-            self.more = made
-        else:
-            self._own[engine] = made
-        return made
+        building.add_done_callback(settle)
+        return Preparation(lambda: step, building)
+
+    def _copied(self, slot: ModelSlot, engine: "Engine") -> Preparation:
+        """As a task of whoever asked first: it takes as long as loading the model did, and as much memory, and may be cancelled."""
+        slot.house.budget.attach()
+        task = slot.house.tasks.begin(asked_by.get(), "load", f"Load {COPY} of {slot.id}")
+        task.again = partial(self._again, slot, task.owner)
+        building = asyncio.ensure_future(self._thread.run(read_copy, slot, engine, task))
+
+        def settle(done: asyncio.Future[InspectedModel]) -> None:
+            error = Cancelled() if done.cancelled() else done.exception()
+            if error is None:
+                self._served.copies.keep(engine, Copy(slot, done.result(), weight_bytes(done.result().model)))
+            elif not isinstance(error, ChatError):
+                log.error("X-ray's copy of %s was not made", slot.id, exc_info=error)
+            task.end(ended(error), error=in_words(error) if error else "")
+
+        building.add_done_callback(settle)
+        return Preparation(lambda: task.step, building)
+
+    def _again(self, slot: ModelSlot, owner: Owner) -> None:
+        """The same for the same owner, whoever asks for it."""
+        asked_by.set(owner)
+        self.begin(slot, slot.engine)
 
 
-def read_weights(name: str, engine: object, settings: Settings, told: list[Step]) -> Loaded:
-    """In float32 on the CPU: of the resident's own file, or of any other model by name."""
-    if engine is None:
-        settings = settings.model_copy(update={"model": name, "revision": ""})
-    settings = settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
-    source = find_source(settings)
-    loaded = load(source, settings, lambda words, share: told.append(Step(words, share)))
+def over_resident(engine: "Engine") -> InspectedModel:
+    """A module of X-ray's own over the weights that the engine holds."""
+    from chatapp.xray import module
+
+    model = module.twin(engine.model)
+    note = " · ".join([f"the resident {engine.info.dtype} weights", *module.remarks(model)])
+    return InspectedModel(engine.info.model, engine.info.id, model, engine.tokenizer, note)
+
+
+def read_copy(slot: ModelSlot, engine: "Engine", task: Task) -> InspectedModel:
+    """The weights once more, where there is room for them."""
+    from chatapp.xray import module
+
+    loaded = read_weights(slot, engine, task)
+    model = module.twin(loaded.model)
+    shipped = f" from the shipped {engine.info.shipped} weights" if engine.info.shipped else ""
+    note = " · ".join([f"recomputed in float32{shipped}", *module.remarks(model)])
+    return InspectedModel(engine.info.model, loaded.info.id, model, loaded.tokenizer, note)
+
+
+def read_weights(slot: ModelSlot, engine: "Engine", task: Task) -> Loaded:
+    """In float32 on the CPU, of the engine's own file. Raises ChatError where there is no room, or the file is another one by now."""
+    settings = slot.settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
+    source = slot.house.find(settings)
+    with slot.house.budget.room_for_copy(slot, source, settings, task.tell):
+        loaded = load(source, settings, task.tell)
     remember(source.folder or source.gguf, loaded.info.revision, settings.data_dir)
-    if engine is not None and loaded.info.id.compare(engine.info.id) == "other":
+    if loaded.info.id.compare(engine.info.id) == "other":
+        name = engine.info.model
         raise ChatError(f"The files of {name} have changed since the app loaded them, so X-ray cannot show what is running. Restart it.")
     return loaded
 
@@ -125,7 +173,7 @@ def read_tokenizer(name: str, settings: Settings) -> "PreTrainedTokenizerBase":
 
 def why_not_load(settings: Settings) -> str:
     """Why nobody may have further models loaded here, in words: strangers must not fill the machine's memory or read its folders."""
-    if settings.local_only and not handed_on.get():
+    if asked_here(settings):
         return ""
     return (
         "Further models are loaded only where the app is not open to everyone: by the person at this machine, "
@@ -133,7 +181,7 @@ def why_not_load(settings: Settings) -> str:
     )
 
 
-def shareable(engine: object) -> bool:
+def shareable(engine: "Engine") -> bool:
     """Does the engine hold a model in this process, on one device that is there all the time? Then X-ray shares its weights."""
     model = getattr(engine, "model", None)
     if model is None or on_zerogpu():

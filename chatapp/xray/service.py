@@ -9,6 +9,7 @@ from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.models.identity import made_by
 from chatapp.resident.manager import ModelManager
+from chatapp.resident.slot import looked_into
 from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
@@ -44,15 +45,19 @@ class XrayService:
             query = self.insisted(query)
         unsure = {"unsure": query.unsure} if query.unsure else {}
         async with aclosing(answer(query)) as items:
-            async for item in items:
-                yield item if isinstance(item, Step) else item | unsure
+            with looked_into(query.slot):
+                async for item in items:
+                    yield item if isinstance(item, Step) else item | unsure
 
     async def load(self, owner: Owner, turn_id: str, name: str) -> Answers:
-        """Load one more model for X-ray only: the one named, or the one that wrote the turn."""
+        """Have a model loaded: the one named, or the one that wrote the turn. It stands beside the others and is everybody's."""
         turn = await self.turn(owner, turn_id, None)
-        async with aclosing(self.inspector.load(name.strip() or str(made_by(turn)))) as items:
+        made = str(made_by(turn))
+        name = name.strip() or made
+        slot = self.chat.models.wrote(turn) if name == made else None
+        async with aclosing(self.inspector.load(name, slot)) as items:
             async for item in items:
-                yield item if isinstance(item, Step) else {"loaded": item.name}
+                yield item if isinstance(item, Step) else {"loaded": item.id}
 
     async def turn(self, owner: Owner, turn_id: str, temporary: str | None) -> Turn:
         """A finished turn of the owner's own."""

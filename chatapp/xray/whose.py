@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import FINGERPRINT, ModelId, made_by, refuse_foreign_ids, told_from, why_another
@@ -12,8 +12,7 @@ from chatapp.turn import Turn
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chatapp.engines.base import Engine
-    from chatapp.xray.preparing import InspectedModel
+    from chatapp.resident.slot import ModelSlot
 
 
 class NotLoaded(ChatError):
@@ -22,7 +21,7 @@ class NotLoaded(ChatError):
     def __init__(self, wanted: ModelId, now: ModelId | None, cure: str = "") -> None:
         made, loaded = (told_from(wanted, now), told_from(now, wanted)) if now else (wanted.name, "no model")
         super().__init__(
-            f"This reply was made by {made}; {loaded} is loaded. {cure or f'Load {made} for X-ray to see more than what was recorded.'}",
+            f"This reply was made by {made}; {loaded} is loaded. {cure or f'Load {made} to see more than what was recorded.'}",
             status=409,
         )
         self.offer = "" if cure else str(wanted)
@@ -36,17 +35,17 @@ class Unsure(ChatError):
 
 @dataclass(frozen=True)
 class Present:
-    """A model in memory: `it` holds it, `asked` is what it was loaded by."""
+    """A model in memory, and the names by which it is known."""
 
     id: ModelId
-    asked: str
+    names: set[str]
     vocabulary: int
-    it: Union["Engine", "InspectedModel"]
+    slot: "ModelSlot"
 
 
 def called(typed: str, present: Sequence[Present]) -> ModelId:
     """The model somebody's words name: one that is present, or one to be loaded."""
-    return next((p.id for p in present if typed in (p.asked, p.id.name, str(p.id))), ModelId(typed, ""))
+    return next((p.id for p in present if typed in p.names or typed in (p.id.name, str(p.id))), ModelId(typed, ""))
 
 
 def find(whose: Turn | ModelId, present: Sequence[Present]) -> Present | None:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.tasks import Step
+from chatapp.xray import preparing
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import why_not_load
 from chatapp.xray.thread import NICE
@@ -63,8 +63,8 @@ async def test_the_inspected_model_shares_the_resident_weights_and_is_made_once(
 
 async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(chat: Chat, inspector: Inspector, monkeypatch) -> None:
     """Each view that was opened for a moment queued one of its own, and the last one waited for them all."""
-    name, built, build = chat.models.first.info.id, [], inspector.models._build
-    monkeypatch.setattr(inspector.models, "_build", lambda *given: built.append(given) or build(*given))
+    name, built, build = chat.models.first.info.id, [], preparing.over_resident
+    monkeypatch.setattr(preparing, "over_resident", lambda *given: built.append(given) or build(*given))
     left = inspector.inspected(name)
     while "Preparing" not in (await anext(left)).words:
         pass
@@ -108,8 +108,8 @@ async def test_a_chat_in_flight_draws_the_same_tokens_while_every_view_runs(chat
     assert written == [alone] * 6
 
 
-async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
-    chat: Chat, inspector: Inspector, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path
+async def test_another_model_is_offered_and_then_stands_beside_the_first_with_its_weights_shared(
+    chat: Chat, inspector: Inspector, tiny_gpt2: Path
 ) -> None:
     turn = await told(chat)
     turn.model, turn.revision = tiny_gpt2.name, revision_of(tiny_gpt2)
@@ -121,14 +121,21 @@ async def test_another_model_is_offered_then_loaded_then_freed_by_the_next(
         await last(probabilities.probabilities(inspector, turn))
     assert refused.value.offer == f"{tiny_gpt2.name}@{turn.revision}" and chat.models.first.info.model in str(refused.value)
     assert str(tiny_gpt2) not in str(refused.value), "a path is the host's own"
-    weights = weakref.ref((await loaded(inspector, refused.value.offer)).model)
+    slot = await loaded(inspector, refused.value.offer)
+    assert slot in chat.models.slots() and [task.title for task in chat.models.tasks.of("")] == [f"Load {refused.value.offer}"]
     assert (await last(probabilities.probabilities(inspector, turn)))["rows"]
     assert (await last(model.architecture(inspector, turn)))["summary"]["kind"] == "GPT2LMHeadModel"
-    await loaded(inspector, str(shutil.copytree(tiny_llama, tmp_path / "third")))
-    gc.collect()
-    assert weights() is None
-    with pytest.raises(NotLoaded):
+    for here in chat.models.slots():
+        found = await inspected(inspector, here.info.id)
+        assert next(found.model.parameters()).data_ptr() == next(here.engine.model.parameters()).data_ptr(), here.id
+    assert chat.models.copies.all() == []
+    slot.leave()
+    async with asyncio.timeout(10):
+        while slot.state != "unloaded":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with pytest.raises(NotLoaded) as refused:
         inspector.tokenizer(turn)
+    assert refused.value.offer, "it is known here, and loads again"
 
 
 async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scripted: Scripted) -> None:
@@ -214,6 +221,7 @@ def test_the_servers_loop_does_not_import_pytorch() -> None:
     code = """
 import asyncio, sys
 from chatapp.turn import Turn
+from chatapp.xray import preparing
 from chatapp.xray.inspector import Inspector
 
 async def begun():

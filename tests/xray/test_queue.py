@@ -115,7 +115,7 @@ async def test_what_cannot_be_replayed_is_refused_without_waiting(chat: Chat, se
     engine.info = replace(engine.info, model="another", revision="sha256:0123456789abcdef")
     await seen(service, turn, said)
     assert (
-        said[0]["error"]["message"].startswith("This reply was made by scripted; another is loaded.")
+        said[-1]["error"]["message"].startswith("This reply was made by scripted; another is loaded.")
         and chat.models.first.queue.waiting == 0
     )
     engine.hold.set()

@@ -186,18 +186,18 @@ async def test_limits_are_refused_with_numbers(service: XrayService, chat: Chat,
 
 async def test_two_models_stand_side_by_side(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
     turn = await told(chat)
-    with pytest.raises(ChatError, match=r"Load .* for X-ray"):
+    with pytest.raises(ChatError, match=r"is loaded\. Load .* to see more"):
         await seen(service, "attention", turn, other=str(tiny_gpt2))
     await seen(service, "load", turn, model=str(tiny_gpt2))
     view = await seen(service, "attention", turn, other=f" {tiny_gpt2} ")
-    assert view["other"]["name"] == str(tiny_gpt2) and view["tokens"]
+    assert view["other"]["name"] == tiny_gpt2.name and view["tokens"]
     words = await seen(service, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
     assert words["other"]["encoded"]["tokens"] > 0
 
 
 async def test_a_second_tokenizer_is_read_without_its_weights(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:
     view = await seen(service, "tokenizer", await told(chat), text="hi there", other=str(tiny_gpt2))
-    assert view["other"]["model"] == str(tiny_gpt2) and service.inspector.models.more is None
+    assert view["other"]["model"] == str(tiny_gpt2) and len(chat.models.slots()) == 1
 
 
 async def test_the_attention_sent_is_the_causal_triangle_of_the_asked_tokens(service: XrayService, chat: Chat) -> None:

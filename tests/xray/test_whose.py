@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
@@ -35,7 +36,7 @@ class Page:
     """What a person sees of X-ray over one engine, by whose reply is looked at."""
 
     def __init__(self, engine: Engine, store: Store) -> None:
-        self.chat = Chat(ModelManager.of(engine), store)
+        self.chat = Chat(ModelManager.of(engine, Settings(dtype="float32", threads=1)), store)
         self.service = XrayService(self.chat, self.chat.models)
 
     async def ask(self, view: str, turn: Turn, **more) -> list[dict]:
@@ -86,9 +87,15 @@ async def test_the_right_checkpoint_is_offered_and_its_numbers_are_shown(pages: 
     remember(tiny_llama, turn.revision, second.chat.models.settings.data_dir)
     (refused,) = await second.ask("measure", turn)
     assert refused["offer"] == f"{turn.model}@{turn.revision}" and str(tiny_llama) not in str(refused)
+    (card, _), (replayed,) = await second.ask("card", turn), await second.ask("replay", turn)
+    assert card["data"]["offer"] == replayed["offer"] == refused["offer"], "Reproduce has its button, too"
     assert (await second.ask("load", turn))[-1] == {"done": True}
     again = (await second.ask("measure", turn))[-2]["data"]
     assert own["largest"] < 1e-4 and again["largest"] < 1e-4
+    *_, replayed, _ = await second.ask("replay", turn)
+    assert replayed["data"]["replay"]["tokens"] == len(turn.reply_ids) and replayed["data"]["replay"]["differs"] is None
+    branch = await ended(second.chat, await actions.branch(second.chat, ME, turn.id, 3, 77, sampling=GREEDY))
+    assert (branch.revision, branch.prefix_tokens, branch.error) == (turn.revision, 4, "")
     theirs = await told(second.chat)
     assert (await second.ask("measure", theirs))[-2]["data"]["largest"] < 1e-4, "and the resident one is still found"
 

@@ -15,15 +15,30 @@ from chatapp.xray.query import XrayQuery
 from chatapp.xray.registry import View
 from chatapp.xray.steps import Answers, Result
 from chatapp.xray.views.probabilities import pairs
+from chatapp.xray.whose import NotLoaded
 
 
-async def card(turn: Turn, engine: Engine | None) -> Answers:
-    """The record, and why it cannot be replayed, if so."""
-    why = replays.why_not(turn, engine) if engine else "No model is loaded."
+async def card(inspector: Inspector, turn: Turn, engine: Engine | None) -> Answers:
+    """The record, and why it cannot be replayed, if so; `offer` is the model to load for it."""
+    missing = missing_for(inspector, turn)
+    why = str(missing) if missing else replays.why_not(turn, engine) if engine else "No model is loaded."
     off = dict(engine.capabilities.off) if engine and made_by(turn).compare(engine.info.id) != "other" else {}
     recorded = sum(logprob is not None for logprob in turn.logprobs)
     unsure = engine is not None and made_by(turn).compare(engine.info.id) == "unknown"
-    yield {"card": replays.card(turn), "why_not": why, "anyway": unsure, "off": off, "recorded": recorded}
+    cures = {"offer": missing.offer if missing else "", "anyway": unsure}
+    yield {"card": replays.card(turn), "why_not": why, "off": off, "recorded": recorded} | cures
+
+
+def missing_for(inspector: Inspector, turn: Turn) -> NotLoaded | None:
+    """That a model must be loaded first; None where it is there, or would not help."""
+    try:
+        if turn.prompt_ids and turn.reply_ids:
+            inspector.tokenizer(turn)
+    except NotLoaded as error:
+        return error
+    except ChatError:  # what else is wrong is said where somebody looks
+        return None
+    return None
 
 
 async def measure(inspector: Inspector, turn: Turn) -> Answers:
@@ -46,6 +61,10 @@ async def replay(query: XrayQuery) -> Answers:
 
     The last dict says where the first difference is.
     """
+    async for step in query.inspector.coming(query.turn):
+        yield step
+    if missing := missing_for(query.inspector, query.turn):
+        raise missing
     engine, queue = query.slot.engine, query.slot.queue
     replays.refuse(query.turn, engine)
     ticket = queue.enter(new_id(), f"replays of {query.owner}", query.owner, asked_from.get())
@@ -66,7 +85,7 @@ VIEW = View(
     place=1,
     about="Everything that made this reply, as it was recorded. A {replay} runs it again and marks the first token that differs.",
     questions={
-        "card": lambda query: card(query.turn, query.engine),
+        "card": lambda query: card(query.inspector, query.turn, query.engine),
         "measure": lambda query: measure(query.inspector, query.turn),
         "replay": replay,
     },
