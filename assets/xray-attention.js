@@ -6,12 +6,22 @@
   const ALL = "all heads";
   const kept = { withoutFirst: false, kind: ALL, chosen: {}, row: {} };
 
+  /* A kind that this model has no head of, chosen for another one, hides nothing. */
+  const wanted = (data) => {
+    const here = Object.values(data.kinds).flat();
+    return here.some(({ kind }) => kind === kept.kind) ? kept.kind : ALL;
+  };
   const kindOf = (data, [layer, head]) => data.kinds[layer][head];
   const headOf = (data, [layer, head]) => {
     const n = data.tokens.length;
-    const size = xray.heads.triangle(n);
+    const size = data.whole ? n * n : xray.heads.triangle(n);
     data.decoded ||= Object.fromEntries(Object.entries(data.layers).map(([name, bytes]) => [name, bytesOf(bytes)]));
-    return new xray.heads.Head(data.decoded[layer].subarray(head * size, (head + 1) * size), n, kept.withoutFirst && data.first === 0);
+    return new xray.heads.Head(
+      data.decoded[layer].subarray(head * size, (head + 1) * size),
+      n,
+      kept.withoutFirst && data.first === 0,
+      data.whole,
+    );
   };
   const all = (data) => Object.keys(data.layers).flatMap((layer) => Array.from({ length: data.heads }, (_, head) => [Number(layer), head]));
 
@@ -24,6 +34,9 @@
     "previous token": "Mostly each token looks at the one before it: such heads carry the order of the words.",
     itself: "Mostly each token looks at itself: little is taken over from others.",
     "earlier tokens": "It looks back at single earlier tokens: the most telling kind.",
+    "other tokens": "It looks at single other tokens, before or behind: the most telling kind.",
+    "next token": "Mostly each token looks at the one behind it.",
+    "last token": "Most of it goes to the last token: in an {encoder} that is often its place to rest.",
     "spread out": "It spreads its weight over many tokens.",
   };
 
@@ -78,7 +91,7 @@
       title: `${label}: ${kind}`,
     };
     const button = el("button", { type: "button", ...look }, xray.heads.small(headOf(data, one)));
-    button.hidden = kept.kind !== ALL && kept.kind !== kind;
+    button.hidden = ![ALL, kind].includes(wanted(data));
     button.addEventListener("click", () => take(one, button));
     return button;
   }
@@ -103,8 +116,10 @@
   function switches(data, redraw) {
     const kinds = Object.values(data.kinds).flat();
     const count = (kind) => kinds.filter((one) => one.kind === kind).length;
-    const option = (kind) => el("option", { value: kind, selected: kind === kept.kind }, kind === ALL ? ALL : `${kind} (${count(kind)})`);
-    const select = el("select", { "aria-label": "Show heads that look at" }, ...[ALL, ...Object.keys(SAID)].map(option));
+    const option = (kind) =>
+      el("option", { value: kind, selected: kind === wanted(data) }, kind === ALL ? ALL : `${kind} (${count(kind)})`);
+    const found = Object.keys(SAID).filter(count);
+    const select = el("select", { "aria-label": "Show heads that look at" }, ...[ALL, ...found].map(option));
     const box = el("input", { type: "checkbox", checked: kept.withoutFirst });
     select.addEventListener("change", () => {
       kept.kind = select.value;
@@ -182,6 +197,7 @@
   }
 
   xray.views.attention = {
+    panel,
     draw(data, body) {
       const [row, frame] = form(data);
       xray.fill(body, row, el("div", { class: "x-columns" }, panel(data, "own"), data.other ? panel(data.other, "other") : ""), frame);

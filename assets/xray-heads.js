@@ -6,21 +6,26 @@
   const ZOOM = { box: 300, largest: 24 };
   const triangle = (n) => (n * (n + 1)) / 2;
 
-  /* Row i of a head is where token i looked. Without the first token the rest of a row is scaled up to 1. */
+  /* Row i of a head is where token i looked: back only, or, in an encoder, over the `whole` text. Without the first token the rest of a
+     row is scaled up to 1. */
   class Head {
-    constructor(bytes, n, withoutFirst) {
-      Object.assign(this, { bytes, n, withoutFirst });
+    constructor(bytes, n, withoutFirst, whole) {
+      Object.assign(this, { bytes, n, withoutFirst, whole });
+    }
+    /* How many tokens a row looks at. */
+    sees(row) {
+      return this.whole ? this.n : row + 1;
     }
     weight(row, column) {
-      if (column > row) return 0;
-      const start = triangle(row);
+      if (column >= this.sees(row)) return 0;
+      const start = this.whole ? row * this.n : triangle(row);
       const value = this.bytes[start + column] / 255;
       if (!this.withoutFirst) return value;
       const rest = 1 - this.bytes[start] / 255;
       return column === 0 || rest < 0.02 ? 0 : Math.min(1, value / rest);
     }
     top(row, most) {
-      const all = Array.from({ length: row + 1 }, (_, column) => [this.weight(row, column), column]);
+      const all = Array.from({ length: this.sees(row) }, (_, column) => [this.weight(row, column), column]);
       return all.sort((a, b) => b[0] - a[0]).slice(0, most);
     }
   }
@@ -30,7 +35,7 @@
     const pen = canvas.getContext("2d");
     pen.fillStyle = xray.colour("--moss");
     for (let row = 0; row < head.n; row++)
-      for (let column = 0; column <= row; column++) {
+      for (let column = 0; column < head.sees(row); column++) {
         const value = head.weight(row, column);
         if (value < 0.004) continue;
         pen.globalAlpha = Math.sqrt(value);
@@ -63,7 +68,7 @@
     canvas.addEventListener("mousemove", (event) => {
       const row = Math.floor((event.offsetY + box.scrollTop) / cell);
       const column = Math.floor((event.offsetX + box.scrollLeft) / cell);
-      if (column <= row && row < head.n) tell(row, column);
+      if (row < head.n && column < head.sees(row)) tell(row, column);
     });
     zoom(1)();
     const buttons = [xray.button("Zoom in", zoom(2)), xray.button("Zoom out", zoom(0.5)), xray.button("Whole", zoom(0))];
@@ -84,7 +89,7 @@
   function links(pen, head, chosen) {
     pen.strokeStyle = xray.colour("--moss");
     const rows = chosen === null ? Array.from({ length: head.n }, (_, row) => row) : [chosen];
-    for (const row of rows) for (let column = 0; column <= row; column++) link(pen, head, row, column, chosen !== null);
+    for (const row of rows) for (let column = 0; column < head.sees(row); column++) link(pen, head, row, column, chosen !== null);
   }
   function labels(pen, tokens, head, chosen) {
     pen.font = "12px ui-monospace, SFMono-Regular, Menlo, monospace";
@@ -127,12 +132,12 @@
     if (hidden) box.scrollTop = cell.offsetTop - box.clientHeight / 2;
   }
 
-  /* Prompt and reply; the chosen token's row is the heat of the others. */
+  /* The text; the chosen token's row is the heat of the others. */
   function text(tokens, choose) {
     const box = el("div", {
       class: "x-cells x-text-heat",
       role: "group",
-      "aria-label": "Prompt and reply: choose a token to see where it looked",
+      "aria-label": "The text: choose a token to see where it looked",
     });
     const cells = tokens.map((token, n) => {
       const look = { class: "x-cell heat", role: "button", tabindex: -1, "data-at": n };

@@ -6,7 +6,7 @@
 
   function tableOf(data) {
     const name = (id) => xray.visible(data.names[id] ?? "");
-    const column = (text, n) => el("th", { scope: "col", title: `Token ${data.first + n + 1} of the reply` }, xray.visible(text));
+    const column = (text, n) => el("th", { scope: "col", title: `Token ${data.numbered + n}` }, xray.visible(text));
     const cell = (one, layer, n) => {
       const [id, p] = one.top[0];
       const look = { class: one.next?.rank === 1 ? "hit" : null, style: `--heat:${p.toFixed(3)}` };

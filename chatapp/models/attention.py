@@ -5,10 +5,11 @@ model's attention is needed, so a chat in flight is undisturbed. Models with a s
 because sdpa refuses the cap.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -19,21 +20,27 @@ NAME = "xray"
 MASKED = -1e30
 
 
+def in_half(weights: torch.Tensor) -> torch.Tensor:
+    """float16 on the CPU."""
+    return weights.half().cpu()
+
+
 @dataclass
 class Recording:
-    """Attention of the chosen layers. `weights[layer]` is (heads, queries, keys), float16 on the CPU, batch item 0 only."""
+    """Attention of the chosen layers: `weights[layer]` is what `keep` makes of (heads, queries, keys) in float32, batch item 0 only."""
 
     layers: Collection[int]
-    weights: dict[int, torch.Tensor] = field(default_factory=dict)
+    keep: Callable[[torch.Tensor], Any] = in_half
+    weights: dict[int, Any] = field(default_factory=dict)
 
 
 _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
-def recording(layers: Collection[int]) -> Iterator[Recording]:
+def recording(layers: Collection[int], keep: Callable[[torch.Tensor], Any] = in_half) -> Iterator[Recording]:
     """Record the given layers for every forward pass in this thread and context."""
-    kept = Recording(frozenset(layers))
+    kept = Recording(frozenset(layers), keep)
     token = _recording.set(kept)
     try:
         yield kept
@@ -51,7 +58,7 @@ def xray_attention(module, query, key, value, attention_mask, dropout=0.0, scali
     if wanted or softcap is not None:
         weights = attention_weights(query, key, attention_mask, scaling, softcap)
         if wanted:
-            kept.weights[module.layer_idx] = weights[0].half().cpu()
+            kept.weights[module.layer_idx] = kept.keep(weights[0])
     if softcap is not None:
         out = (weights.to(value.dtype) @ expand_heads(value, query.shape[1])).transpose(1, 2).contiguous()
     return out, None

@@ -63,7 +63,7 @@ def load(source: Source, settings: Settings, progress: Progress = no_progress) -
     folder, revision = fetch(source, settings, progress, check)
     check(found := weights.inspect(folder))
     config = read_config(folder, source.name)
-    _check_description(config, found, source.name)
+    check_description(config, found, source.name)
     tokenizer = read_tokenizer(folder, source.name)
     progress(f"Loading {source.name}", 0.0)
     model = _model(folder, source.name, dtype, "auto" if _several(settings) else {"": device}, quantization(settings, dtype), progress)
@@ -84,7 +84,7 @@ def examine(folder: Path, name: str) -> tuple[weights.Weights, "PretrainedConfig
     """What a folder holds, after everything that `load` refuses before it reads a weight. Raises ChatError."""
     found = weights.inspect(folder)
     config = read_config(folder, name)
-    _check_description(config, found, name)
+    check_description(config, found, name)
     read_tokenizer(folder, name)
     return found, config
 
@@ -203,9 +203,9 @@ def read_config(folder: Path, name: str) -> "PretrainedConfig":
     return config
 
 
-def _check_description(config: "PretrainedConfig", found: weights.Weights, name: str) -> None:
+def check_description(config: "PretrainedConfig", found: weights.Weights, name: str, kind: str = "AutoModelForCausalLM") -> None:
     """What a configuration describes and no file holds would be made up, in memory that nobody has looked at."""
-    described = 0 if getattr(config, "quantization_config", None) else _described(config, name)  # packed weights are counted otherwise
+    described = 0 if getattr(config, "quantization_config", None) else _described(config, name, kind)  # packed ones are counted otherwise
     held = sum(found.counts.values())
     if described > MOST_DESCRIBED * held:
         size = gigabytes(found.bytes_as(4) * described / max(1, held))
@@ -215,13 +215,13 @@ def _check_description(config: "PretrainedConfig", found: weights.Weights, name:
         )
 
 
-def _described(config: "PretrainedConfig", name: str) -> int:
+def _described(config: "PretrainedConfig", name: str, kind: str) -> int:
     """Number of weights of the model that a configuration describes, built without memory: 0.1 s for 80 layers."""
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     with Reading(f"{name} cannot be loaded: its config.json describes no model: "), torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = getattr(transformers, kind).from_config(config, trust_remote_code=False)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

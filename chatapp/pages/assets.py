@@ -44,7 +44,7 @@ BUNDLES = {
     "models-files.js": ("models-files.js", "models-file-parts.js", "models-tensors.js", "models-architecture.js", "models-diff.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray-parts.js": tuple(sorted(file.name for file in ASSETS.glob("xray-*.js"))),
-    "text-views.js": ("text-tokens.js",),
+    "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
 }
 """Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
 

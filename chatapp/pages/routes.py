@@ -27,6 +27,7 @@ from chatapp.server import files, security
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
+from chatapp.xray.service import XrayService
 
 
 def app_options(chat: Chat, models: ModelManager, settings: Settings) -> dict[str, Any]:
@@ -43,8 +44,9 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     about_page.add(door, models, settings)
     models_page.add(door, models, settings)
     files_actions.add(door, models, settings)
-    text_page.add(door, models, settings)
-    xray_page.add(door, chat, models)
+    xray = XrayService(chat, models)
+    xray_page.add(door, xray)
+    text_page.add(door, models, settings, xray.inspector)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *door.routes(), *pages]
 

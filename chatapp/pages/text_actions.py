@@ -1,27 +1,32 @@
 """What the page Any text asks: which models there are, and a text through one or two of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict
 
 from chatapp.identity import Owner
 from chatapp.models import catalog
 from chatapp.models.files.sentence import LONGEST
 from chatapp.pages.models_actions import NOT_HERE, is_same
-from chatapp.pages.text_protocol import TextAsk, TextModel, TextModels, TextTokens
+from chatapp.pages.text_protocol import TextAsk, TextLook, TextModel, TextModels, TextTokens
+from chatapp.pages.xray_page import told
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Asked
 from chatapp.settings import Settings
 from chatapp.xray.text import cut
+from chatapp.xray.text.service import TextService
 from chatapp.xray.text.which import Found, find, is_encoder, refuse_count
 
 
 class TextActions:
-    """POST /ui/text and /ui/text-tokens. One text is cut at a time: each starts processes."""
+    """POST /ui/text, /ui/text-tokens and /ui/text-look. One text is cut at a time: each starts processes."""
 
-    def __init__(self, models: ModelManager, settings: Settings) -> None:
+    def __init__(self, models: ModelManager, settings: Settings, service: TextService) -> None:
         self.models = models
         self.settings = settings
+        self.service = service
         self._one = asyncio.Semaphore(1)
 
     async def listed(self, owner: Owner, asked: Asked) -> Asked:
@@ -36,6 +41,13 @@ class TextActions:
         found = await self.found(ask.models)
         async with self._one:
             return await asyncio.to_thread(cut.tokens, found, ask.text, self.settings.data_dir)
+
+    async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
+        ask = TextLook.read(asked)
+        found = await self.found(ask.models)
+        async with aclosing(told(self.service.look(ask.view, ask.text, found, ask.asked, load=ask.load))) as lines:
+            async for line in lines:
+                yield line
 
     async def found(self, names: list[str]) -> list[Found]:
         """The models that were named. Raises ChatError for one that is not here, or not the asker's to see."""

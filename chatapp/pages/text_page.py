@@ -5,6 +5,8 @@ from chatapp.pages.text_actions import TextActions
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.text.service import TextService
 
 EXAMPLE = "The animal didn't cross the street because it was too tired. It had walked 3.14 km to a naïve café 😀."
 
@@ -36,7 +38,8 @@ PAGE = Page(
 )
 
 
-def add(door: Door, models: ModelManager, settings: Settings) -> None:
-    """Hang the page on the door."""
-    actions = TextActions(models, settings)
+def add(door: Door, models: ModelManager, settings: Settings, inspector: Inspector) -> None:
+    """Hang the page on the door. The inspector is that of X-ray: its thread, and the models that it has prepared."""
+    actions = TextActions(models, settings, TextService(inspector))
     door.actions |= {"text": actions.listed, "text-tokens": actions.tokens}
+    door.streams["text-look"] = actions.look

@@ -1,6 +1,7 @@
 """The contract of the page Any text: which models there are, and a text through one or two of them. See protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from chatapp.pages.protocol import Request
 
@@ -44,3 +45,19 @@ class TextTokens(Request):
 
     text: str
     models: list[str]
+
+
+@dataclass(frozen=True)
+class TextLook(Request):
+    """POST /ui/text-look: one question about a text, answered by lines of `Shown`. Reading no further ends the work.
+
+    view   attention | layers | neighbours | bertviz | depth
+    load   load what is not in memory; before a refusal `offer` names a model that would have to be loaded
+    asked  what the question takes, by name: chatapp/xray/text/views.py
+    """
+
+    view: str
+    text: str
+    models: list[str]
+    load: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)

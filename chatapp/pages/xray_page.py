@@ -6,11 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.pages.protocol import LoadModel, Look, Shown
-from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Asked, Door
 from chatapp.tasks import Step
 from chatapp.xray.service import XrayService
@@ -73,7 +71,7 @@ def brief(shown: Shown) -> dict[str, Any]:
     return {name: value for name, value in vars(shown).items() if value is not None and value is not False and value != ""}
 
 
-def add(door: Door, chat: Chat, models: ModelManager) -> None:
+def add(door: Door, service: XrayService) -> None:
     """Hang X-ray on the door."""
-    actions = XrayActions(XrayService(chat, models))
+    actions = XrayActions(service)
     door.streams |= {"xray": actions.look, "xray-load": actions.load}

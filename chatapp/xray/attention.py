@@ -1,6 +1,7 @@
 """Attention of recorded ids: chosen layers, as bytes a canvas can draw. What it costs is said before."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from chatapp.errors import ChatError
-from chatapp.models.attention import recording
+from chatapp.models.attention import in_half, recording
 
 MAX_CELLS = 40_000_000
 """Weights computed at most at once: tokens² × heads × layers. 40 million is 80 MB in float16 and 40 MB on its way to the page."""
@@ -49,59 +50,79 @@ def cost(model: PreTrainedModel, tokens: int, layers: Sequence[int]) -> Cost:
 
 def attention(model: PreTrainedModel, ids: Sequence[int], layers: Sequence[int]) -> dict[int, torch.Tensor]:
     """layer → (heads, tokens, tokens) float16. Row i is where token i looked. Refuses with numbers above MAX_CELLS."""
-    asked = cost(model, len(ids), layers)
+    refuse_large(cost(model, len(ids), layers))
+    return each(model, ids, layers, in_half)
+
+
+def refuse_large(asked: Cost) -> None:
+    """Raises ChatError with the numbers above MAX_CELLS."""
     if asked.cells > MAX_CELLS:
         fits = max(1, MAX_CELLS // (asked.tokens**2 * asked.heads))
         raise ChatError(
             f"{asked.tokens} tokens × {asked.heads} heads × {asked.layers} layers are {asked.cells / 1e6:.0f} million weights; "
             f"at most {MAX_CELLS / 1e6:.0f} million are computed. Choose at most {fits} layers or fewer tokens."
         )
+
+
+def each(model: PreTrainedModel, ids: Sequence[int], layers: Sequence[int], keep: Callable[[torch.Tensor], Any]) -> dict[int, Any]:
+    """layer → what `keep` makes of its (heads, tokens, tokens). One layer's weights are held at a time, all of them in eager attention."""
     tensor = torch.tensor([list(ids)], device=model.device)
-    with torch.inference_mode(), recording(layers) as kept:
-        out = model(tensor, use_cache=False, logits_to_keep=1, output_attentions=uses_eager(model))
-    if uses_eager(model):
-        return {layer: out.attentions[layer][0].half().cpu() for layer in layers}
-    return {layer: kept.weights[layer] for layer in layers}
+    with torch.inference_mode(), recording(layers, keep) as kept:
+        out = model(tensor, output_attentions=uses_eager(model), **no_cache(model))
+    return {layer: keep(out.attentions[layer][0]) for layer in layers} if uses_eager(model) else kept.weights
+
+
+def no_cache(model: PreTrainedModel) -> dict[str, Any]:
+    """For one pass over a text: a model that writes keeps no keys and values, and computes logits for the last token only."""
+    wanted = {"use_cache": False, "logits_to_keep": 1}
+    return {name: value for name, value in wanted.items() if name in inspect.signature(model.forward).parameters}
 
 
 def uses_eager(model: PreTrainedModel) -> bool:
     return model.config._attn_implementation == "eager"
 
 
-KINDS = ("earlier tokens", "previous token", "itself", "first token", "spread out")
-"""What a head looks at, told by measure. A head of the first kind says most about a text."""
+KINDS = ("earlier tokens", "previous token", "itself", "first token")
+WHOLE_KINDS = ("other tokens", "previous token", "itself", "first token", "next token", "last token")
+"""What a head looks at, told by measure; in an encoder also what stands behind. A head of the first kind says most about a text."""
+
+SPREAD = "spread out"
 
 PREDOMINANT = 0.4
 """Mean weight from which on a head is named after what it looks at."""
 
 
-def head_kinds(weights: torch.Tensor) -> list[dict[str, Any]]:
-    """For every head of (heads, n, n): its mean weight on the first token, the previous one and itself, and on one other earlier token.
+def head_kinds(weights: torch.Tensor, causal: bool = True) -> list[dict[str, Any]]:
+    """For every head of (heads, n, n): its mean weight on the first token, the previous one and itself, and on one other token.
 
-    `kind` names the largest of them. Rows of the first three tokens are left out: they have nothing else to look at.
+    `kind` names the largest of them. Rows of the first three tokens are left out: they have nothing else to look at; in an encoder the
+    last row too, which has no next token.
     """
-    measured = weights.float()[:, 3:]
+    measured = weights.float()[:, 3 : None if causal else -1]
     if not measured.shape[1]:
-        return [{"kind": KINDS[-1], "share": 0.0, "earlier": 0.0} for _ in weights]
+        return [{"kind": SPREAD, "share": 0.0, "earlier": 0.0} for _ in weights]
     rows = torch.arange(measured.shape[1])
-    itself, previous = measured[:, rows, rows + 3], measured[:, rows, rows + 2]
+    places = [rows + 2, rows + 3, torch.zeros_like(rows)]
+    places += [] if causal else [rows + 4, torch.full_like(rows, weights.shape[-1] - 1)]
     others = measured.clone()
-    others[:, :, 0] = others[:, rows, rows + 3] = others[:, rows, rows + 2] = 0
-    means = torch.stack([others.amax(-1).mean(1), previous.mean(1), itself.mean(1), measured[:, :, 0].mean(1)])
-    return [_named(column) for column in means.T.tolist()]
+    for columns in places:
+        others[:, rows, columns] = 0
+    means = torch.stack([others.amax(-1).mean(1), *(measured[:, rows, columns].mean(1) for columns in places)])
+    return [_named(column, KINDS if causal else WHOLE_KINDS) for column in means.T.tolist()]
 
 
-def _named(means: list[float]) -> dict[str, Any]:
+def _named(means: list[float], kinds: Sequence[str]) -> dict[str, Any]:
     largest = max(means)
-    kind = KINDS[means.index(largest)] if largest >= PREDOMINANT else KINDS[-1]
+    kind = kinds[means.index(largest)] if largest >= PREDOMINANT else SPREAD
     return {"kind": kind, "share": round(largest, 3), "earlier": round(means[0], 3)}
 
 
-def lower_triangle(weights: torch.Tensor) -> bytes:
-    """(heads, n, n) → uint8 rows of the causal triangle, head after head: n·(n+1)/2 bytes a head, 255 is weight 1."""
+def packed(weights: torch.Tensor, causal: bool = True) -> bytes:
+    """(heads, n, n) → uint8 rows head after head, 255 is weight 1: n·(n+1)/2 bytes of the causal triangle, else all n·n."""
     n = weights.shape[-1]
     rows, columns = torch.tril_indices(n, n)
-    return (weights[:, rows, columns].float() * 255).round().to(torch.uint8).numpy().tobytes()
+    seen = weights[:, rows, columns] if causal else weights
+    return (seen.float() * 255).round().to(torch.uint8).numpy().tobytes()
 
 
 def small(model: PreTrainedModel, tokens: int) -> list[int]:

@@ -32,6 +32,7 @@ class Inspector:
     def __init__(self, served: "ModelManager") -> None:
         self.served = served
         self._thread = XrayThread(f"chatapp.xray.{room}" for room in rooms())
+        self.awake = self._thread.wake  # for whoever runs what needs PyTorch
         self.models = InspectedModels(self._thread, served)
         self._tokenizer: tuple[ModelId, PreTrainedTokenizerBase] | None = None
         # By turn and revision: a turn without one may be looked at by several models of its name.

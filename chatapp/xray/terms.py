@@ -29,6 +29,9 @@ WRITTEN = tuple(
             "vocabulary": "The list of all tokens that a model knows, each with its number.",
             "tokenizer": "Cuts text into tokens and puts them together again. "
             "The name of its class says which library code does it, not how.",
+            "BPE": "A way to build a vocabulary: the pair of pieces that is most frequent in training is joined, again and again.",
+            "Unigram": "A way to cut words: each piece has a score, and of all ways to cut the one with the best sum is taken.",
+            "WordPiece": "A way to cut words: from the beginning, the longest piece known each time; ## marks those that go on.",
             "byte": "The unit in which text is stored; a character outside English takes two to four. A token may hold only a part of one.",
             "special token": "A token that stands for no text but for a place: where a message begins or ends. "
             "Typed by a person it is only text.",
@@ -75,6 +78,10 @@ WRITTEN = tuple(
             "trained to be read so.",
             "residual": "The vector of a token that runs through all layers. Each layer reads it and adds to it.",
             "embedding": "The vector a token begins as: one row of a table, learned. Tokens used alike have rows that point the same way.",
+            "encoder": "A model that reads a whole text at once, each token seeing those before and behind it (BERT). It writes none.",
+            "cosine similarity": "How much two vectors point the same way: 1 is the same direction, 0 is at right angles.",
+            "relative depth": "A layer's place between the first and the last one. So models with different numbers of layers lie over "
+            "one another.",
             "tied weights": "The table that reads tokens in is also the one that scores them at the end. "
             "Stored once, counted once or twice.",
             "feed-forward": "The second half of a layer: it works on each token by itself, after attention has mixed them.",

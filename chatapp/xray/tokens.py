@@ -83,6 +83,11 @@ def lay(text: str, given: Iterable[tuple[int, str, bytes, bool]]) -> list[Piece]
     return out
 
 
+def overlapping(spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Which of the tokens that stand at these characters hold a part of one only: those that share it with the token beside."""
+    return {k for n in range(1, len(spans)) if spans[n][0] < min(spans[n - 1][1], spans[n][1]) for k in (n - 1, n)}
+
+
 def character_starts(text: str) -> set[int]:
     """The byte offsets at which a character of `text` begins, and its end."""
     starts, at = {0}, 0

@@ -73,3 +73,29 @@ def test_a_model_leads_to_the_page_and_it_fits_a_phone(context: BrowserContext, 
 
 def shelf_place(site: Site) -> Path:
     return site.chat.models.settings.data_dir.resolve() / "models" / "base"
+
+
+def test_every_tab_shows_two_models_and_one_that_is_not_loaded_is_offered(context: BrowserContext, shelf: Site) -> None:
+    page = opened(context, shelf, "?with=base")
+    looked(page, "The capital of France is Paris.")
+    page.get_by_role("tab", name="By layer").click()
+    expect(page.locator("#text-body [role=alert]")).to_contain_text("base is not loaded. It takes")
+    page.get_by_role("button", name="Load base").click()
+    expect(page.locator("#text-body .t-panel")).to_have_count(4)
+    expect(page.locator("#text-body .t-words")).to_contain_text("what changes most is attention on", timeout=60_000)
+    expect(page.locator("#text-body .t-panel polyline")).to_have_count(8)
+    expect(page.get_by_role("region", name="base by layer").locator("tbody tr")).to_have_count(3)
+    page.get_by_role("tab", name="Attention").click()
+    expect(page.locator("#text-body .x-matrix")).to_have_count(2)
+    page.get_by_role("tab", name="Layers").click()
+    expect(page.locator("#text-body .x-lens")).to_have_count(2)
+    page.get_by_role("tab", name="Neighbours").click()
+    chosen = page.locator("#text-body .x-cell.chosen")
+    expect(chosen).to_have_text([" capital", " capital"])
+    page.get_by_role("group", name="Choose a token of base").locator(".x-cell", has_text="Paris").click()
+    expect(chosen).to_have_text([" Paris", " Paris"])
+    page.get_by_role("tab", name="bertviz").click()
+    expect(page.locator("#text-body iframe")).to_have_count(2)
+    page.get_by_role("button", name="Model view").click()
+    expect(page.get_by_role("button", name="Model view")).to_have_attribute("aria-pressed", "true")
+    assert "view=bertviz" in page.url

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,23 @@ from chatapp.pages.text_actions import TextActions
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.text.service import TextService
 
 ANN = "visitor:ann"
 
 
 @pytest.fixture
-def actions(tiny_llama: Path, tiny_gpt2: Path, make_direct, tmp_path: Path) -> TextActions:
+def actions(tiny_llama: Path, tiny_gpt2: Path, make_direct, tmp_path: Path) -> Iterator[TextActions]:
     """One model in memory, another in the data folder, where there is the embedded one too."""
     from tests.directs import endless
 
     shutil.copytree(tiny_gpt2, tmp_path / "models" / "mine")
     settings = Settings(model=str(tiny_llama), data_dir=tmp_path)
-    return TextActions(ModelManager.of(make_direct(endless(tiny_llama)), settings), settings)
+    models = ModelManager.of(make_direct(endless(tiny_llama)), settings)
+    inspector = Inspector(models)
+    yield TextActions(models, settings, TextService(inspector))
+    inspector.close()
 
 
 async def test_the_models_are_listed_loaded_ones_first_each_once(actions: TextActions, tiny_llama: Path) -> None:

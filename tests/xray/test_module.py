@@ -77,7 +77,7 @@ def test_the_last_lens_is_the_model_itself(folder, served) -> None:
 
 def test_the_triangle_is_one_byte_a_weight() -> None:
     weights = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
-    assert list(attention.lower_triangle(weights)) == [255, 64, 191]
+    assert list(attention.packed(weights)) == [255, 64, 191]
 
 
 def looking(column) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from chatapp.models.files.cutting import cut_by
 from chatapp.xray import cuts
 from chatapp.xray.text.which import Found
-from chatapp.xray.tokens import Piece, bytes_of, laid, lay, row
+from chatapp.xray.tokens import Piece, bytes_of, laid, lay, overlapping, row
 
 FALLBACK = "BPE with byte fallback"
 
@@ -36,11 +36,8 @@ def pieces(cut: dict[str, Any]) -> list[Piece]:
     if offsets is None or cut["kind"] == "byte-level BPE":
         return lay(cut["text"], ((i, token, bytes_of(token), False) for i, token in zip(ids, tokens, strict=True)))
     spans = [tuple(offset) for offset in offsets]
-    shared = {span for n, span in enumerate(spans[1:]) if span == spans[n] and span[1] > span[0]}
-    return [
-        Piece(i, token, own_bytes(token, cut, span), *span, span in shared, False)
-        for i, token, span in zip(ids, tokens, spans, strict=True)
-    ]
+    shared, given = overlapping(spans), enumerate(zip(ids, tokens, spans, strict=True))
+    return [Piece(i, token, own_bytes(token, cut, span), *span, n in shared, False) for n, (i, token, span) in given]
 
 
 def own_bytes(token: str, cut: dict[str, Any], span: tuple[int, int]) -> bytes:

@@ -1,7 +1,7 @@
 """Which model a name stands for: one that is loaded, for everybody; any on this machine, for the person at it. Nothing is loaded here."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,13 @@ MOST = 2
 class Found:
     """A model on this machine.
 
+    asked    how it was named
     place    its folder or .gguf file
     encoder  it reads a whole text at once and writes none, so that each token sees those behind it too
     slot     where the manager knows it, in memory or not
     """
 
+    asked: str
     source: Source
     place: Path
     encoder: bool
@@ -42,13 +44,12 @@ class Found:
 async def find(models: "ModelManager", name: str, *, local: bool) -> Found:
     """The model of this name. Raises ChatError 404 for one that is not here, or that is not the asker's to see: both read the same."""
     if slot := ready(models, name):
-        return await asyncio.to_thread(located, slot.settings, slot)
+        return replace(await asyncio.to_thread(located, slot.settings), asked=name, slot=slot)
     if not local:
         loaded = ", ".join(slot.id for slot in models.slots() if slot.state == "ready") or "none"
         raise ChatError(f"{name!r} is not loaded here. Loaded are: {loaded}. Others are loaded by the person at this machine.", status=404)
     found = await asyncio.to_thread(located, models.settings.model_copy(update={"model": name, "revision": ""}))
-    slot = models.get(await asyncio.to_thread(getattr, found.source, "id"))
-    return Found(found.source, found.place, found.encoder, slot)
+    return replace(found, slot=models.get(await asyncio.to_thread(getattr, found.source, "id")))
 
 
 def ready(models: "ModelManager", name: str) -> "ModelSlot | None":
@@ -60,11 +61,11 @@ def ready(models: "ModelManager", name: str) -> "ModelSlot | None":
     return slot if slot.state == "ready" else None
 
 
-def located(settings: Settings, slot: "ModelSlot | None" = None) -> Found:
+def located(settings: Settings) -> Found:
     """Where a model lies. Raises ChatError for a name that stands for none, and for one of the Hub that was not fetched."""
     source = here(resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir))
     place = source.folder or source.gguf
-    return Found(source, place, is_encoder(place), slot)
+    return Found(settings.model, source, place, is_encoder(place))
 
 
 def is_encoder(place: Path) -> bool:

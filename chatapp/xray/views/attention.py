@@ -33,9 +33,9 @@ async def attention(inspector: Inspector, turn: Turn, layers: str = "", first: i
     for inspected in models:
         own_ids, cut = await inspector.run(_cut_by, inspected, models[0], ids) if shown else (ids, "")
         begin = min(first, len(own_ids) - 1)
-        chosen, cost = _layers(inspected, layers, len(own_ids))
+        chosen, cost = chosen_layers(inspected, layers, len(own_ids))
         yield Step(f"{inspected.name}: {cost}")
-        shown.append(await inspector.run(_attention, inspected, own_ids, chosen, begin) | {"cost": cost, "cut": cut})
+        shown.append(await inspector.run(heads, inspected, own_ids, chosen, begin) | {"cost": cost, "cut": cut})
     yield shown[0] | {"prompt": len(turn.prompt_ids), "last": len(ids), "other": shown[1] if other else None}
 
 
@@ -48,20 +48,25 @@ async def tutorial(inspector: Inspector, turn: Turn, kind: str, layers: str, fir
     inspected: Result[InspectedModel] = Result()
     async for step in inspected.of(inspector.inspected(turn)):
         yield step
-    from chatapp.xray import attention as attentions
+    yield Step("Building bertviz's view")
+    yield await inspector.run(frame, inspected.value, ids, kind, layers, first)
 
-    model, tokenizer = inspected.value.model, inspected.value.tokenizer
-    count = model.config.get_text_config().num_hidden_layers
+
+def frame(inspected: InspectedModel, ids: Sequence[int], kind: str, layers: str, first: int = 0) -> dict[str, Any]:
+    """bertviz's page of the last tokens from `first` on and of the last layers that it takes, and what is left out in words."""
+    from chatapp.xray import attention as attentions
+    from chatapp.xray import bertviz_page
+
+    count = inspected.model.config.get_text_config().num_hidden_layers
     chosen = (attentions.layer_numbers(layers, count) or list(range(count)))[-bertviz_page.MAX_LAYERS :]
     asked, first = len(ids) - first, max(first, len(ids) - bertviz_page.MAX_TOKENS)
-    yield Step("Building bertviz's view")
-    weights = await inspector.run(attentions.attention, model, ids, chosen)
+    weights = attentions.attention(inspected.model, ids, chosen)
     cut = {n: w[:, first:, first:] for n, w in weights.items()}
-    texts = [tokenizer.decode([i]) for i in ids[first:]]
+    texts = [inspected.tokenizer.decode([i]) for i in ids[first:]]
     shown = f"{len(texts)} tokens" if len(texts) == asked else f"The last {len(texts)} of {asked} tokens"
     limits = f"bertviz takes at most {bertviz_page.MAX_TOKENS} tokens and {bertviz_page.MAX_LAYERS} layers"
     words = f"{shown} and layers {attentions.compact(chosen)} are shown: {limits}."
-    yield {"kind": kind, "page": await inspector.run(bertviz_page.page, kind, cut, texts), "layers": chosen, "words": words}
+    return {"kind": kind, "page": bertviz_page.page(kind, cut, texts), "layers": chosen, "words": words}
 
 
 def cut_to(turn: Turn, first: int, last: int) -> list[int]:
@@ -75,7 +80,7 @@ def cut_to(turn: Turn, first: int, last: int) -> list[int]:
     return ids[:end]
 
 
-def _layers(inspected: InspectedModel, asked: str, tokens: int) -> tuple[list[int], str]:
+def chosen_layers(inspected: InspectedModel, asked: str, tokens: int) -> tuple[list[int], str]:
     """The layers to record, and what that costs, in words."""
     from chatapp.xray import attention as attentions
 
@@ -86,16 +91,18 @@ def _layers(inspected: InspectedModel, asked: str, tokens: int) -> tuple[list[in
     return chosen, words
 
 
-def _attention(inspected: InspectedModel, ids: Sequence[int], layers: list[int], first: int) -> dict[str, Any]:
-    """One model's attention, ready for the page."""
+def heads(inspected: InspectedModel, ids: Sequence[int], layers: list[int], first: int = 0) -> dict[str, Any]:
+    """One model's attention, ready for the page. `whole`: an encoder's, whose tokens see those behind them too."""
     from chatapp.xray import attention as attentions
+    from chatapp.xray.blocks import causal
 
-    weights = attentions.attention(inspected.model, ids, layers)
+    weights, one_way = attentions.attention(inspected.model, ids, layers), causal(inspected.model)
     config = inspected.model.config.get_text_config()
     return {
         "name": inspected.name,
-        "layers": {str(n): base64.b64encode(attentions.lower_triangle(w[:, first:, first:])).decode() for n, w in weights.items()},
-        "kinds": {str(n): attentions.head_kinds(w) for n, w in weights.items()},
+        "layers": {str(n): base64.b64encode(attentions.packed(w[:, first:, first:], one_way)).decode() for n, w in weights.items()},
+        "kinds": {str(n): attentions.head_kinds(w, one_way) for n, w in weights.items()},
+        "whole": not one_way,
         "asked": attentions.compact(layers),
         "heads": config.num_attention_heads,
         "of_layers": config.num_hidden_layers,

@@ -1,5 +1,8 @@
 """The view Layers: what each layer would have said if it were the last one."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from chatapp.errors import ChatError
 from chatapp.tasks import Step
 from chatapp.turn import Turn
@@ -22,15 +25,20 @@ async def layers(inspector: Inspector, turn: Turn, first: int, count: int) -> An
     inspected: Result[InspectedModel] = Result()
     async for step in inspected.of(inspector.inspected(turn)):
         yield step
+    yield Step("Reading every layer")
+    ids, start = [*turn.prompt_ids, *turn.reply_ids], len(turn.prompt_ids) - 1 + first
+    view = await inspector.run(columns, inspected.value, ids, start, count)
+    last = first + len(view["reply"]) >= len(turn.reply_ids)
+    yield view | {"first": first, "last": last, "numbered": first + 1}
+
+
+def columns(inspected: InspectedModel, ids: Sequence[int], start: int, count: int) -> dict[str, Any]:
+    """Every layer's candidates after each of `count` tokens from `start` on, and the tokens that came, as text."""
     from chatapp.xray.lens import lens
 
-    yield Step("Reading every layer")
-    ids, model, tokenizer = [*turn.prompt_ids, *turn.reply_ids], inspected.value.model, inspected.value.tokenizer
-    start = len(turn.prompt_ids) - 1 + first
     positions = list(range(start, min(start + count, len(ids) - 1)))
-    view = await inspector.run(lens, model, ids[: positions[-1] + 2], positions, tokenizer)
-    texts = [tokenizer.decode([ids[p + 1]]) for p in positions]
-    yield view | {"reply": texts, "first": first, "note": inspected.value.note, "last": first + len(texts) >= len(turn.reply_ids)}
+    view = lens(inspected.model, ids[: positions[-1] + 2], positions, inspected.tokenizer)
+    return view | {"reply": [inspected.tokenizer.decode([ids[p + 1]]) for p in positions], "note": inspected.note}
 
 
 VIEW = View(

@@ -1,0 +1,103 @@
+"""The models that a text is shown through: those of the app by X-ray's bench, encoders, which no engine serves, in a small shelf here."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from chatapp.errors import ChatError
+from chatapp.models.encoders import load_encoder, needs
+from chatapp.models.hub import no_progress
+from chatapp.models.memory import free_bytes, free_memory, gigabytes
+from chatapp.resident.budget import forecast
+from chatapp.resident.slot import ModelSlot, arriving
+from chatapp.tasks import Step
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import InspectedModel, why_not_load
+from chatapp.xray.steps import Result
+from chatapp.xray.text.which import MOST, Found
+
+
+class NotInMemory(ChatError):
+    """A model that has to be loaded first; `offer` is how it was named, for a button that loads it."""
+
+    def __init__(self, found: Found, takes: str) -> None:
+        super().__init__(f"{found.name} is not loaded. {takes}", status=409)
+        self.offer = found.asked
+
+
+class TextModels:
+    """`inspector` has the models of the app. At most MOST encoders are kept; of more the one looked at longest ago is freed."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self.inspector = inspector
+        self._encoders: OrderedDict[Path, InspectedModel] = OrderedDict()
+
+    async def inspected(self, found: Found, beside: Sequence[Found], *, load: bool) -> AsyncIterator[Step | InspectedModel]:
+        """Steps while it is prepared, then the model. One that is not in memory is loaded where a person asked for that (`load`).
+
+        Raises NotInMemory otherwise, and ChatError with the numbers where it does not fit beside the models that are looked at with it.
+        """
+        work = self._encoder(found, load=load) if found.encoder else self._served(found, beside, load=load)
+        async for item in work:
+            yield item
+
+    async def _encoder(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
+        if found.place not in self._encoders:
+            if not load:
+                size, free = await asyncio.to_thread(needs, found.place), free_memory()
+                raise NotInMemory(found, f"It is an encoder and takes {gigabytes(size)} of the {gigabytes(free)} that are free.")
+            self._demand()
+            yield Step(f"Loading {found.name}")
+            async for step in self.inspector.awake():
+                yield step
+            while len(self._encoders) >= MOST:
+                self._encoders.popitem(last=False)
+            self._encoders[found.place] = await self.inspector.run(read_encoder, found)
+        self._encoders.move_to_end(found.place)
+        yield self._encoders[found.place]
+
+    async def _served(self, found: Found, beside: Sequence[Found], *, load: bool) -> AsyncIterator[Step | InspectedModel]:
+        slot = found.slot
+        if slot is None or slot.state not in ("ready", "loading"):
+            if not load:
+                raise NotInMemory(found, await asyncio.to_thread(self._takes, found))
+            self._demand()
+            if beside:
+                await asyncio.to_thread(self._refuse_beside, found, beside)
+            loaded: Result[ModelSlot] = Result()
+            async for step in loaded.of(self.inspector.load(found.asked, slot)):
+                yield step
+            slot = loaded.value
+        async for step in arriving(slot):
+            yield step
+        made: Result[InspectedModel] = Result()
+        async for step in made.of(self.inspector.inspected(slot.info.id)):
+            yield step
+        yield made.value
+
+    def _demand(self) -> None:
+        """Raises ChatError for everybody but the person at this machine."""
+        if reason := why_not_load(self.inspector.served.settings):
+            raise ChatError(reason, status=403)
+
+    def _takes(self, found: Found) -> str:
+        """What loading it would take, in words."""
+        return f"It takes {forecast(found.source, self.inspector.served.settings, no_progress)}."
+
+    def _refuse_beside(self, found: Found, beside: Sequence[Found]) -> None:
+        """Loading one makes room by unloading idle ones; the other of two that are looked at side by side must stay."""
+        need = forecast(found.source, self.inspector.served.settings, no_progress)
+        if need.required > (free := free_bytes(need.device)):
+            other = " and ".join(one.name for one in beside)
+            raise ChatError(
+                f"{found.name} does not fit beside {other}: it needs {gigabytes(need.required)} ({need}), and {gigabytes(free)} are free. "
+                "Look at one after the other, or choose a smaller one.",
+                status=503,
+            )
+
+
+def read_encoder(found: Found) -> InspectedModel:
+    """On X-ray's thread."""
+    loaded = load_encoder(found.place, found.name)
+    return InspectedModel(found.name, loaded.info.id, loaded.model, loaded.tokenizer, "an encoder: each token sees all others")
