@@ -52,7 +52,7 @@ def silent(what: str, share: float | None) -> None:
 
 
 def open_smollm2(folder, **values) -> LlamaCppEngine:
-    settings = Settings(data_dir=folder, engine="llamacpp", **{"context": CONTEXT, "concurrency": 2, "threads": 2} | values)
+    settings = Settings(data_dir=folder, engine="llamacpp", **{"context": CONTEXT, "concurrency": 2, "threads": 1} | values)
     return open_engine(resolve("smollm2", data_dir=folder), settings, silent)
 
 

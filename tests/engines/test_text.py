@@ -122,10 +122,10 @@ def test_a_token_costs_the_same_at_the_end_of_a_long_reply(tokenizer) -> None:
     stream = TextStream(tokenizer, ["never", "###"])
 
     def seconds(rounds: int) -> float:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(rounds):
             pieces_of(stream, ids)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     early = min(seconds(5) for _ in range(5))
     seconds(400)

@@ -6,7 +6,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatapp.markdown import Growing, blocks
@@ -76,6 +76,7 @@ def test_there_are_at_least_as_many_new_attacks_as_known_ones() -> None:
     assert len(KNOWN) == 27 and len(ATTACKS) >= 2 * len(KNOWN)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*ATTACKS.values(), "\n", "\n\n", "- ", "> ", "`", "```\n", "| ", "$", r"\[", "*", "[", "](", "<think>"]),
@@ -87,12 +88,14 @@ def test_attacks_in_each_other(parts: list[str]) -> None:
         harmless(html)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_harmless(text: str) -> None:
     for html in blocks(text):
         harmless(html)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("<>/\"'=& \n!-[]()abimgsvthxlinkoerw:`"), max_size=60))
 def test_the_list_holds_even_without_our_grammar(html: str) -> None:
     harmless(clean(html))
@@ -261,6 +264,7 @@ def test_formulas_have_limits() -> None:
 TEX = [*"\\{}^_&$#%[]()|~ \nab1=+-<>'\"", r"\frac", r"\begin{", r"\end{", r"\left", r"\right", r"\text{", "matrix}", "日", "א"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(TEX), max_size=60).map("".join), st.booleans())
 def test_any_formula_is_drawn_or_refused(tex: str, display: bool) -> None:
     harmless(clean(mathml(tex, display) or ""))

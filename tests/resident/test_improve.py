@@ -157,7 +157,7 @@ async def test_the_embedded_model_starts_as_shipped_and_goes_on_in_the_better_fo
 
     if uses_amx():
         pytest.skip("there the format as shipped is served")
-    settings = Settings(data_dir=tmp_path, engine="llamacpp", context=512, concurrency=2, threads=2)
+    settings = Settings(data_dir=tmp_path, engine="llamacpp", context=512, concurrency=2, threads=1)
     models = ModelManager(settings)
     slot = models.first
     models.start()

@@ -60,9 +60,9 @@ async def test_an_unknown_name_costs_as_much_time_as_a_wrong_password() -> None:
     async def best(name: str) -> float:
         times = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             await check(name, "wrong")
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     known, unknown = await best("ann"), await best("nobody")
@@ -77,7 +77,8 @@ def test_a_value_that_is_no_login_is_refused_without_repeating_it(value: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("bob:plain\n", "1 of"), ("# x\nbob\n", "2 of"), ("", "names nobody"), (f":{hash_password('x')}", "no name")]
+    ("text", "says"),
+    [("bob:plain\n", "1 of"), ("# x\nbob\n", "2 of"), ("", "names nobody"), pytest.param(f":{hash_password('x')}", "no name", id="salted")],
 )
 def test_a_file_with_a_wrong_line_says_which_and_what_to_do(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "people"
