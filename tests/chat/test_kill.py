@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,24 +14,20 @@ from chatapp.store import Store
 from chatapp.turn import Turn
 from tests.chats import ME, ended
 from tests.conftest import Scripted
+from tests.killed import writing
 from tests.turns import turns_of
 
-ROOT = Path(__file__).parents[2]
 MOMENTS = [random.Random(n).uniform(0.0, 3.5) for n in range(20)]
 """Seconds from the first token to the kill."""
 
 
 def killed_mid_reply(url: str, tokenizer: Path, moment: float) -> tuple[str, str, list[tuple[float, int]], float]:
     """(conversation id, turn id, what a page was shown and when, when it was killed)"""
-    command = [sys.executable, "-m", "tests.killed", url, str(tokenizer)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        _, conversation_id, turn_id = process.stdout.readline().split()
-        process.stdout.readline()
+    with writing(url, tokenizer) as writer:
         time.sleep(moment)
-        process.kill()
+        writer.process.kill()
         at = time.monotonic()
-        lines = [line.split() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-    return conversation_id, turn_id, [(float(when), int(count)) for when, count in lines], at
+        return writer.conversation_id, writer.turn_id, list(writer.shown()), at
 
 
 @pytest.mark.slow

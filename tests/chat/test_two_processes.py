@@ -1,11 +1,8 @@
 """Two processes on one store: what one writes, the other follows without haste, stops, and ends when the first was killed."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,34 +16,8 @@ from chatapp.resident.manager import ModelManager
 from chatapp.store import Store, erase
 from chatapp.turn import Turn
 from tests.chats import ME, YOU, ended
+from tests.killed import writing
 from tests.turns import asked
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Writer:
-    """Another process that writes a reply of some seconds."""
-
-    process: subprocess.Popen
-    conversation_id: str
-    turn_id: str
-
-    async def gone(self) -> int:
-        """Its exit status; it ends when its reply does."""
-        return await asyncio.to_thread(self.process.wait, 10)
-
-
-@contextmanager
-def writing(url: str, tokenizer: Path) -> Iterator[Writer]:
-    command = [sys.executable, "-m", "tests.killed", url, str(tokenizer)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            _, conversation_id, turn_id = process.stdout.readline().split()
-            process.stdout.readline()
-            yield Writer(process, conversation_id, turn_id)
-        finally:
-            process.kill()
 
 
 @pytest.fixture
