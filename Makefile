@@ -6,6 +6,8 @@ ARGS ?=
 # Exact versions of everything; torch's range stands in requirements.txt.
 export CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two processes, each with whole files, as a file's tests share what they start; ARGS="-n 0" for one process, which a debugger needs.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: run native test test-fast test-slow test-oldest stress upgrade lint format bench gpu-check docs clean
 
@@ -29,10 +31,10 @@ native: $(VENV)/.runtime
 test: lint
 	npm test --silent
 	$(MAKE) test-fast
-	$(BIN)/python -m pytest -m "not slow" tests/browser $(ARGS)
+	$(PYTEST) -m "not slow" tests/browser $(ARGS)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser $(ARGS)
+	$(PYTEST) -m "not slow" --ignore tests/browser $(ARGS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --ignore tests/browser $(ARGS)

@@ -13,6 +13,7 @@ os.environ.update(
     HF_HUB_DISABLE_TELEMETRY="1",
     GRADIO_ANALYTICS_ENABLED="False",
     OMP_NUM_THREADS="2",
+    OMP_WAIT_POLICY="PASSIVE",  # a thread that spins while it waits takes the time of the other test process
     TOKENIZERS_PARALLELISM="false",
 )
 
