@@ -217,7 +217,7 @@ async def test_cancelling_while_the_prompt_is_read_frees_the_slot(engine):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await settled(engine, 20)
+    assert await settled(engine, 60)
 
 
 async def test_two_people_at_once_do_not_mix(engine):

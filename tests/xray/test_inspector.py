@@ -73,17 +73,21 @@ async def test_the_next_view_waits_for_the_preparation_that_the_last_one_began(c
     assert second is third and len(built) == 1 and not inspector.models._preparing
 
 
-async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(tiny_llama: Path, scripted: Scripted) -> None:
-    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tiny_llama))
+async def test_an_engine_without_a_model_of_its_own_is_recomputed_from_its_file(
+    tiny_llama: Path, scripted: Scripted, tmp_path: Path
+) -> None:
+    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tmp_path))
     inspector = Inspector(models)
     found = await inspected(inspector, scripted.info.id)
     assert found.note == "recomputed in float32" and found.model.dtype == torch.float32
     inspector.close()
 
 
-async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(tiny_llama: Path, scripted: Scripted) -> None:
+async def test_a_reply_of_remade_weights_is_recomputed_from_the_shipped_ones_and_says_so(
+    tiny_llama: Path, scripted: Scripted, tmp_path: Path
+) -> None:
     scripted.info = replace(scripted.info, dtype="Q8_0, made from the shipped Q4_1", shipped="Q4_1")
-    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tiny_llama))
+    models = ModelManager.of(scripted, Settings(model=str(tiny_llama), data_dir=tmp_path))
     inspector = Inspector(models)
     assert (await inspected(inspector, scripted.info.id)).note == "recomputed in float32 from the shipped Q4_1 weights"
     inspector.close()
