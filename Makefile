@@ -37,7 +37,7 @@ test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not slow" --ignore tests/browser $(ARGS)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow --ignore tests/browser $(ARGS)
+	$(PYTEST) -m slow --ignore tests/browser $(ARGS)
 	$(BIN)/python -m pytest -m slow tests/browser $(ARGS)
 
 # The fast tests on the lowest versions that the requirements allow.
