@@ -1,0 +1,200 @@
+"""A grid being answered: every cell by its model, as many at once as the engines have slots, each prompt read once where that can be."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from chatapp.errors import ChatError
+from chatapp.identity import Owner
+from chatapp.lab.answering import Answering, together
+from chatapp.lab.assertions import checked
+from chatapp.lab.grid import Cell, Variant
+from chatapp.lab.results import Results
+from chatapp.lab.rows import Row, failed, failed_row, row_of
+from chatapp.sampling import STEP_PARAMS
+from chatapp.tasks import Cancelled, Task
+from chatapp.turn import Turn
+
+if TYPE_CHECKING:
+    from chatapp.engines.base import Engine
+    from chatapp.resident.manager import ModelManager
+    from chatapp.resident.slot import ModelSlot
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at a task that a person may have cancelled."""
+
+
+class Comparison:
+    """One run of a grid. Its rows come from `run`, or are left to `drive`; both write them down first.
+
+    `rows`  every finished row by Cell.key, those of earlier runs too
+    `live`  the turns that are being written now, by Cell.key: their text grows in place
+    `failures`  how many replies failed in this run
+    `notes` what a reader of the numbers should know, in sentences: settings that an engine does not have, tokens read
+    `may_load`  whether a model that is not known here may be loaded by its name: by the person at this machine alone
+    """
+
+    def __init__(self, results: Results, models: "ModelManager", *, owner: Owner, task: Task, may_load: bool) -> None:
+        self.results, self.models, self.owner, self.task, self.may_load = results, models, owner, task, may_load
+        self.cells = results.grid.cells()
+        self.live: dict[tuple[int, str, int], Turn] = {}
+        self.notes: list[str] = []
+        self._stopped: set[str] = set()
+        self._answering: list[Answering] = []
+        self._going = asyncio.Event()
+        self._going.set()
+        self._began = time.monotonic()
+        self._made = self.failures = 0
+        self._ready: asyncio.Queue[Row] = asyncio.Queue()
+
+    @property
+    def rows(self) -> dict[tuple[int, str, int], Row]:
+        return self.results.rows
+
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    @property
+    def share(self) -> float:
+        """Of the replies, how many are there (0 to 1)."""
+        return len(self.rows) / len(self.cells)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the pace of this run so far; None before the first row."""
+        if not self._made:
+            return None
+        return (time.monotonic() - self._began) / self._made * (len(self.cells) - len(self.rows))
+
+    def pause(self) -> None:
+        """Begin no further reply; those being written end."""
+        self._going.clear()
+        self._rested = time.monotonic()
+
+    def go_on(self) -> None:
+        """After a pause, which does not count for the pace."""
+        if self.paused:
+            self._began += time.monotonic() - self._rested
+        self._going.set()
+
+    def stop_column(self, label: str) -> None:
+        """Make no more replies of one column; what it has stays. Another run of the same grid makes them."""
+        self._stopped.add(label)
+        for answering in self._answering:
+            answering.stop(label)
+
+    async def drive(self) -> None:
+        """To the end; the task says how it went."""
+        with suppress(ChatError):
+            async for _ in self.run():
+                pass
+
+    async def run(self) -> AsyncGenerator[Row]:
+        """Each row as soon as it is written down. Closing it stops every reply. Raises ChatError where the run cannot go on, Cancelled."""
+        work = asyncio.create_task(self._all(), name=f"comparison {self.task.id}")
+        try:
+            self._tell()
+            while (row := await self._next(work)) is not None:
+                self._tell()
+                yield row
+            self._tell()
+            work.result()
+            self.task.end("done")
+        except ChatError as error:
+            self.task.end("cancelled" if isinstance(error, Cancelled) else "failed", error=str(error))
+            raise
+        finally:
+            work.cancel()
+            await asyncio.wait({work})
+            self.results.close()
+            self.task.end("cancelled")  # where somebody closed it before its end
+
+    async def _next(self, work: asyncio.Task[None]) -> Row | None:
+        """The next row; None when there will be none. Raises Cancelled."""
+        while self._ready.empty():
+            if work.done():
+                return None
+            if self.task.cancelling:
+                raise Cancelled
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(self._ready.get(), LOOK_EVERY)
+        return self._ready.get_nowait()
+
+    def _tell(self) -> None:
+        words = f"{len(self.rows)} of {len(self.cells)} replies" + (f", {self.failures} failed" if self.failures else "")
+        self.task.tell(f"{words} (paused)" if self.paused else words, self.share)
+
+    async def _all(self) -> None:
+        """Every model at once; one that found no room beside the others is tried again when they are done."""
+        models: dict[str, list[Variant]] = {}
+        for variant in self.results.grid.variants():
+            models.setdefault(variant.model, []).append(variant)
+        loaded = await together(self._model(name, of, last=len(models) == 1) for name, of in models.items())
+        for name in [name for name, there in zip(models, loaded, strict=True) if not there]:
+            await self._model(name, models[name], last=True)
+
+    async def _model(self, name: str, variants: Sequence[Variant], *, last: bool) -> bool:
+        """All cells of one model. False where it could not be loaded; `last`: then its cells say why."""
+        labels = {variant.label for variant in variants}
+        cells = [cell for cell in self.cells if cell.variant.label in labels and cell.key not in self.rows]
+        if not cells:
+            return True
+        try:
+            slot = await self._slot(name)
+            engine = await slot.wait_ready()
+        except ChatError as error:
+            for cell in cells if last else ():
+                self._down(failed_row(cell, self.owner, str(error)))
+            return False
+        self._refuse_other_weights(labels, engine)
+        self.notes += [note for note in notes_on(variants, engine) if note not in self.notes]
+        answering = Answering(slot, cells, self.owner, live=self.live, going=self._going, ended=self._reply_ended)
+        self._answering.append(answering)
+        for label in self._stopped:
+            answering.stop(label)
+        await answering.run()
+        return True
+
+    async def _slot(self, name: str) -> "ModelSlot":
+        """The model of a name, on its way into memory. Raises ChatError where there is none."""
+        try:
+            slot = self.models.find(name)
+        except ChatError:
+            if not self.may_load:
+                raise
+            return await self.models.load(name)
+        slot.wake()
+        return slot
+
+    def _refuse_other_weights(self, labels: set[str], engine: "Engine") -> None:
+        """A column is the work of one model: one that changed since does not go on with it."""
+        for row in self.rows.values():
+            before = row["turn"]["model"], row["turn"]["revision"], row["turn"]["engine"]
+            if row["column"] in labels and before != (now := (engine.info.model, engine.info.revision, engine.info.engine)):
+                was, now_is = (" ".join(filter(None, maker)) for maker in (before, now))
+                raise ChatError(f"Column {row['column']!r} was begun by {was}; now there is {now_is}. Begin anew with --fresh.", status=409)
+
+    async def _reply_ended(self, cell: Cell, turn: Turn) -> None:
+        checks = cell.question.assertions if turn.finish_reason != "error" else ()
+        self._down(row_of(cell, turn, await asyncio.to_thread(checked, checks, turn.reply_text) if checks else []))
+
+    def _down(self, row: Row) -> None:
+        self.results.append(row)
+        self._made += 1
+        self.failures += failed(row)
+        self._ready.put_nowait(row)
+
+
+def notes_on(variants: Sequence[Variant], engine: "Engine") -> list[str]:
+    """What columns ask of an engine and do not get, in sentences."""
+    off = engine.capabilities.off
+    found = []
+    for variant in variants:
+        asked = [param for param in STEP_PARAMS if getattr(variant.sampling, param.name) != param.off and param.name in off]
+        found += [f"{variant.column}: {param.label} does nothing. {off[param.name]}" for param in asked if not variant.sampling.greedy]
+        if "seed" in off and not variant.sampling.greedy:
+            found.append(f"{variant.column}: its random numbers are its own, and another run has others. {off['seed']}")
+    return list(dict.fromkeys(found))
