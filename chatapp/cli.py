@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from chatapp import models_cli
+from chatapp import compare_cli, models_cli
 from chatapp.errors import ChatError
 from chatapp.server.auth import hash_password
 
@@ -21,7 +21,11 @@ def hash_password_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"hash-password": hash_password_command, "models": models_cli.run}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "compare": compare_cli.run,
+    "hash-password": hash_password_command,
+    "models": models_cli.run,
+}
 
 
 def run(argv: Sequence[str]) -> int | None:

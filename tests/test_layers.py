@@ -30,6 +30,7 @@ FLOORS = {
     "server": 7,
     "pages": 8,
     "cli": 9,
+    "compare_cli": 9,
     "files_cli": 8,
     "models_cli": 9,
     "models_cli_here": 9,

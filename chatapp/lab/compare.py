@@ -151,6 +151,8 @@ class Comparison:
             return False
         self._refuse_other_weights(labels, engine)
         self.notes += [note for note in notes_on(variants, engine) if note not in self.notes]
+        if not self._made:
+            self._began = time.monotonic()  # loading does not count for the pace
         answering = Answering(slot, cells, self.owner, live=self.live, going=self._going, ended=self._reply_ended)
         self._answering.append(answering)
         for label in self._stopped:

@@ -1,0 +1,138 @@
+"""The command line of comparisons: python app.py compare grid.yaml --out results.jsonl, by the functions of the page."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatapp.errors import ChatError
+from chatapp.models_cli_here import table
+from chatapp.settings import EMBEDDED_MODEL, Settings, add_flags, from_namespace, reject_unknown_environment
+
+if TYPE_CHECKING:
+    from chatapp.lab.compare import Comparison
+    from chatapp.lab.grid import Grid
+    from chatapp.lab.rows import Row
+
+OWNER = "the command line"
+MOST_STATUS = 125
+"""Above it a shell means something else."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """`compare` and what follows it; the exit status is how many replies failed. Raises ChatError for what cannot be done."""
+    arguments = parser().parse_args(argv)
+    reject_unknown_environment()
+    settings = from_namespace(arguments)
+    from chatapp.lab.grid_file import parse  # imports of seconds, after wrong flags are refused
+    from chatapp.lab.lists import beside
+    from chatapp.lab.results import Results
+
+    grid_path, out = Path(arguments.grid), Path(arguments.out)
+    grid = parse(beside(Path())(str(grid_path)), beside(grid_path.parent))
+    results = Results(out, grid, fresh=arguments.fresh)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    failures = asyncio.run(_answered(results, with_models(settings, grid, named="model" in arguments)))
+    rows = list(results.rows.values())
+    print(in_words(grid, rows))
+    write_reports(arguments, grid, rows)
+    return min(failures, MOST_STATUS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its own flags, then the server's."""
+    made = argparse.ArgumentParser(
+        prog="python app.py compare",
+        description="Answer every prompt of a grid by every column of it. The same command again goes on where it was cut. "
+        "The exit status is the number of replies that failed.",
+    )
+    made.add_argument("grid", help="grid.yaml: prompts, columns, replicas, assertions, as docs/compare.md describes")
+    made.add_argument("--out", required=True, metavar="RESULTS.jsonl", help="a line for each reply, written as it comes")
+    made.add_argument("--html", metavar="REPORT.html", help="a report in one file that needs no network")
+    made.add_argument("--csv", metavar="TABLE.csv", help="the replies as a table")
+    made.add_argument("--markdown", metavar="REPORT.md", help="the numbers and the replies as Markdown")
+    made.add_argument("--fresh", action="store_true", help="begin anew: what RESULTS.jsonl holds is lost")
+    return add_flags(made)
+
+
+def with_models(settings: Settings, grid: "Grid", *, named: bool) -> Settings:
+    """The settings with the models of the columns; the first one is not loaded where no column asks for it."""
+    wanted = list(dict.fromkeys(variant.model for variant in grid.variants()))
+    if "" in wanted or named or settings.model != EMBEDDED_MODEL:
+        return settings
+    return settings.model_copy(update={"model": wanted[0], "more_models": (*settings.more_models, *wanted[1:])})
+
+
+async def _answered(results, settings: Settings) -> int:
+    """Answers the grid, a line on standard error for each reply; how many failed."""
+    from chatapp.lab.compare import Comparison
+    from chatapp.resident.manager import ModelManager
+
+    models = ModelManager(settings)
+    models.start()
+    task = models.tasks.begin(OWNER, "compare", f"Compare into {results.path.name}")
+    comparison = Comparison(results, models, owner=OWNER, task=task, may_load=True)
+    if kept := len(comparison.rows):
+        say(f"{kept} of {len(comparison.cells)} replies were there already.")
+    try:
+        async for row in comparison.run():
+            say(line_of(row, comparison))
+    finally:
+        models.close()
+    for note in comparison.notes:
+        say(note)
+    return comparison.failures
+
+
+def say(words: str) -> None:
+    """Progress: standard output is for the result."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def line_of(row: "Row", comparison: "Comparison") -> str:
+    """A reply in a line."""
+    from chatapp.lab.metrics import BY_NAME
+    from chatapp.lab.rows import failed
+
+    replica = f" #{row['replica'] + 1}" if row["count"] == 1 else f" ×{row['count']}"
+    head = f"[{len(comparison.rows)}/{len(comparison.cells)}] prompt {row['prompt_index'] + 1} · {row['column']}{replica}"
+    if failed(row):
+        return f"{head} · failed: {row['error']}"
+    speed = BY_NAME["speed"]
+    facts = [f"{row['tokens']} tokens", f"{speed.said(speed.value(row))} tokens/s", row["finish_reason"]]
+    if row["assertions"]:
+        facts.append(f"passes {sum(check['passed'] for check in row['assertions'])} of {len(row['assertions'])}")
+    if left := comparison.seconds_left:
+        facts.append(f"{left:.0f} s left")
+    return " · ".join([head, *facts])
+
+
+def in_words(grid: "Grid", rows: "Sequence[Row]") -> str:
+    """The table of columns, what was read, and what made a difference."""
+    from chatapp.lab.metrics import METRICS, summaries, tokens_read
+    from chatapp.lab.verdict import verdicts
+
+    head = ("Column", "Replies", "Failed", *(metric.label for metric in METRICS))
+    found = summaries([variant.label for variant in grid.variants()], rows)
+    body = [
+        (column.label, str(column.replies), str(column.failures), *(metric.said(column.means[metric.name]) for metric in METRICS))
+        for column in found
+    ]
+    read, given = tokens_read(rows)
+    lines = [table([head, *body]), f"Prompt tokens read: {read:,} of {given:,}; the others were in a KV cache."]
+    return "\n".join([*lines, *(verdict.sentence for verdict in verdicts(grid, rows))])
+
+
+def write_reports(arguments: argparse.Namespace, grid: "Grid", rows: "Sequence[Row]") -> None:
+    """The files that were asked for."""
+    from chatapp.lab import exports, report
+
+    writers = {"html": report.html, "csv": exports.csv, "markdown": exports.markdown}
+    for name, write in writers.items():
+        if path := getattr(arguments, name):
+            try:
+                Path(path).write_text(write(grid, rows), encoding="utf-8", newline="")
+            except OSError as error:
+                raise ChatError(f"{path} cannot be written: {error.strerror or error}. The results are there.") from error

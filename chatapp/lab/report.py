@@ -1,0 +1,129 @@
+"""The report of a comparison: one HTML file that needs no network and no script. Numbers, verdicts, plots, and every reply."""
+
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from chatapp.lab.exports import facts_of, ordered, title_of
+from chatapp.lab.grid import Column, Grid, Question
+from chatapp.lab.metrics import METRICS, Metric, divergence, same_text, summaries, tokens_read
+from chatapp.lab.plots import Group, strip
+from chatapp.lab.rows import Row, failed
+from chatapp.lab.verdict import verdicts
+from chatapp.markdown import blocks
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""The report fetches nothing and runs nothing, whatever a model wrote into it."""
+
+STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
+
+TITLE_LENGTH = 200
+"""Characters of a reply that are shown under the pointer."""
+
+CONTEXT = 40
+"""Characters before the place where two replies part."""
+
+
+def html(grid: Grid, rows: Sequence[Row]) -> str:
+    """The whole file."""
+    rows = ordered(grid, rows)
+    style = STYLE.read_text(encoding="utf-8")
+    body = [_head(grid, rows), _verdicts(grid, rows), _table(grid, rows), _plots(grid, rows)]
+    body += [_question(question, [row for row in rows if row["prompt_index"] == question.index]) for question in grid.questions()]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Comparison</title><style>{style}</style></head>'
+        f"<body><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _head(grid: Grid, rows: Sequence[Row]) -> str:
+    read, given = tokens_read(rows)
+    models = sorted({" ".join(filter(None, (row["turn"]["model"], row["turn"]["dtype"], row["turn"]["engine"]))) for row in rows})
+    facts = [
+        f"{len(grid.questions())} prompts × {len(grid.variants())} columns × {grid.replicas} replicas",
+        f"prompt tokens read: {read:,} of {given:,}",
+        *models,
+        time.strftime("%Y-%m-%d"),
+    ]
+    return f"<h1>Comparison</h1><p class='facts'>{escape(' · '.join(facts))}</p>"
+
+
+def _verdicts(grid: Grid, rows: Sequence[Row]) -> str:
+    found = verdicts(grid, rows)
+    lines = "".join(f"<li{' class=differs' if verdict.differs else ''}>{escape(verdict.sentence)}</li>" for verdict in found)
+    return f"<h2>What made the difference</h2><ul class='verdicts'>{lines}</ul>" if found else ""
+
+
+def _table(grid: Grid, rows: Sequence[Row]) -> str:
+    head = "".join(f"<th title='{escape(metric.help)}'>{metric.label}</th>" for metric in METRICS)
+    lines = []
+    for column in summaries([variant.label for variant in grid.variants()], rows):
+        cells = "".join(f"<td>{metric.said(column.means[metric.name])}</td>" for metric in METRICS)
+        lines.append(f"<tr><th>{escape(column.label)}</th><td>{column.replies}</td><td>{column.failures}</td>{cells}</tr>")
+    top = f"<tr><th>Column</th><th>Replies</th><th>Failed</th>{head}</tr>"
+    return f"<h2>Columns</h2><div class='wide'><table><thead>{top}</thead><tbody>{''.join(lines)}</tbody></table></div>"
+
+
+def _plots(grid: Grid, rows: Sequence[Row]) -> str:
+    """For each sweep its values side by side, for the other columns one picture of them; a picture for each metric that has numbers."""
+    plain = [column for column in grid.columns if column.sweep is None]
+    parts = [_pictures(column.name, [column], rows) for column in grid.columns if column.sweep is not None]
+    return "".join(([_pictures("Columns side by side", plain, rows)] if len(plain) > 1 else []) + parts)
+
+
+def _pictures(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    variants = [variant for column in columns for variant in column.variants()]
+    swept = columns[0].sweep
+    made = ""
+    for metric in METRICS:
+        groups = [Group(str(v.swept[1]) if v.swept else v.label, _dots(metric, v.label, rows)) for v in variants]
+        made += strip(f"{metric.label} by {swept.name}" if swept else metric.label, groups, joined=swept is not None)
+    return f"<h2>{escape(title)}</h2><div class='plots'>{made}</div>" if made else ""
+
+
+def _dots(metric: Metric, label: str, rows: Sequence[Row]) -> list[tuple[float, str]]:
+    found = [(metric.value(row), row) for row in rows if row["column"] == label and not failed(row)]
+    return [
+        (value, f"{metric.said(value)} · {row['prompt'][:60]}\n{row['reply'][:TITLE_LENGTH]}") for value, row in found if value is not None
+    ]
+
+
+def _question(question: Question, rows: Sequence[Row]) -> str:
+    columns: dict[str, list[Row]] = {}
+    for row in rows:
+        columns.setdefault(row["column"], []).append(row)
+    first = next(iter(columns.values()), [])
+    cells = "".join(_column(label, of, first) for label, of in columns.items())
+    title = f"<h2>Prompt {question.index + 1}</h2><p class='prompt'>{escape(question.text)}</p>"
+    return f"<section>{title}<div class='columns'>{cells}</div></section>"
+
+
+def _column(label: str, rows: Sequence[Row], first: Sequence[Row]) -> str:
+    shown, *more = (_reply(row, first) for row in rows)
+    rest = f"<details><summary>{len(more)} more</summary>{''.join(more)}</details>" if more else ""
+    return f"<div class='column'><h3>{escape(label)}</h3>{shown}{rest}</div>"
+
+
+def _reply(row: Row, first: Sequence[Row]) -> str:
+    line = (
+        f"<p class='line{' failed' if failed(row) or row['passed'] is False else ''}'>{escape(title_of(row))} · {escape(facts_of(row))}</p>"
+    )
+    return f"<article>{''.join(blocks(row['reply']))}{line}{_parting(row, first)}</article>"
+
+
+def _parting(row: Row, first: Sequence[Row]) -> str:
+    """Where it leaves the first column's reply of the same replica."""
+    other = next((one for one in first if one["replica"] == row["replica"]), None) or next(iter(first), None)
+    if other is None or other["column"] == row["column"] or failed(row) or failed(other):
+        return ""
+    if row["reply"] == other["reply"]:
+        return f"<p class='parting'>The same words as {escape(other['column'])}.</p>"
+    at = same_text(other["reply"], row["reply"])
+    start = max(0, at - CONTEXT)
+    before = ("…" if start else "") + row["reply"][start:at]
+    parts = " → ".join(f"<b>{escape(reply[at : at + CONTEXT] or '(end)')}</b>" for reply in (other["reply"], row["reply"]))
+    found = divergence(other, row) if row["turn"]["revision"] == other["turn"]["revision"] else None
+    place = f"token {found.index + 1}" if found else f"character {at + 1}"
+    return f"<p class='parting'>Parts from {escape(other['column'])} at {place}: {escape(before)}{parts}</p>"
