@@ -83,10 +83,11 @@ def test_a_wrong_grid_is_one_line_without_traceback(grid: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 4, 9])
+@pytest.mark.parametrize("after", [2, 8])
 def test_kill_9_and_the_same_command_give_the_rows_of_an_undisturbed_run(after: int, grid: Path, tiny_llama: Path, tmp_path: Path) -> None:
-    grid.write_text(GRID.replace("max_tokens: 6", "max_tokens: 200"))
-    command = [sys.executable, str(APP), "compare", str(grid), "--model", str(tiny_llama), "--data-dir", str(tmp_path / "data"), "--out"]
+    grid.write_text(GRID.replace("max_tokens: 6", "max_tokens: 40"))
+    command = [sys.executable, str(APP), "compare", str(grid), "--model", str(tiny_llama), "--data-dir", str(tmp_path / "data")]
+    command += ["--threads", "1", "--out"]
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     subprocess.run([*command, str(whole)], check=True, capture_output=True, timeout=200)
     with subprocess.Popen([*command, str(cut)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -38,7 +38,7 @@ class Comparison:
 
     def __init__(self, results: Results, models: "ModelManager", *, owner: Owner, task: Task, may_load: bool) -> None:
         self.results, self.models, self.owner, self.task, self.may_load = results, models, owner, task, may_load
-        self.cells = results.grid.cells()
+        self.cells, self.rows = results.grid.cells(), results.rows
         self.live: dict[tuple[int, str, int], Turn] = {}
         self.notes: list[str] = []
         self._stopped: set[str] = set()
@@ -48,10 +48,6 @@ class Comparison:
         self._began = time.monotonic()
         self._made = self.failures = 0
         self._ready: asyncio.Queue[Row] = asyncio.Queue()
-
-    @property
-    def rows(self) -> dict[tuple[int, str, int], Row]:
-        return self.results.rows
 
     @property
     def paused(self) -> bool:
@@ -143,13 +139,13 @@ class Comparison:
         if not cells:
             return True
         try:
-            slot = await self._slot(name)
+            slot = await woken(self.models, name, self.may_load)
             engine = await slot.wait_ready()
         except ChatError as error:
             for cell in cells if last else ():
                 self._down(failed_row(cell, self.owner, str(error)))
             return False
-        self._refuse_other_weights(labels, engine)
+        refuse_other_weights([row for row in self.rows.values() if row["column"] in labels], engine)
         self.notes += [note for note in notes_on(variants, engine) if note not in self.notes]
         if not self._made:
             self._began = time.monotonic()  # loading does not count for the pace
@@ -160,25 +156,6 @@ class Comparison:
         await answering.run()
         return True
 
-    async def _slot(self, name: str) -> "ModelSlot":
-        """The model of a name, on its way into memory. Raises ChatError where there is none."""
-        try:
-            slot = self.models.find(name)
-        except ChatError:
-            if not self.may_load:
-                raise
-            return await self.models.load(name)
-        slot.wake()
-        return slot
-
-    def _refuse_other_weights(self, labels: set[str], engine: "Engine") -> None:
-        """A column is the work of one model: one that changed since does not go on with it."""
-        for row in self.rows.values():
-            before = row["turn"]["model"], row["turn"]["revision"], row["turn"]["engine"]
-            if row["column"] in labels and before != (now := (engine.info.model, engine.info.revision, engine.info.engine)):
-                was, now_is = (" ".join(filter(None, maker)) for maker in (before, now))
-                raise ChatError(f"Column {row['column']!r} was begun by {was}; now there is {now_is}. Begin anew with --fresh.", status=409)
-
     async def _reply_ended(self, cell: Cell, turn: Turn) -> None:
         checks = cell.question.assertions if turn.finish_reason != "error" else ()
         self._down(row_of(cell, turn, await asyncio.to_thread(checked, checks, turn.reply_text) if checks else []))
@@ -188,6 +165,28 @@ class Comparison:
         self._made += 1
         self.failures += failed(row)
         self._ready.put_nowait(row)
+
+
+async def woken(models: "ModelManager", name: str, may_load: bool) -> "ModelSlot":
+    """The model of a name, on its way into memory. Raises ChatError where there is none."""
+    try:
+        slot = models.find(name)
+    except ChatError:
+        if not may_load:
+            raise
+        return await models.load(name)
+    slot.wake()
+    return slot
+
+
+def refuse_other_weights(rows: Sequence[Row], engine: "Engine") -> None:
+    """A column is the work of one model: one that changed since does not go on with it."""
+    now = engine.info.model, engine.info.revision, engine.info.engine
+    for row in rows:
+        before = row["turn"]["model"], row["turn"]["revision"], row["turn"]["engine"]
+        if before != now:
+            was, there_is = (" ".join(filter(None, maker)) for maker in (before, now))
+            raise ChatError(f"Column {row['column']!r} was begun by {was}; now there is {there_is}. Begin anew with --fresh.", status=409)
 
 
 def notes_on(variants: Sequence[Variant], engine: "Engine") -> list[str]:
