@@ -31,6 +31,8 @@ def run(argv: Sequence[str]) -> int:
     from chatapp.lab.results import Results
 
     grid_path, out = Path(arguments.grid), Path(arguments.out)
+    if out.resolve() == grid_path.resolve():
+        raise ChatError(f"--out {out} is the grid itself. Name another file.")
     grid = parse(beside(Path())(str(grid_path)), beside(grid_path.parent))
     results = Results(out, grid, fresh=arguments.fresh)
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,9 @@ def test_the_exit_status_is_the_number_of_failures(
     ("arguments", "words"),
     [
         (("none.yaml", "--out", "o.jsonl"), "none.yaml cannot be read: No such file"),
+        (("{grid}", "--out", "{grid}", "--fresh"), "is the grid itself"),
+        ((".", "--out", "o.jsonl"), "cannot be read: Is a directory"),
+        (("{grid}", "--out", "."), "cannot be written: Is a directory"),
         (("{grid}", "--out", "none/o.jsonl"), "none/o.jsonl cannot be written"),
         (("{grid}", "--out", "o.jsonl", "--concurrency", "0"), "--concurrency"),
     ],

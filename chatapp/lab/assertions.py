@@ -17,6 +17,9 @@ KINDS = ("contains", "regex", "json", "length", "equals")
 REGEX_SECONDS = 1.0
 """A pattern may backtrack for ever: one that looks longer through a reply has not matched."""
 
+MOST = 20
+"""Of one list: each takes time at every reply."""
+
 LONGEST_PATTERN = 1000
 LONGEST_TEXT = 100_000
 
@@ -85,6 +88,8 @@ def read(value: Any, where: str) -> tuple[Assertion, ...]:
         return ()
     if not isinstance(value, list):
         raise ChatError(f"{where}: assert must be a list, such as [{{contains: Paris}}, json].", status=422)
+    if len(value) > MOST:
+        raise ChatError(f"{where} has {len(value)} assertions; at most {MOST} are taken.", status=422)
     return tuple(_assertion(item, f"{where}, assertion {number}") for number, item in enumerate(value, 1))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chatapp.errors import ChatError, closest
 from chatapp.lab.assertions import Assertion
-from chatapp.sampling import DEFAULTS, MAX_SEED, SAMPLING_PARAMS, Sampling
+from chatapp.sampling import DEFAULTS, MAX_SEED, SAMPLING_PARAMS, Sampling, shortened
 
 MOST_PROMPTS = 200
 MOST_COLUMNS = 6
@@ -139,7 +139,7 @@ class Grid:
     def __post_init__(self) -> None:
         _limit(len(self.columns), MOST_COLUMNS, "column")
         if isinstance(self.replicas, bool) or not isinstance(self.replicas, int) or not 1 <= self.replicas <= MOST_REPLICAS:
-            raise ChatError(f"replicas is {self.replicas!r}; it must be a whole number from 1 to {MOST_REPLICAS}.", status=422)
+            raise ChatError(f"replicas is {shortened(self.replicas)}; it must be a whole number from 1 to {MOST_REPLICAS}.", status=422)
         for column in self.columns:
             if column.sweep is not None:
                 _limit(len(column.sweep.values), MOST_SWEPT, "value", f" in the sweep of {column.name}")

@@ -19,7 +19,7 @@ KEYS = ("prompts", "file", "variables", "columns", "replicas", "assert")
 PROMPT_KEYS = ("prompt", "variables", "assert")
 SETTINGS = tuple(field.name for field in fields(Sampling))
 COLUMN_KEYS = ("name", "model", "system", *SETTINGS, "sweep")
-LONGEST_NAME = 60
+LONGEST_NAME, LONGEST_NUMBER = 60, 30
 
 
 def parse(data: bytes | str, files: Files) -> Grid:
@@ -54,7 +54,21 @@ def written(grid: Grid) -> str:
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses a name that stands twice in one mapping: the first one would be lost without a word."""
+    """Refuses a name that stands twice in one mapping, for the first one would be lost without a word, and what a few bytes of could
+    fill the memory: aliases, which may hold one another, and endless numbers."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """See yaml.composer.Composer."""
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1
+            raise ChatError(f"Line {line} of the grid has an alias (*). Write out what it stands for, or put it in quotes.", status=422)
+        return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """See yaml.SafeLoader."""
+        if len(node.value) > LONGEST_NUMBER:
+            raise ChatError(f"Line {node.start_mark.line + 1} of the grid has a number of {len(node.value)} digits.", status=422)
+        return super().construct_yaml_int(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """See yaml.SafeLoader."""
@@ -63,6 +77,9 @@ class _Strict(yaml.SafeLoader):
         if twice is not None:
             raise ChatError(f"Line {node.start_mark.line + 1} of the grid: {twice!r} stands twice in one mapping.", status=422)
         return super().construct_mapping(node, deep)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
 
 
 def _loaded(data: bytes | str) -> Any:
@@ -136,8 +153,8 @@ def _columns(value: Any) -> tuple[Column, ...]:
 
 def _column(value: Any, number: int) -> Column:
     known = _known(value, COLUMN_KEYS, f"Column {number}")
-    name = _text(known.get("name", f"column {number}"), f"The name of column {number}")
-    if len(name) > LONGEST_NAME or not name.strip():
+    name = " ".join(_text(known.get("name", f"column {number}"), f"The name of column {number}").split())
+    if not 1 <= len(name) <= LONGEST_NAME:
         raise ChatError(f"The name of column {number} must have 1 to {LONGEST_NAME} characters.", status=422)
     with _said_of(f"Column {name!r}"):
         column = Column(
