@@ -17,7 +17,7 @@
   const unload = (text, row, more = {}) => act(text, () => models.unload({ id: row.id, ...more }));
 
   function loaded(row) {
-    const head = app.el("b", { title: row.id }, row.name);
+    const head = app.el("b", { title: row.id }, app.brief(row.name));
     const chat = app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it");
     if (row.state === "ready") return app.el("div", { class: "loaded" }, head, chat, list(row.facts), ways(unload("Unload", row)));
     const words = app.el("p", {}, row.words);
@@ -67,7 +67,8 @@
   function here(row) {
     const link = app.el("a", { href: models.address(row.name) }, row.label);
     const about = `${KINDS[row.kind]} · ${row.size}`;
-    const words = app.el("div", { class: "words" }, link, app.el("p", {}, row.problem ? `${about} · ${row.problem}` : about));
+    const wrong = row.problem || (row.loaded === "failed" ? row.words : "");
+    const words = app.el("div", { class: "words" }, link, app.el("p", {}, wrong ? `${about} · ${wrong}` : about));
     return app.el("li", { "data-name": row.name }, words, state(row));
   }
 
@@ -93,10 +94,12 @@
       ["At", row.place],
       ["Revision", row.revision],
     ];
-    const problem = row.problem && app.el("p", { class: "refusal" }, row.problem);
-    const removal = row.kind === "embedded" || row.loaded ? null : act("Delete …", () => remove(row));
+    const failed = row.loaded === "failed";
+    const said = row.problem || (failed && `It could not be loaded. ${row.words}`);
+    const problem = said && app.el("p", { class: "refusal" }, said);
+    const removal = row.kind === "embedded" || (row.loaded && !failed) ? null : act("Delete …", () => remove(row));
     const text = app.el("a", { class: "act", href: `./text?model=${encodeURIComponent(row.name)}` }, "Try a text");
-    const acts = app.el("div", { class: "acts" }, state(row), text, removal);
+    const acts = app.el("div", { class: "acts" }, state(row), text, failed ? unload("Dismiss", row) : null, removal);
     app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts);
   }
   app.on("model", (shown) => {

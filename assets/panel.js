@@ -1,7 +1,6 @@
 /* The settings panel folds; the state of the model is said. */
 (() => {
   const app = window.chatapp;
-  let tasks = [];
   app.commands = {
     ...app.commands,
     "fold-right": () => app.fold("right", !app.folded("right")),
@@ -12,27 +11,17 @@
     return model.progress === null || model.progress === undefined ? "" : ` ${Math.round(model.progress * 100)} %`;
   }
 
-  /* For whoever may begin the load that failed once more. */
-  function again({ error }) {
-    const failed = tasks.find((task) => task.kind === "load" && task.error === error && task.can.includes("retry"));
-    const click = async () => {
-      await app.taskAct("retry", failed.id);
-      app.watch();
-    };
-    return failed && app.el("button", { type: "button", class: "primary", on: { click } }, "Try again");
-  }
+  /* For whoever may load it once more, or put up with it. */
+  const again = (model) => (model.loads ? app.modelWays({ id: model.id, state: "failed" }, "primary") : []);
 
   function modelLine(model) {
     if (model.state === "ready") return [app.el("b", {}, model.short), ` ${model.facts.join(" · ")}`];
-    if (model.state === "failed") return [`The model could not be loaded. ${model.error}`, again(model)].filter(Boolean);
+    if (model.state === "failed") return [`The model could not be loaded. ${model.error}`, ...again(model)];
+    if (model.state === "unloaded") return ["The model is not loaded. It loads with the first message."];
     const bar = app.el("progress", { max: "1", value: model.progress ?? null, "aria-label": "Loading the model" });
     return [`${model.detail || "Loading the model"}${share(model)}`, bar];
   }
 
-  app.on("tasks", (news) => {
-    tasks = news;
-    if (app.model?.state === "failed") app.tell("model", app.model);
-  });
   app.on("model", (model) => {
     if (!app.$("#model-line")) return;
     app.sayFolds();

@@ -44,6 +44,26 @@
 
   const words = (row) => (row.state === "failed" || row.state === "loading" ? row.words : STATES[row.state]);
 
+  /* What can be done with a model as it stands. */
+  const WAYS = {
+    ready: [["Unload", "unload"]],
+    loading: [["Cancel", "unload"]],
+    failed: [
+      ["Try again", "load"],
+      ["Dismiss", "unload"],
+    ],
+    unloaded: [["Load", "load"]],
+    leaving: [],
+  };
+  async function change(row, run) {
+    if (row.state === "failed" && run === "unload" && app.picked === row.id) app.picked = "";
+    await ask(`models-${run}`, run === "unload" ? { id: row.id } : { name: row.id });
+    app.tell("look");
+  }
+  const ways = (row, kind = "act") =>
+    WAYS[row.state].map(([text, run]) => app.el("button", { type: "button", class: kind, on: { click: () => change(row, run) } }, text));
+  app.modelWays = ways;
+
   function item(row) {
     const mine = row.id === answering();
     const pick = app.el(
@@ -52,12 +72,9 @@
       app.el("b", {}, row.label),
       words(row) ? app.el("small", { class: row.state }, words(row)) : null,
     );
-    const run = row.state === "ready" || row.state === "loading" ? "unload" : "load";
-    const text = { unload: row.state === "loading" ? "Cancel" : "Unload", load: row.state === "failed" ? "Try again" : "Load" }[run];
-    const click = () => ask(`models-${run}`, run === "unload" ? { id: row.id } : { name: row.id });
-    const tool = app.model.loads && row.state !== "leaving" && app.el("button", { type: "button", class: "act", on: { click } }, text);
+    const tools = app.model.loads ? ways(row) : [];
     const bar = row.state === "loading" && app.el("progress", { max: "1", value: row.share, "aria-label": `Loading ${row.label}` });
-    return app.el("li", { "data-id": row.id }, pick, tool || null, bar || null);
+    return app.el("li", { "data-id": row.id }, pick, ...tools, bar || null);
   }
 
   function another() {
@@ -113,29 +130,35 @@
 
   function drawButton() {
     const button = app.$("#picker");
-    const id = answering();
-    const row = named(id);
+    const row = named(answering()) || named(app.model.id);
     button.hidden = !row;
     if (!row) return;
     app.$("span", button).textContent = row.label;
     button.className = `quiet ${row.state}`;
     button.disabled = app.known().length < 2 && !app.model.loads;
-    button.title = `${id} answers here${words(row) ? `: ${words(row)}` : ""}`;
+    button.title = `${row.id} answers here${words(row) ? `: ${words(row)}` : ""}`;
   }
 
-  /* "This chat was written with X. Load it." */
+  /* "This chat was written with X. Load it." Or that the model which answers here failed to load, and why. */
   function drawOffer() {
     const line = app.$("#own-model");
+    const row = app.view.conversation && named(answering());
+    const failed = row?.state === "failed" ? row : null;
     const own = app.view.conversation && app.view.own;
     const shown = own && !named(own) ? own : "";
-    line.hidden = !shown;
-    if (!shown || line.dataset.own === shown) return;
-    line.dataset.own = shown;
-    const click = () => load(shown);
-    const cure = app.model.loads
-      ? app.el("button", { type: "button", on: { click } }, "Load it")
-      : app.el("span", {}, "It is not loaded here.");
-    line.replaceChildren(app.el("span", {}, `This chat was written with ${shown}.`), cure);
+    const key = failed ? `${failed.id} ${failed.words}` : shown;
+    line.hidden = !key;
+    if (!key || line.dataset.own === key) return;
+    line.dataset.own = key;
+    if (failed) line.replaceChildren(app.el("span", {}, `${failed.label} could not be loaded. ${failed.words}`), ...cures(failed));
+    else line.replaceChildren(app.el("span", { title: shown }, `This chat was written with ${app.brief(shown)}.`), ...cures(null, shown));
+  }
+  function cures(failed, own) {
+    if (failed) return app.model.loads ? ways(failed, "") : [];
+    const click = () => load(own);
+    return [
+      app.model.loads ? app.el("button", { type: "button", on: { click } }, "Load it") : app.el("span", {}, "It is not loaded here."),
+    ];
   }
 
   function draw() {

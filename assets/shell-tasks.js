@@ -73,11 +73,14 @@
     if (focused) (app.$(`[data-id="${focused.dataset.id}"] button`, tray) || tray).focus();
   }
 
+  /* What failed and may be dismissed here; what only others can change is theirs to see. */
+  const dismissed = () => failed().filter(({ can }) => can.includes("dismiss"));
+
   /* The button in the header is there while something runs or has failed. */
   function drawButton() {
     const button = app.$("#tasks-open");
     const [now] = running();
-    const [bad] = failed();
+    const [bad] = dismissed();
     button.hidden = !now && !bad && app.$("#tasks").hidden;
     button.className = now ? "running" : bad?.state || "done";
     const more = running().length > 1 ? ` and ${running().length - 1} more` : "";
@@ -101,6 +104,7 @@
     drawn = sign;
     drawTray();
     drawButton();
+    app.$("#tasks-away").hidden = running().length > 0 || !dismissed().length;
     drawAccount();
   }
 
@@ -114,6 +118,9 @@
     const at = button.getBoundingClientRect();
     app.$("#tasks").style.left = `${Math.max(8, Math.min(at.left, innerWidth - 348))}px`;
     tray(app.$("#tasks").hidden);
+  };
+  app.commands["tasks-away"] = () => {
+    for (const { id } of dismissed()) act("dismiss", id);
   };
   app.commands.account = (button) =>
     app.menu(button, [

@@ -18,6 +18,8 @@ Progress = Callable[[str, float | None], None]
 EVERYBODY = ""
 """The owner of what belongs to the app, such as the model that it loads."""
 
+UNDONE = ("failed", "cancelled")
+
 REMEMBERED = 50
 """Tasks of one owner that are kept after their end."""
 
@@ -44,12 +46,14 @@ class Task:
     kind      load | download | convert
     result    an address of the page that shows what came of it, or ''
     again     begins the same work anew; None where that is not possible
+    dismissed is called when a person takes it off the list
     """
 
     owner: Owner
     kind: str
     title: str
     again: Callable[[], None] | None = None
+    dismissed: Callable[[], None] | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     began: float = field(default_factory=time.time)
     state: State = "running"
@@ -77,13 +81,16 @@ class Tasks:
         self._tasks: list[Task] = []
         self._lock = threading.Lock()
 
-    def begin(self, owner: Owner, kind: str, title: str, *, again: Callable[[], None] | None = None) -> Task:
-        """A new task, which runs. The oldest ended ones of its owner are forgotten."""
-        task = Task(owner, kind, title, again)
+    def begin(
+        self, owner: Owner, kind: str, title: str, *, again: Callable[[], None] | None = None, dismissed: Callable[[], None] | None = None
+    ) -> Task:
+        """A new task, which runs. It takes the place of the same one that failed; the oldest ended ones of its owner are forgotten."""
+        task = Task(owner, kind, title, again, dismissed)
         with self._lock:
-            ended = [old for old in self._tasks if old.owner == owner and old.state != "running"]
+            kept = [old for old in self._tasks if not (old.state in UNDONE and (old.owner, old.kind, old.title) == (owner, kind, title))]
+            ended = [old for old in kept if old.owner == owner and old.state != "running"]
             forgotten = ended[: max(0, len(ended) - REMEMBERED + 1)]
-            self._tasks = [old for old in self._tasks if old not in forgotten] + [task]
+            self._tasks = [old for old in kept if old not in forgotten] + [task]
         return task
 
     def of(self, owner: Owner) -> list[Task]:
@@ -100,17 +107,24 @@ class Tasks:
     def retry(self, owner: Owner, id: str, *, local: bool) -> None:
         """Begin an ended task anew, in its place."""
         task = self._found(owner, id, local)
-        if task.state not in ("failed", "cancelled") or task.again is None:
+        if task.state not in UNDONE or task.again is None:
             raise ChatError(f"“{task.title}” cannot be begun again.", status=409)
         task.again()
-        self._forget(task)
+        self.forget(task)
 
     def dismiss(self, owner: Owner, id: str, *, local: bool) -> None:
         """Take an ended task off the list."""
         task = self._found(owner, id, local)
         if task.state == "running":
             raise ChatError(f"“{task.title}” is running. Cancel it first.", status=409)
-        self._forget(task)
+        self.forget(task)
+        if task.dismissed:
+            task.dismissed()
+
+    def forget(self, task: Task) -> None:
+        """It concerns nobody any more."""
+        with self._lock:
+            self._tasks = [other for other in self._tasks if other is not task]
 
     def _found(self, owner: Owner, id: str, local: bool) -> Task:
         """A task that this owner may change. Raises ChatError for another's as for one that there is not."""
@@ -120,10 +134,6 @@ class Tasks:
         if not may_change(found, owner, local):
             raise ChatError(f"“{found.title}” concerns everybody here: only the person at the app's machine can change it.", status=403)
         return found
-
-    def _forget(self, task: Task) -> None:
-        with self._lock:
-            self._tasks = [other for other in self._tasks if other is not task]
 
 
 def may_change(task: Task, owner: Owner, local: bool) -> bool:

@@ -83,3 +83,22 @@ def test_ended_tasks_are_forgotten_beyond_a_number_and_running_ones_never() -> N
     titles = [task.title for task in tasks.of("ann")]
     assert len(titles) == REMEMBERED + 1 and titles[0] == str(REMEMBERED + 9) and titles[-1] == "The long one"
     assert running in tasks.of("ann") and tasks.of("bob") == [other]
+
+
+def test_a_failure_goes_when_the_same_work_is_begun_again_elsewhere() -> None:
+    tasks = Tasks()
+    tasks.begin("ann", "load", "Load x").end("failed", error="No connection.")
+    tasks.begin("bob", "load", "Load x").end("cancelled")
+    other, done = tasks.begin("ann", "load", "Load y"), tasks.begin("ann", "download", "Load x")
+    other.end("failed")
+    done.end("done")
+    again = tasks.begin("ann", "load", "Load x")
+    assert tasks.of("ann") == [again, done, other] and len(tasks.of("bob")) == 1
+
+
+def test_whoever_began_it_is_told_that_it_was_dismissed() -> None:
+    tasks, told = Tasks(), []
+    task = tasks.begin("ann", "load", "Load x", dismissed=lambda: told.append(tasks.of("ann")))
+    task.end("failed")
+    tasks.dismiss("ann", task.id, local=False)
+    assert told == [[]]

@@ -77,7 +77,7 @@ class Replies:
     async def answerer(self, owner: Owner, conversation_id: str, store: Store) -> "ModelSlot":
         """Who answers in a conversation: the model that it remembers, where that is known here, else the first one. Raises NotFound."""
         id = await asyncio.to_thread(store.conversations.model, owner, conversation_id)
-        return self.models.get(id or "") or self.models.first
+        return self.models.remembered(id) or self.models.first
 
     async def _start(self, turn: Turn, store: Store, slot: "ModelSlot | None", known: bool, beginning: ReplyPrefix | None) -> Turn:
         async with self._lock(turn.conversation_id):

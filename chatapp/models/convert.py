@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from chatapp.errors import ChatError
@@ -101,12 +102,16 @@ def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def progress_bars_to(what: str, progress: Progress) -> Iterator[None]:
-    """Send the progress bars that transformers draws meanwhile to `progress` (several bars follow each other; each runs 0..1)."""
+def progress_bars_to(what: str, progress: Progress, sizes: Mapping[str, int] = MappingProxyType({})) -> Iterator[None]:
+    """Send the progress bars that transformers draws meanwhile to `progress` (several bars follow each other; each runs 0..1).
+
+    The share is one of bytes: `sizes` are those of tensors by name, where what the bar counts does not know its own.
+    """
     from transformers.utils import logging
 
     def hook(factory: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return _Bar(args[0] if args else options.get("iterable"), options.get("total"), lambda share: progress(what, share))
+        items = args[0] if args else options.get("iterable")
+        return _Bar(items, options.get("total"), lambda share: progress(what, share), sizes)
 
     previous = logging.set_tqdm_hook(hook)
     try:
@@ -118,14 +123,26 @@ def progress_bars_to(what: str, progress: Progress) -> Iterator[None]:
 class _Bar:
     """What transformers uses of a tqdm bar."""
 
-    def __init__(self, items: Any, total: float | None, tell: Any) -> None:
-        self.items, self.tell, self.n = items, tell, 0
+    def __init__(self, items: Any, total: float | None, tell: Any, sizes: Mapping[str, int]) -> None:
+        self.items, self.tell, self.n, self.sizes = items, tell, 0, sizes
         self.total = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self.items:
-            self.update()
+        """Each is done when the next one is asked for."""
+        items = self.items if self.total is None else list(self.items)
+        weights = [self._bytes(item) for item in items] if self.total is not None else None
+        if weights and all(weights):
+            self.total = sum(weights)
+        else:
+            weights = None
+        for n, item in enumerate(items):
+            self.update(0)
             yield item
+            self.update(weights[n] if weights else 1)
+
+    def _bytes(self, item: Any) -> int:
+        """Of a tensor of a GGUF file, or of (name, …); 0 where that is not known."""
+        return int(getattr(item, "n_bytes", 0)) or (self.sizes.get(item[0], 0) if isinstance(item, tuple) else 0)
 
     def update(self, n: float | None = 1) -> None:
         self.n += n or 0

@@ -1,7 +1,10 @@
 """Which weights are these? A model is its name and its revision: a commit of the Hub, or a fingerprint of its files. No torch, no Hub."""
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -12,6 +15,9 @@ from chatapp.turn import Turn
 
 FINGERPRINT = "sha256:"
 """How a revision begins that was computed from files."""
+
+HEX = re.compile(r"[0-9a-f]{16,64}")
+"""Of a fingerprint or a commit."""
 
 HEAD = 2**16
 BLOCK, BLOCKS = 2**14, 64
@@ -55,6 +61,24 @@ class ModelId:
 def made_by(turn: Turn) -> ModelId:
     """The model that wrote a reply."""
     return ModelId(turn.model, turn.revision)
+
+
+def short(id: str) -> str:
+    """org/name@revision → name"""
+    return id.partition("@")[0].rpartition("/")[2]
+
+
+def brief(id: str, digits: int = 6) -> str:
+    """org/name@sha256:0123456789abcdef → name@012345: enough to tell two apart, where a person looks."""
+    revision = id.partition("@")[2].removeprefix(FINGERPRINT)
+    return f"{short(id)}@{revision[:digits] if HEX.fullmatch(revision) else revision}" if revision else short(id)
+
+
+def labels(ids: Sequence[str]) -> dict[str, str]:
+    """id → what is shown of it: no more than tells it from the others."""
+    ways: tuple[Callable[[str], str], ...] = (short, brief, partial(brief, digits=10), str)
+    shown = [Counter(map(way, ids)) for way in ways]
+    return {id: next(way(id) for way, counts in zip(ways, shown, strict=True) if counts[way(id)] == 1 or way is str) for id in ids}
 
 
 def why_another(made: ModelId, loaded: ModelId) -> str:

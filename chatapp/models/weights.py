@@ -42,6 +42,12 @@ def inspect(folder: Path) -> Weights:
     return Weights(counts, tuple(p.name for p in files))
 
 
+def tensor_bytes(folder: Path) -> dict[str, int]:
+    """Tensor name → bytes in its file."""
+    found = (entry for path in weight_files(folder) for entry in header(path).items())
+    return {name: entry["data_offsets"][1] - entry["data_offsets"][0] for name, entry in found}
+
+
 def _check_config(path: Path, tensors: int) -> None:
     """Names that are none, and sizes that no model has: none of something, or more layers than tensors. Building that might never end."""
     config = _object(path)

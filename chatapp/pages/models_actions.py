@@ -16,6 +16,7 @@ from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
 from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
+from chatapp.models.sources import EMBEDDED_ID
 from chatapp.models.weights import Weights
 from chatapp.pages import view
 from chatapp.pages.models_protocol import (
@@ -86,7 +87,7 @@ class ModelsActions:
         self.demand()
         planned = await asyncio.to_thread(deletion.plan, ask.name, self.settings.data_dir)
         model = planned.model
-        if local_row(model, self.loaded()).loaded:
+        if local_row(model, self.loaded()).loaded not in ("", "failed"):
             raise ChatError(f"{model.label} is loaded. Unload it first, then delete it.", status=409)
         if model.repo and self.downloads.running(model.repo):
             raise ChatError(f"Files of {model.repo} are being fetched. Cancel that first, in the list of tasks.", status=409)
@@ -149,9 +150,11 @@ def pick_rows(settings: Settings) -> list[PickRow]:
 
 
 def local_row(model: LocalModel, loaded: list[LoadedRow]) -> LocalRow:
-    state = next((row.state for row in loaded if is_same(model, ModelId(row.name, row.revision)) or row.id == model.name), "")
+    id = EMBEDDED_ID if model.kind == "embedded" else model.name
+    row = next((row for row in loaded if is_same(model, ModelId(row.name, row.revision)) or row.id == id), None)
+    now = (row.state, row.id, row.words) if row else ("", "", "")
     size = gigabytes(model.bytes)
-    return LocalRow(model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem, state)
+    return LocalRow(model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem, *now)
 
 
 def is_same(model: LocalModel, loaded: ModelId) -> bool:

@@ -61,6 +61,8 @@ class LocalRow:
     size      on the disk, in words
     problem   why it cannot be loaded, or ''
     loaded    its state in memory: '' | loading | ready | failed | leaving
+    id        by which it is known where it is in memory, or was to be; '' elsewhere
+    words     why it failed, or what is being done
     """
 
     name: str
@@ -72,6 +74,8 @@ class LocalRow:
     size: str
     problem: str
     loaded: str
+    id: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)

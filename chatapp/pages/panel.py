@@ -1,10 +1,10 @@
 """The right panel: system prompt with presets, and the sampling settings, all from sampling.SAMPLING_PARAMS; the state of the model."""
 
-from collections import Counter
 from html import escape
 from typing import Any
 
 from chatapp.engines.base import Capabilities
+from chatapp.models.identity import labels
 from chatapp.pages import shell, view
 from chatapp.pages.protocol import Known
 from chatapp.resident.manager import ModelManager
@@ -98,15 +98,9 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
 
 
 def known(models: ModelManager) -> list[Known]:
-    """The models to choose from; those of one name are told apart by their ids."""
-    shorts = Counter(short(slot.id) for slot in models.slots())
-    labels = {slot.id: short(slot.id) if shorts[short(slot.id)] == 1 else slot.id.replace("sha256:", "") for slot in models.slots()}
-    return [Known(slot.id, labels[slot.id], slot.state, slot.error or slot.step.words, slot.step.share) for slot in models.slots()]
-
-
-def short(id: str) -> str:
-    """org/name@revision → name"""
-    return id.partition("@")[0].rpartition("/")[2]
+    """The models to choose from; those of one name are told apart by as much of their ids as that takes."""
+    shown = labels([slot.id for slot in models.slots()])
+    return [Known(slot.id, shown[slot.id], slot.state, slot.error or slot.step.words, slot.step.share) for slot in models.slots()]
 
 
 def status(slot: ModelSlot) -> dict[str, Any]:

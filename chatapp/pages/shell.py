@@ -68,6 +68,7 @@ def header(title: str, own: str = "") -> str:
   {button("fold-left", "Show the sidebar", "panel-left", extra='id="show-left"')}
   <h1 id="title">{title}</h1>
   <button type="button" id="tasks-open" data-do="tasks" aria-haspopup="dialog" hidden><i></i><span></span> <b></b></button>
+  {button("tasks-away", "Dismiss what failed", "close", extra='id="tasks-away" hidden')}
   {own}
 </header>"""
 

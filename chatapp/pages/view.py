@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from chatapp import markdown
+from chatapp.models.identity import FINGERPRINT, brief, made_by, short
 from chatapp.models.info import ModelInfo
 from chatapp.pages.protocol import Line, Row, Said
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
@@ -74,10 +75,11 @@ def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int 
 
 
 def facts(turn: Turn, position: int | None = None) -> list[str]:
-    """model · tokens · tok/s · time to first token · why it ended; only what is known."""
+    """model · tokens · tok/s · time to first token · why it ended; only what is known. Folders and files of one name are told apart."""
     if position is not None:
         return [in_line(position)]
-    said = [turn.model.split("/")[-1]] if turn.model else []
+    made = turn.revision.startswith(FINGERPRINT)
+    said = [brief(str(made_by(turn))) if made else short(turn.model)] if turn.model else []
     said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
     if turn.tokens_per_second:
         said.append(f"{turn.tokens_per_second:.1f} tok/s")

@@ -76,7 +76,7 @@ class Reader:
         self.rows: dict[str, str] = {}  # what it has of each row, by sign
         self.running: str | None = None
         self.looked: tuple[Any, ...] = ()
-        self.slot = watcher.models.get(ask.pick) or watcher.models.first
+        self.slot = watcher.models.remembered(ask.pick) or watcher.models.first
 
     async def news(self) -> Asked:
         """What changed since the last time; {} for nothing."""
@@ -122,7 +122,7 @@ class Reader:
 
     def _answers(self, model: str | None) -> ModelSlot:
         """Who answers next in a conversation that remembers this model."""
-        return self.watcher.models.get(model or "") or self.watcher.models.first
+        return self.watcher.models.remembered(model) or self.watcher.models.first
 
     def _version(self, version: str) -> str:
         """Another one, too, when another model answers: what is remembered may have come, or gone."""
@@ -158,7 +158,7 @@ class Reader:
         """
         models, last = self.watcher.models, outline.turns[-1]
         if outline.model:
-            return "" if models.get(outline.model) else outline.model
+            return "" if models.remembered(outline.model) else outline.model
         first = models.first.known
         other = last.versions and last.model and first and made_by(last).compare(first.id) == "other"
         return str(made_by(last)) if other and not models.wrote(last) else ""

@@ -12,7 +12,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError, closest
 from chatapp.models.identity import FINGERPRINT, ModelId, made_by
-from chatapp.models.sources import Source
+from chatapp.models.sources import EARLIER, Source
 from chatapp.resident.admission import Limits
 from chatapp.resident.budget import Budget, needed
 from chatapp.resident.lanes import Lanes
@@ -50,8 +50,10 @@ class ModelManager:
         self._worker, self._budget = Worker("model loader"), budget or Budget()
         self.copies = self._budget.copies
         limits = limits or Limits(settings.max_waiting, settings.waiting_each, settings.running_each)
-        self.house = House(self.tasks, self._worker, Lanes(), limits, find, open, self._budget, lambda keys: self.moved(keys))
+        moved = lambda keys: self.moved(keys)  # noqa: E731  it is set later
+        self.house = House(self.tasks, self._worker, Lanes(), limits, find, open, self._budget, moved, self.forget)
         self._slots = [ModelSlot(named(settings, name), self.house, unplaced(name)) for name in (settings.model, *settings.more_models)]
+        self._named = tuple(self._slots)
         self._budget.slots = self._slots
 
     @classmethod
@@ -91,6 +93,10 @@ class ModelManager:
     def get(self, id: str) -> ModelSlot | None:
         """The model of this id, if it is known here."""
         return next((slot for slot in self._slots if slot.id == id), None)
+
+    def remembered(self, id: str | None) -> ModelSlot | None:
+        """The model that a conversation remembers, also by an id of earlier versions, if it is known here."""
+        return self.get(id or "") or self.get(EARLIER.get(id or "", ""))
 
     def find(self, name: str) -> ModelSlot:
         """By id, as `default`, or by a short name that only one has. Raises ChatError: 400 for a name of several, 404 for one of none."""
@@ -132,9 +138,17 @@ class ModelManager:
     def unload(self, id: str) -> None:
         """Give its memory back as soon as its replies are done; one that failed is forgotten. Raises ChatError for one that is not here."""
         slot = self.find(id)
-        if slot.state == "failed" and slot is not self.first:
-            self._slots.remove(slot)
+        if slot.state == "failed":
+            self.forget(slot)
         slot.leave()
+
+    def forget(self, slot: ModelSlot) -> None:
+        """That it failed. It leaves the list, except where the app was started with it: then it loads with the next message."""
+        if slot.state != "failed":
+            return
+        slot.leave()
+        if slot not in self._named and slot is not self.first:
+            self._slots.remove(slot)
 
     def unload_idle(self, seconds: float) -> None:
         """Unload what nobody needed for so long; it loads again when somebody does."""

@@ -25,6 +25,8 @@ State = Literal["unloaded", "loading", "ready", "failed", "leaving"]
 
 STEPS = {"unloaded": Step("Not loaded"), "ready": Step("Ready", 1.0), "failed": Step("Failed"), "leaving": Step("Unloading")}
 
+FAILED = "Load it again, or choose another model."
+
 LOOK_EVERY = 0.1
 """Seconds between two looks at a model that loads."""
 
@@ -43,6 +45,7 @@ class House:
     worker  loads and frees, one after the other, so that each finds the memory as it is
     budget  makes room for a model that is about to load
     moved   is called with the turns that still wait whenever somebody's place may have changed
+    forget  takes a model that failed off the list
     """
 
     tasks: Tasks
@@ -53,6 +56,7 @@ class House:
     open: Callable[[Source, Settings, Progress], Engine]
     budget: Budget
     moved: Callable[[list[str]], None]
+    forget: "Callable[[ModelSlot], None]"
 
 
 class ModelSlot:
@@ -94,7 +98,9 @@ class ModelSlot:
         self.house.budget.attach()
         if self._settled.done():
             self._settled = Future()
-        self._task = self.house.tasks.begin(EVERYBODY, "load", f"Load {self.settings.model}", again=self.wake)
+        self._task = self.house.tasks.begin(
+            EVERYBODY, "load", f"Load {self.settings.model}", again=self.wake, dismissed=lambda: self.house.forget(self)
+        )
         self.state, self.error, self.used = "loading", "", time.monotonic()
         loading = self.house.worker.submit(self._load)
         loading.add_done_callback(lambda future: self._settle(future.exception()))
@@ -102,12 +108,18 @@ class ModelSlot:
             loading.exception()
 
     def leave(self) -> None:
-        """Unload: what was begun and what waits is finished, nothing more is taken, then its memory is given back."""
+        """Unload: what was begun and what waits is finished, nothing more is taken, then its memory is given back.
+
+        Of one that failed the failure is forgotten.
+        """
         if self.state == "loading" and self._task is not None:
             self._task.cancelling = True
         if self.state == "ready":
             self.state = "leaving"
             self._left()
+        if self.state == "failed":
+            self.state, self.error = "unloaded", ""
+            self.house.tasks.forget(self._task)
 
     def take(self) -> Engine | None:
         """Its engine, to be closed by whoever takes it; None where somebody needs it. Call it on the server's event loop."""
@@ -136,7 +148,7 @@ class ModelSlot:
         if self._engine is not None and self.state in ("ready", "leaving"):
             return self._engine
         if self.state == "failed":
-            raise ChatError(f"There is no model: {self.error}", status=503)
+            raise ChatError(f"{self.id} could not be loaded: {self.error} {FAILED}", status=503)
         step = self.step
         share = "" if step.share is None else f" ({step.share:.0%})"
         raise ChatError(f"The model is not ready yet: {step.words}{share}. Try again in a moment.", status=503)
@@ -174,7 +186,7 @@ class ModelSlot:
             log.error("Loading the model failed", exc_info=error)
         words = in_words(error) if error is not None else ""
         if isinstance(error, Cancelled):
-            words = f"Loading {self.settings.model} was cancelled. Try again in the list of tasks, or restart the app."
+            words = "It was cancelled."
         self.error, self.state = words, "failed" if error else "ready"
         self._task.end(ended(error), error=words)
         self._settled.set_result(None)

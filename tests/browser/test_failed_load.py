@@ -35,7 +35,7 @@ def test_the_start_page_says_why_and_tries_again(context: BrowserContext, smol_g
         models.start()
         page = context.new_page()
         page.goto(site.url)
-        line, again = page.locator("#model-line"), page.locator("#model-line button")
+        line, again = page.locator("#model-line"), page.locator("#model-line").get_by_role("button", name="Try again")
         expect(line).to_contain_text(f"The model could not be loaded. {WHY}")
         disk.mended = True
         again.click()

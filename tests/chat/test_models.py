@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.models.sources import EMBEDDED_ID, EMBEDDED_REPO
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
@@ -60,6 +61,19 @@ async def test_a_model_that_is_not_known_here_any_more_is_stood_in_for_by_the_fi
     assert chat.store.conversations.model(ME, turn.conversation_id) == "org/other", "it is remembered all the same"
     with pytest.raises(ChatError, match="There are: scripted"):
         await chat.send(ME, "Hi", model="other")
+
+
+async def test_a_conversation_that_remembers_the_embedded_model_by_its_old_id_is_answered_by_it(chat: Chat, other: ModelSlot) -> None:
+    """Its id was the repository's, which is now that of a copy from the Hub alone."""
+    other.id = EMBEDDED_ID
+    turn = await ended(chat, await chat.send(ME, "Hi"))
+    chat.store.conversations.choose(ME, turn.conversation_id, EMBEDDED_REPO)
+    again = await ended(chat, await chat.send(ME, "And?", conversation_id=turn.conversation_id))
+    assert again.model == "org/other" and chat.models.find(EMBEDDED_REPO) is other
+    fetched = beside(chat.models, Scripted(other.engine.tokenizer, words=["Fetched"]), EMBEDDED_REPO)
+    chat.store.conversations.choose(ME, turn.conversation_id, EMBEDDED_REPO)
+    third = await ended(chat, await chat.send(ME, "And?", conversation_id=turn.conversation_id))
+    assert third.reply == "Fetched" and chat.models.find(EMBEDDED_REPO) is fetched and chat.models.find(EMBEDDED_ID) is other
 
 
 async def test_a_message_to_another_model_waits_for_the_reply_before_it(chat: Chat, other: ModelSlot, scripted: Scripted) -> None:

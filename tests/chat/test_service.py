@@ -261,7 +261,8 @@ async def test_a_model_that_cannot_be_loaded_is_told_to_those_waiting_and_to_the
     chat = Chat(residence, Store(url))
     turn = await chat.send(ME, "Hi")
     residence.become("failed", "The folder /m has no config.json.")
-    assert ((await ended(chat, turn)).finish_reason, turn.error) == ("error", "There is no model: The folder /m has no config.json.")
+    said = "scripted could not be loaded: The folder /m has no config.json. Load it again, or choose another model."
+    assert ((await ended(chat, turn)).finish_reason, turn.error) == ("error", said)
     with pytest.raises(ChatError, match=r"no config\.json"):
         await chat.send(ME, "Hi")
     await chat.shutdown()

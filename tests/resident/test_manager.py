@@ -117,6 +117,47 @@ async def test_what_left_for_a_model_that_fails_comes_back(models: ModelManager,
     assert states(models) == {"org/first": "ready"}, "what failed is forgotten"
 
 
+async def failed(models: ModelManager, opener: Opener, name: str) -> ModelSlot:
+    opener.failures[name] = ChatError("The file is cut short. Fetch it again.")
+    slot = await models.load(name)
+    with pytest.raises(ChatError, match=f"^{name} could not be loaded: The file is cut short. Fetch it again. Load it again"):
+        await slot.wait_ready()
+    return slot
+
+
+def tasks(models: ModelManager) -> list[tuple[str, str]]:
+    return [(task.title, task.state) for task in models.tasks.of("me") if task.title != "Load org/first"]
+
+
+async def test_a_failure_that_is_dismissed_in_the_list_leaves_the_tray(models: ModelManager, opener: Opener) -> None:
+    await failed(models, opener, "second")
+    assert tasks(models) == [("Load second", "failed")]
+    models.unload("second")
+    assert tasks(models) == [] and states(models) == {"org/first": "ready"}
+
+
+async def test_a_failure_that_is_dismissed_in_the_tray_leaves_the_list(models: ModelManager, opener: Opener) -> None:
+    await failed(models, opener, "second")
+    models.tasks.dismiss("me", models.tasks.of("me")[0].id, local=True)
+    assert tasks(models) == [] and states(models) == {"org/first": "ready"}
+
+
+async def test_a_failure_goes_by_itself_when_the_model_loads_later(models: ModelManager, opener: Opener) -> None:
+    second = await failed(models, opener, "second")
+    opener.failures.clear()
+    await (await models.load("second")).wait_ready()
+    assert tasks(models) == [("Load second", "done")] and second.state == "ready"
+
+
+async def test_a_model_named_at_the_start_stays_known_when_its_failure_is_dismissed(opener: Opener) -> None:
+    models = ModelManager(Settings(model="a", more_models=("b",)), find=opener.find, open=opener.open, budget=opener.budget)
+    models.start()
+    await failed(models, opener, "b")
+    models.unload("b")
+    assert states(models) == {"a": "ready", "b": "unloaded"} and models.find("b").error == "" and len(models.tasks.of("me")) == 1
+    models.close()
+
+
 async def test_unloading_lets_replies_end_and_takes_no_more(models: ModelManager, opener: Opener) -> None:
     second = await loaded(models, "second")
     reply = second.queue.enter("x", "chat", "me")

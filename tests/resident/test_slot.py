@@ -66,7 +66,7 @@ async def test_everybody_who_waits_is_told(slot: ModelSlot, opener: Opener) -> N
 async def test_a_failure_is_said_in_its_own_words(slot: ModelSlot, opener: Opener) -> None:
     opener.failures["first"] = ChatError("The file is cut short: 3 of 9 MB.")
     slot.wake()
-    with pytest.raises(ChatError, match="There is no model: The file is cut short: 3 of 9 MB"):
+    with pytest.raises(ChatError, match=r"^first could not be loaded: The file is cut short: 3 of 9 MB\. Load it again, or choose"):
         await slot.wait_ready()
     assert (slot.state, slot.error) == ("failed", "The file is cut short: 3 of 9 MB.")
 
@@ -174,7 +174,7 @@ async def test_a_cancelled_load_is_failed_in_plain_words_and_loads_when_it_is_be
     await asyncio.to_thread(opener.reported.wait)
     cancel(slot)
     opener.gate.set()
-    with pytest.raises(ChatError, match=r"There is no model: Loading first was cancelled\. Try again in the list of tasks"):
+    with pytest.raises(ChatError, match=r"first could not be loaded: It was cancelled\. Load it again"):
         await slot.wait_ready()
     (task,) = slot.house.tasks.of("visitor")
     assert (task.state, slot.state, opener.opened) == ("cancelled", "failed", [])
