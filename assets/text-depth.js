@@ -86,7 +86,7 @@
     const measures = Object.keys(MEASURES).filter((name) => name in model.layers[0]);
     const facts = [
       xray.fact("{parameters}", xray.number(model.parameters)),
-      xray.fact("{tokens|token}", model.tokens),
+      xray.fact("{tokens|token}", model.length),
       model.encoder ? el("span", { class: "x-badge" }, xray.term("encoder", "sees both ways")) : "",
     ];
     const label = `${model.name} by layer`;

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from chatapp import compare_cli, models_cli
+from chatapp import compare_cli, models_cli, text_cli
 from chatapp.errors import ChatError
 from chatapp.server.auth import hash_password
 
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "compare": compare_cli.run,
     "hash-password": hash_password_command,
     "models": models_cli.run,
+    "text": text_cli.run,
 }
 
 

@@ -17,7 +17,7 @@ ALIKE, ALIKE_BITS = 0.02, 0.1
 
 
 def words(models: Sequence[dict[str, Any]]) -> list[str]:
-    """Of one model or two, each {name, parameters, tokens, encoder, layers}; what `depth.by_layer` gives is in `layers`."""
+    """Of one model or two, each {name, parameters, length, encoder, layers}; what `depth.by_layer` gives is in `layers`."""
     said = [alone(model) for model in models]
     return [*said, *between(*sorted(models, key=lambda model: model["parameters"]))] if len(models) > 1 else said
 
@@ -57,9 +57,9 @@ def between(small: dict[str, Any], large: dict[str, Any]) -> list[str]:
 def hindrances(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Why the numbers of two models do not quite compare."""
     said = []
-    if one["tokens"] != other["tokens"]:
+    if one["length"] != other["length"]:
         said.append(
-            f"The text is {one['tokens']} tokens for {one['name']} and {other['tokens']} for {other['name']}: with more tokens there is "
+            f"The text is {one['length']} tokens for {one['name']} and {other['length']} for {other['name']}: with more tokens there is "
             "more to spread over, so compare entropy with care."
         )
     if one["encoder"] != other["encoder"]:

@@ -11,7 +11,8 @@ from chatapp.models.hub import no_progress
 from chatapp.models.memory import free_bytes, free_memory, gigabytes
 from chatapp.resident.budget import forecast
 from chatapp.resident.slot import ModelSlot, arriving
-from chatapp.tasks import Step
+from chatapp.settings import Settings
+from chatapp.tasks import Progress, Step
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel, why_not_load
 from chatapp.xray.steps import Result
@@ -101,3 +102,14 @@ def read_encoder(found: Found) -> InspectedModel:
     """On X-ray's thread."""
     loaded = load_encoder(found.place, found.name)
     return InspectedModel(found.name, loaded.info.id, loaded.model, loaded.tokenizer, "an encoder: each token sees all others")
+
+
+def read_alone(found: Found, settings: Settings, progress: Progress) -> InspectedModel:
+    """Without an app around: read from its files in float32. Raises ChatError with the numbers where it does not fit."""
+    if found.encoder:
+        return read_encoder(found)
+    from chatapp.models.loading import load
+    from chatapp.xray import module
+
+    loaded = load(found.source, settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"}), progress)
+    return InspectedModel(found.name, loaded.info.id, module.twin(loaded.model), loaded.tokenizer, "in float32")

@@ -96,12 +96,12 @@ async def depth(inspector: Inspector, readings: Sequence[Reading], asked: Values
 
 
 def measured(reading: Reading) -> dict[str, Any]:
-    """{name, note, parameters, tokens, encoder, layers}: attention by layer."""
+    """{name, note, parameters, length, encoder, layers}: attention by layer; `length` of the text in tokens."""
     from chatapp.xray.blocks import causal
     from chatapp.xray.text.depth import by_layer
 
     model = reading.by.model
-    numbers = {"parameters": model.num_parameters(), "tokens": len(reading.ids), "encoder": not causal(model)}
+    numbers = {"parameters": model.num_parameters(), "length": len(reading.ids), "encoder": not causal(model)}
     return {"name": reading.name, "note": reading.by.note, **numbers, "layers": by_layer(model, reading.ids)}
 
 

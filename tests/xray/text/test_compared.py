@@ -8,7 +8,7 @@ def layer(itself: float, previous: float, first: float, entropy: float) -> dict[
 
 
 def model(name: str, parameters: int, layers: list[dict[str, float]], tokens: int = 20, encoder: bool = False) -> dict:
-    return {"name": name, "parameters": parameters, "tokens": tokens, "encoder": encoder, "layers": layers}
+    return {"name": name, "parameters": parameters, "length": tokens, "encoder": encoder, "layers": layers}
 
 
 SMALL = model("small", 100, [layer(0.5, 0.2, 0.1, 3.0), layer(0.3, 0.2, 0.3, 2.0)])
@@ -31,7 +31,7 @@ def test_of_two_what_changes_most_from_the_smaller_to_the_larger_whichever_was_n
 
 
 def test_where_nothing_changes_that_is_said_and_what_hinders_the_comparison() -> None:
-    twin = SMALL | {"name": "twin", "tokens": 25, "encoder": True}
+    twin = SMALL | {"name": "twin", "length": 25, "encoder": True}
     _, _, same, tokens, encoder = words([SMALL, twin])
     assert (
         same == "From small to twin (as many parameters, 2 → 2 layers), no share changes by as much as 2 %; entropy 2.5 → 2.5 bits (alike)."
