@@ -1,6 +1,7 @@
 """The house rules, read from the code with ast: imports point downwards, heavy packages stay in their rooms, one template call."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def room(path: Path) -> str:
     return parts[0] if parts[0] == "app" or len(parts) == 1 else parts[1]
 
 
+@cache
 def imports(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
