@@ -194,7 +194,7 @@ def in_files(stranger: Visitor, target: Target) -> list[Try]:
     turn = {"id": target.turn, "parent_id": None, "user": "hi forged", "reply_text": "mine now"}
     conversation = {"id": target.conversation, "title": "hi forged", "leaf": target.turn, "turns": [turn | {"created": 1.0}], **times}
     file = json.dumps({"format": "chatapp", "version": 2, "conversations": [conversation]})
-    tries = [Try("import", lambda: stranger.bring(file), lambda answer: answer.told.get("first") not in (None, target.conversation))]
+    tries = [Try("import", lambda: stranger.bring(file), lambda answer: answer.told.get("newest") not in (None, target.conversation))]
     for kind in KINDS:
         tries.append(Try(f"export {kind}", lambda kind=kind: stranger.export(kind, target.conversation), not_exported))
         tries.append(Try(f"export all {kind}", lambda kind=kind: stranger.export(kind), nothing))

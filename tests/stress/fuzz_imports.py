@@ -55,7 +55,7 @@ async def rows(site: Site, person: Visitor, random: Random, plan: Plan) -> Async
             held = answer.ended and (answer.ok or refused(answer))
             row.check(held, f"{what}: status {answer.status}, ended {answer.ended}: {answer.text[-120:]}")
             if answer.told.get("imported"):
-                accepted.append((answer.told["first"], what))
+                accepted.append((answer.told["newest"], what))
         row.worst = f"{len(accepted)} accepted"
         yield row
         yield await opened(importer, random.sample(accepted, min(len(accepted), plan.share(OPENED, 10))))
