@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     parser.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
     parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
+    parser.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
     parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
@@ -78,6 +79,11 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
         from chatapp.bench import page
 
         return page.main(settings, arguments.repeats)
+    if arguments.compare:
+        from chatapp.bench import compare
+
+        source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
+        return compare.main(settings, improved(source, settings), arguments.repeats)
     if arguments.start:
         from chatapp.bench import start
 

@@ -19,6 +19,9 @@ MOST_REPLICAS = 20
 MOST_REPLIES = MOST_PROMPTS * MOST_COLUMNS * MOST_REPLICAS
 """24,000: a grid without sweeps never has more."""
 
+MOST_CHARACTERS = 100_000_000
+"""Of prompts and system prompts in all rows together: each row holds its own."""
+
 SWEEPABLE = (*(param.name for param in SAMPLING_PARAMS), "model", "system")
 MARK = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 """A variable in a prompt: {{x}}."""
@@ -145,7 +148,11 @@ class Grid:
                 _limit(len(column.sweep.values), MOST_SWEPT, "value", f" in the sweep of {column.name}")
         _unique([variant.label for variant in self.variants()])
         _limit(len(self.questions()), MOST_PROMPTS, "prompt", ", variables filled in")
-        replies = len(self.cells())
+        cells = self.cells()
+        replies, characters = len(cells), sum(len(cell.question.text) + len(cell.variant.system) for cell in cells)
+        if characters > MOST_CHARACTERS:
+            said = f"This grid's rows would hold {characters:,} characters of prompts; at most {MOST_CHARACTERS:,} are written."
+            raise ChatError(f"{said} Take shorter prompts, or fewer columns or replicas.", status=422)
         if replies > MOST_REPLIES:
             raise ChatError(
                 f"This grid has {replies:,} replies; at most {MOST_REPLIES:,} are made. Take fewer values or replicas.", status=422

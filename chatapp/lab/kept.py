@@ -8,7 +8,7 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 50
 """Of one owner: a visitor cannot fill the disk."""
+
+MOST_RUNNING = 2
+"""Of one owner at a time: all rows of a run are in memory while it runs."""
 
 LONGEST_TITLE = 100
 ID = re.compile(r"[0-9a-f]{32}")
@@ -53,6 +56,7 @@ class Runs:
 
     def begin(self, owner: Owner, grid: Grid, *, title: str, may_load: bool) -> str:
         """Start a new run; its id. Raises ChatError where the owner has too many."""
+        self._refuse_more(owner)
         if len(self.listed(owner)) >= MOST_RUNS:
             raise ChatError(f"You keep {MOST_RUNS} comparisons, which is the most. Delete one.", status=409)
         id = new_id()
@@ -85,7 +89,8 @@ class Runs:
         for place in self._of(owner).glob("*/" + ABOUT):
             with suppress(OSError, ValueError, TypeError):  # one that is being deleted, or was never begun
                 about = json.loads(place.read_bytes())
-                replies = (place.parent / RESULTS).read_bytes().count(b"\n")
+                stat = (rows := place.parent / RESULTS).stat()
+                replies = _lines(rows, stat.st_mtime_ns, stat.st_size)
                 found.append(KeptRun(place.parent.name, **about, replies=replies, running=place.parent.name in self._running))
         return sorted(found, key=lambda run: run.created, reverse=True)
 
@@ -113,6 +118,7 @@ class Runs:
 
     def _start(self, owner: Owner, id: str, grid: Grid, may_load: bool) -> None:
         place = self._place(owner, id)
+        self._refuse_more(owner)
         about = json.loads((place / ABOUT).read_bytes())
         again = partial(self.go_on, owner, id, may_load=may_load)
         opened = Results(place / RESULTS, grid)
@@ -121,6 +127,10 @@ class Runs:
         work = asyncio.get_running_loop().create_task(run.drive(), name=f"run {id}")
         self._running[id] = run, work
         work.add_done_callback(lambda _: self._running.pop(id, None))
+
+    def _refuse_more(self, owner: Owner) -> None:
+        if sum(run.owner == owner for run, _ in self._running.values()) >= MOST_RUNNING:
+            raise ChatError(f"{MOST_RUNNING} comparisons of yours are running. Wait for one, or stop one.", status=409)
 
     async def _stop(self, id: str) -> None:
         if id in self._running:
@@ -137,3 +147,10 @@ class Runs:
         if not ID.fullmatch(id) or not place.is_dir():
             raise NotFound("The comparison")
         return place
+
+
+@lru_cache(maxsize=1000)
+def _lines(path: Path, changed: int, size: int) -> int:
+    """Rows of a file as it was then; it may have a hundred megabytes."""
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(partial(file.read, 1 << 20), b""))

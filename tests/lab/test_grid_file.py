@@ -144,6 +144,7 @@ ONE = "columns: [{name: x}]"
         (f"{{prompts: [a], variables: [{{x: 0x{'f' * 5000}}}], {ONE}}}", "Line 1 of the grid has a number"),
         (f"{{prompts: [a], assert: {['json'] * 21}, {ONE}}}", "The grid has 21 assertions; at most 20"),
         ("{prompts: [a], columns: [{name: '  '}]}", "The name of column 1 must have 1 to 60 characters"),
+        (f"{{prompts: [{'a' * 10**6}], replicas: 20, columns: [{{}}, {{}}, {{}}, {{}}, {{}}, {{}}]}}", "120,000,000 characters of prompts"),
         ("{prompts: [a", "The grid is no YAML in line 1"),
         ("just words", "The grid must be a mapping"),
         ("!!python/object/apply:os.system [ls]", "The grid is no YAML"),

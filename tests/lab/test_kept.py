@@ -84,6 +84,19 @@ async def test_deleting_leaves_nothing(runs: Runs, scripted: Scripted) -> None:
     assert list(runs.folder.iterdir()) == [] and not runs.models.busy
 
 
+async def test_nobody_runs_more_than_two_at_once(runs: Runs, scripted: Scripted) -> None:
+    scripted.hold = asyncio.Event()
+    first, second = (runs.begin(ME, grid(GRID), title="", may_load=False) for _ in range(2))
+    with pytest.raises(ChatError, match="2 comparisons of yours are running"):
+        runs.begin(ME, grid(GRID), title="", may_load=False)
+    assert len(runs.listed(ME)) == 2
+    await runs.stop(ME, first)
+    third = runs.begin(ME, grid(GRID), title="", may_load=False)
+    runs.begin(YOU, grid(GRID), title="", may_load=False)
+    assert runs.running(ME, third) and runs.running(ME, second)
+    await runs.shutdown()
+
+
 async def test_nobody_keeps_more_than_the_most(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_RUNS", 1)
     id = runs.begin(ME, grid(GRID), title="", may_load=False)
