@@ -45,7 +45,7 @@ test-oldest: $(VENV)/.dev
 	$(BIN)/python -m docs.upgrade --oldest .oldest.txt
 	$(MAKE) test-fast VENV=.venv-oldest CONSTRAINTS=.oldest.txt
 
-# Attacks on the real app, about five minutes; ARGS="--only kills --seconds 12" for a part of them, and shorter.
+# Attacks on the real app, seven to ten minutes; ARGS="--only kills --seconds 12" for a part of them, and shorter.
 stress: $(VENV)/.dev
 	$(BIN)/python -m tests.stress $(ARGS)
 
