@@ -17,7 +17,7 @@
   const unload = (text, row, more = {}) => act(text, () => models.unload({ id: row.id, ...more }));
 
   function loaded(row) {
-    const head = app.el("b", { title: row.id }, app.brief(row.name));
+    const head = app.el("b", { title: row.id }, row.state === "ready" ? row.name : app.brief(row.id));
     const chat = app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it");
     if (row.state === "ready") return app.el("div", { class: "loaded" }, head, chat, list(row.facts), ways(unload("Unload", row)));
     const words = app.el("p", {}, row.words);

@@ -57,7 +57,7 @@
     return app.el(
       "li",
       { class: task.state, "data-id": task.id },
-      app.el("b", {}, task.title),
+      app.el("b", { title: task.title }, app.brief(task.title)),
       app.el("p", {}, words(task)),
       bar || null,
       app.el("div", { class: "acts" }, ...acts, link || null),
@@ -85,7 +85,7 @@
     button.className = now ? "running" : bad?.state || "done";
     const more = running().length > 1 ? ` and ${running().length - 1} more` : "";
     const words = [now ? now.title + more : bad?.title || "Tasks", now ? percent(now) : bad?.state || ""];
-    app.$("span", button).textContent = words[0];
+    app.$("span", button).textContent = app.brief(words[0]);
     app.$("b", button).textContent = words[1];
     button.setAttribute("aria-label", words.join(" ").trim());
     app.$("i", button).style.setProperty("--share", now?.share ?? (now ? 0.25 : 1));

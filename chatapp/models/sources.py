@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.errors import ChatError, closest
-from chatapp.models.identity import FINGERPRINT, ModelId, revision_of
+from chatapp.models.identity import FINGERPRINT, HEX, ModelId, revision_of
 from chatapp.models.remembered import recall
 from chatapp.settings import EMBEDDED_MODEL
 
@@ -64,9 +64,12 @@ def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     if exact := _exact(name, data_dir):
         return exact
     tried: list[str] = []
-    for path in dict.fromkeys((Path(name).expanduser(), data_dir / "models" / name)):  # an absolute path is both
-        if local := _local(name, path, tried):
-            return local
+    try:
+        for path in dict.fromkeys((Path(name).expanduser(), data_dir / "models" / name)):  # an absolute path is both
+            if local := _local(name, path, tried):
+                return local
+    except (OSError, RuntimeError) as error:  # too long, not to be looked into, of a person whom there is not
+        raise ChatError(f"{name[:100]!r} names no model: {getattr(error, 'strerror', None) or error}. Give {FORMS}.", status=404) from error
     if _is_path(name):
         raise ChatError(f"Model {name} was not found: {'; '.join(tried)}. Give {FORMS}.", status=404)
     if match := _NAMED_FILE.fullmatch(name):
@@ -95,7 +98,7 @@ def embedded_gguf() -> Path | None:
 def _exact(name: str, data_dir: Path) -> Source | None:
     """The very weights that a record names: the embedded package, or a folder or file that was loaded here before and is unchanged."""
     called, _, revision = name.rpartition("@")
-    if revision.startswith(FINGERPRINT):
+    if HEX.fullmatch(revision.removeprefix(FINGERPRINT)) and revision.startswith(FINGERPRINT):
         if (place := recall(revision, data_dir)) is None:
             raise ChatError(f"Where {called} with the fingerprint {revision} lies is not known here. Name its folder or file.", status=404)
         if revision_of(place) != revision:

@@ -128,7 +128,8 @@ def disk_words(found: list[LocalModel]) -> str:
 def loaded_row(slot: ModelSlot) -> LoadedRow:
     """A model in memory, or one that is coming."""
     if slot.state != "ready":
-        return LoadedRow(slot.id, slot.id, "", slot.state, slot.error or slot.step.words, slot.step.share, [])
+        name, _, revision = slot.id.partition("@")
+        return LoadedRow(slot.id, name, revision, slot.state, slot.error or slot.step.words, slot.step.share, [])
     info = slot.info
     facts = [
         ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),

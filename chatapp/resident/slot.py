@@ -99,7 +99,7 @@ class ModelSlot:
         if self._settled.done():
             self._settled = Future()
         self._task = self.house.tasks.begin(
-            EVERYBODY, "load", f"Load {self.settings.model}", again=self.wake, dismissed=lambda: self.house.forget(self)
+            EVERYBODY, "load", f"Load {self.id}", again=self.wake, dismissed=lambda: self.house.forget(self)
         )
         self.state, self.error, self.used = "loading", "", time.monotonic()
         loading = self.house.worker.submit(self._load)
@@ -171,7 +171,7 @@ class ModelSlot:
 
     def _load(self) -> None:
         task = self._task
-        task.tell(f"Loading {self.settings.model}")
+        task.tell(f"Loading {self.id}")
         source = self.house.find(self.settings)
         with self.house.budget.room(self, source, task.tell) as held:
             engine = self.house.open(source, self.settings, task.tell)

@@ -100,3 +100,12 @@ def test_folders_that_hold_no_model_are_refused_with_the_reason(tmp_path: Path) 
         (tmp_path / name).write_bytes(b"GGUF")
     with pytest.raises(ChatError, match=r"2 \.gguf files: a\.gguf, b\.gguf"):
         resolve(str(tmp_path), data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "y " * 5000, "~nobody-of-this-name/model", "m@sha256:../../../etc/passwd", "m@sha256:" + "a" * 5000]
+)
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ChatError, match=r"names no model|was not found") as refused:
+        resolve(name, data_dir=tmp_path)
+    assert len(str(refused.value)) < 600

@@ -13,6 +13,7 @@ from tests.stress.weird import EVERY, as_json, mutated
 
 BODIES = 300
 """In a run of 60 s."""
+MODELS = 400
 SECONDS = 30.0
 DOCUMENTED = (503, 507)
 """Server errors with a sentence: no model, a full disk."""
@@ -35,6 +36,7 @@ NAMES = ("nothing", "chat%2fx", "CHAT", "%00", "..", "\u2028", "x" * 5000)
 async def rows(site: Site, person: Visitor, random: Random, plan: Plan) -> AsyncIterator[Row]:
     async with visitor(site.url) as other:
         yield await bodies(other, random, plan.share(BODIES, 40))
+        yield await models(other, random, plan.share(MODELS, 60))
         yield await broken(other)
 
 
@@ -73,6 +75,45 @@ def asked(random: Random, conversation: str, turn: str) -> tuple[str, dict[str, 
     )
 
 
+async def models(person: Visitor, random: Random, count: int) -> Row:
+    """What the page Models asks, and every page of tasks: about a model that there is, and one that there is not, then changed."""
+    row, taken = Row("fuzz, the doors of models"), 0
+    for n in range(count):
+        name, body = about_models(random)
+        changed, what = mutated(random, body) if n % 3 == 0 and body else strange(random, body) if body else (body, "as it is")
+        answer = await person.post(f"/ui/{name}", as_json(changed | {"session": person.session}), SECONDS)
+        taken += judged(row, f"{name} {what}", name, answer)
+    row.worst = f"{taken} of {count} did something"
+    return row
+
+
+def about_models(random: Random) -> tuple[str, dict[str, Any]]:
+    """(name, body). What is changed there is not the model that answers everybody else."""
+    name = random.choice(("smollm2", "org/none", "/nowhere/at/all", "org/none:m.gguf"))
+    query = {"text": "tiny", "task": "text-generation", "library": "gguf", "dataset": "org/data", "most": "3B", "sort": "new", "rows": 5}
+    return random.choice(
+        (
+            ("models", {"have": ""}),
+            ("models-load", {"name": "/nowhere/at/all"}),
+            ("models-load", {"name": "org/none"}),
+            ("models-unload", {"id": "org/none", "copy": False}),
+            ("models-delete", {"name": "org/none", "sure": True}),
+            ("models-search", query),
+            ("models-card", {"name": name}),
+            ("models-download", {"name": name}),
+            ("models-account", {}),
+            ("models-token", {"token": ""}),
+            ("model-files", {"name": name}),
+            ("model-architecture", {"name": "/nowhere/at/all"}),
+            ("model-diff", {"name": name, "other": "smollm2"}),
+            ("model-cut", {"name": name, "text": "Hello"}),
+            ("shell", {"have": ""}),
+            ("tasks", {"do": random.choice(("cancel", "retry", "dismiss")), "id": "x"}),
+            ("about", {}),
+        )
+    )
+
+
 def strange(random: Random, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """One field with any of the strange values."""
     name, value = random.choice(sorted(body)), random.choice(EVERY)
@@ -89,7 +130,7 @@ def judged(row: Row, what: str, name: str, answer: Answer) -> bool:
 def finished(name: str, answer: Answer) -> bool:
     """One value; of a watch lines, the last of which is the only one that says so."""
     said = [json.loads(line) for line in answer.lines]
-    if name != "watch":
+    if name not in ("watch", "xray", "xray-load"):
         return len(said) == 1 and isinstance(said[0], dict) and "error" not in said[0]
     last = [("done" in line) or ("error" in line) for line in said]
     return last == [False] * (len(said) - 1) + [True] and (said[-1] == {"done": True} or worded(said[-1], 200))
@@ -111,7 +152,7 @@ def worded(said: dict[str, Any], status: int) -> bool:
 async def broken(person: Visitor) -> Row:
     """Bodies that are no JSON objects, and names that there are not."""
     row = Row("fuzz, broken bodies at the door")
-    for name in ("chat", "watch", "list", "manage", "measure"):
+    for name in ("chat", "watch", "list", "manage", "measure", "models-load", "models-search", "model-cut", "tasks", "xray-load"):
         for text in BROKEN:
             judged(row, f"{name} {text[:20]}", name, await person.post(f"/ui/{name}", text, SECONDS))
     for name in NAMES:

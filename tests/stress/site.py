@@ -33,6 +33,7 @@ class Site:
     def running(self) -> Iterator[subprocess.Popen]:
         """The process, once the model is ready."""
         environment = {"CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": str(self.folder / "data"), "GRADIO_TEMP_DIR": str(self.temp)}
+        environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(self.folder / "hub")}
         command = [sys.executable, str(APP), "--port", str(self.port), *self.flags]
         with server(command, environment, f"{self.url}/healthz", self.log) as process:
             self.tree = Tree(process.pid)
