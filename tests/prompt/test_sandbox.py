@@ -67,6 +67,13 @@ def shared():
     made.close()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other limits than that of time are met, however busy the machine is."""
+    monkeypatch.setattr(sandbox, "SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("name", WRONG)
 def test_what_a_template_does_wrong_is_a_sentence_and_the_next_one_works(shared: TemplateProcess, name: str) -> None:
     template, says = WRONG[name]
@@ -75,10 +82,10 @@ def test_what_a_template_does_wrong_is_a_sentence_and_the_next_one_works(shared:
     assert shared.render(FINE, CHAT, {}).startswith("user: Hi {{ x }} \0 ü 😀\nassistant: Ho\n")
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 @pytest.mark.parametrize("template", ["{{ 'a' * 10**10 }}", "{% set n = namespace(a='a' * 99) %}" + "{% set n.a = n.a + n.a %}" * 40])
-def test_a_template_does_not_fill_the_memory(process: TemplateProcess, template: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "SECONDS", 60.0)  # beside other tests, even the memory takes its time to be filled
+def test_a_template_does_not_fill_the_memory(process: TemplateProcess, template: str) -> None:
     with pytest.raises(ChatError, match="takes more memory than it is given") as caught:
         process.render(template, CHAT, {})
     assert caught.value.status == 422
