@@ -4,15 +4,20 @@ import threading
 
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
+from chatapp.models.forecast import Forecast
 from chatapp.models.info import ModelInfo
-from chatapp.models.memory import Forecast
 from chatapp.models.sources import Source
 from chatapp.resident.budget import Budget
 from chatapp.settings import Settings
 
 GB = 10**9
 
-ROOMY = Budget(lambda source, settings, progress, tokens: Forecast(0, 0, 1, tokens, 0), lambda device: 1)
+
+def nothing(source: Source, settings: Settings, progress) -> None:
+    """All that a model needs is here."""
+
+
+ROOMY = Budget(lambda source, settings, tokens: Forecast(0, 0, 1, tokens, 0), lambda device: 1, nothing)
 """There is memory for everything."""
 
 
@@ -44,7 +49,7 @@ class Opener:
         self.memory = 100.0
         self.opened: list[Loaded] = []
         self.cancel_at_next_step = False
-        self.budget = Budget(self.needs, self.free)
+        self.budget = Budget(self.needs, self.free, nothing)
 
     def find(self, settings: Settings) -> Source:
         if settings.model == "misspelt":
@@ -65,7 +70,7 @@ class Opener:
     def made(self, name: str) -> Loaded:
         return Loaded(name)
 
-    def needs(self, source: Source, settings: Settings, progress, tokens: int) -> Forecast:
+    def needs(self, source: Source, settings: Settings, tokens: int) -> Forecast:
         return Forecast(int(self.sizes.get(source.name, 0) * GB), 0, 1, tokens, self.free("cpu"))
 
     def free(self, device: str) -> int:

@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
     parser.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
     parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
+    parser.add_argument("--memory", action="store_true", help="Measure what models take, beside what was forecast, instead")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
@@ -84,6 +85,10 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
 
         source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
         return compare.main(settings, improved(source, settings), arguments.repeats)
+    if arguments.memory:
+        from chatapp.bench import memory
+
+        return memory.main(settings)
     if arguments.start:
         from chatapp.bench import start
 

@@ -16,6 +16,7 @@ from chatapp.prompt import template
 
 if TYPE_CHECKING:
     from chatapp.engines.base import Engine
+    from chatapp.models.gguf import GgufFile
     from chatapp.models.sources import Source
     from chatapp.settings import Settings
     from chatapp.tasks import Progress
@@ -40,6 +41,27 @@ def improvement(engine: "Engine") -> Iterator[float] | None:
     """
     make = getattr(engine, "improvement", None)
     return make() if make else None
+
+
+def importing(engine: str) -> None:
+    """Import the packages that an engine needs, before its model is weighed: they are taken once, for all models."""
+    import transformers
+
+    if engine == "llamacpp":
+        transformers.PreTrainedTokenizerFast  # noqa: B018  imported when it is looked at
+    else:
+        transformers.AutoModelForCausalLM  # noqa: B018
+        importlib.import_module(f"chatapp.engines.{engine}.engine")
+
+
+def served_bytes(source: "Source", file: "GgufFile", settings: "Settings") -> int:
+    """Bytes of the weights that llama.cpp will read for this file: of a copy in a better format, where there is one."""
+    from chatapp.engines.llamacpp.better_kind import better_kind
+    from chatapp.engines.llamacpp.marked_copy import remade_copy
+    from chatapp.engines.llamacpp.native import uses_amx
+
+    copy = remade_copy(file, settings.data_dir, better_kind(source, file.kind, amx=uses_amx()))
+    return copy.stat().st_size if copy else file.weight_bytes
 
 
 def choose(source: "Source", settings: "Settings") -> str:

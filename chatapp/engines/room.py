@@ -9,4 +9,4 @@ from chatapp.settings import Settings
 def room(settings: Settings) -> Room:
     """At this moment."""
     device = device_type(settings)
-    return Room(free_bytes(device), float_size(device, settings.dtype), settings.context or USUAL)
+    return Room(free_bytes(device), float_size(device, settings.dtype), settings.context or USUAL, device, settings.concurrency)

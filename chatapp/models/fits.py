@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chatapp.models.cpu import cpu_flags
-from chatapp.models.info import UNKNOWN_CONTEXT
+from chatapp.models.forecast import forecast, sizes_of
 from chatapp.models.loading import CPU_BF16
-from chatapp.models.memory import SHORTEST, USUAL, Forecast, gigabytes
+from chatapp.models.memory import SHORTEST, USUAL, gigabytes
 from chatapp.models.shape import shape_of
 from chatapp.models.weights import Weights
 
@@ -27,30 +27,31 @@ UNKNOWN = Fit("unknown", "Its size is not known before it is downloaded.")
 
 @dataclass(frozen=True)
 class Room:
-    """Where it would go: bytes `free` there, and bytes of a float as models are held on this device."""
+    """Where it would go: bytes `free` there, and bytes of a float as models are held on this device; for how many `people` at once."""
 
     free: int
     float_size: int
     context: int = USUAL
+    device: str = "cpu"
+    people: int = 1
 
     def of_weights(self, weights: Weights, config: Mapping[str, Any]) -> Fit:
         """Of safetensors, which are held as this device computes."""
-        return self._of(weights.bytes_as(self.float_size), config)
+        return self._of("batched" if self.device == "cuda" else "direct", weights.bytes_as(self.float_size), config)
 
     def of_file(self, size: int, config: Mapping[str, Any]) -> Fit:
         """Of a GGUF file, which is held as it is."""
-        return self._of(size, config)
+        return self._of("llamacpp" if self.device == "cpu" else "direct", size, config)
 
-    def _of(self, size: int, config: Mapping[str, Any]) -> Fit:
+    def _of(self, engine: str, size: int, config: Mapping[str, Any]) -> Fit:
         if not size:
             return UNKNOWN
-        shape = shape_of(config)
-        context = min(self.context, shape.context or UNKNOWN_CONTEXT)
-        forecast = Forecast(size, shape.kv_numbers * self.float_size, 1, context, self.free)
-        least = replace(forecast, context=min(SHORTEST, context))
+        sizes = sizes_of(size, shape_of(config), 2 if engine == "llamacpp" else self.float_size)
+        found = forecast(engine, sizes, self.people, self.context, self.free, self.device)
+        least = replace(found, context=min(SHORTEST, found.context))
         if least.required > self.free:
             return Fit("too large", f"It needs {gigabytes(least.required)} and {gigabytes(self.free)} are free.")
-        return Fit("fits" if forecast.required < 0.7 * self.free else "tight", str(forecast))
+        return Fit("fits" if found.required < 0.7 * self.free else "tight", str(found))
 
 
 def float_size(device: str, dtype: str) -> int:

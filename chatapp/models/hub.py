@@ -11,7 +11,7 @@ from chatapp.models.hub_access import OURS, Hub, Unreachable, reach, refusals
 from chatapp.models.memory import gigabytes
 from chatapp.models.pace import Pace
 from chatapp.models.sources import Source
-from chatapp.models.weights import Weights
+from chatapp.models.weights import Weights, weight_files
 from chatapp.tasks import Progress
 
 CHAT_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")
@@ -84,6 +84,19 @@ def _choice(source: Source, hub: Hub) -> dict[str, Any]:
 def parts_of(file: str) -> str:
     """The pattern of all parts of a GGUF file that was split; the file itself where it was not."""
     return FIRST_PART.sub(r"-*-of-\1", file)
+
+
+def here(source: Source) -> Path | None:
+    """The folder or file of a model that is on this machine; None where it, or a part of it, is still on the Hub, which is not asked."""
+    if place := source.folder or source.gguf:
+        return place
+    if (folder := complete_copy(source)) is None or source.file:
+        return folder and folder / source.file
+    try:
+        weight_files(folder)
+    except ChatError:
+        return None
+    return folder if (folder / "config.json").is_file() else None
 
 
 def complete_copy(source: Source, hub: Hub = OURS) -> Path | None:

@@ -23,7 +23,6 @@ class ModelInfo:
     parameters  number of weights (tied ones once); dtype_reason says why that dtype was chosen
     context     tokens that the model allows; those that each person has, once it is served
     engine      that serves it; '' before
-    memory      what weights and KV caches take of the memory that was free, in words
     advice      what would make it faster on this machine, in words
     vocabulary  entries of the model's embedding table: it can read the ids below this number, and no other
     versions    of the packages that make the reply, by name
@@ -38,7 +37,6 @@ class ModelInfo:
     dtype: str
     dtype_reason: str
     engine: str = ""
-    memory: str = ""
     advice: str = ""
     vocabulary: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)

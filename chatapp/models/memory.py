@@ -1,12 +1,13 @@
-"""What a model takes, weights and the KV cache of concurrency × context, beside the memory that is free; in words a person can compare."""
+"""Memory: what is free, what is taken, what a model's weights and KV cache take of it; in words a person can compare."""
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from chatapp.errors import ChatError
+from chatapp.models.shape import shape_of
 
 if TYPE_CHECKING:
     import torch
@@ -38,39 +39,6 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """Bytes of the weights and of one token's keys and values; `concurrency` × `context` tokens; bytes free on the device before."""
-
-    weights: int
-    per_token: int
-    concurrency: int
-    context: int
-    free: int
-    device: str = "cpu"
-
-    @property
-    def cache(self) -> int:
-        return self.per_token * self.concurrency * self.context
-
-    @property
-    def bytes(self) -> int:
-        """What it takes in memory."""
-        return self.weights + self.cache
-
-    @property
-    def required(self) -> int:
-        """What must be free before it is loaded: the weights with what reading them takes, and a KV cache within its SHARE."""
-        return int(self.weights * HEADROOM + self.cache / SHARE)
-
-    def __str__(self) -> str:
-        """For the start-up card and the page. Where nothing is known of keys and values, nothing is said of them."""
-        if not self.per_token:
-            return f"{gigabytes(self.weights)} weights of {gigabytes(self.free)} free"
-        who = f"{self.concurrency} × {self.context:,} tokens" if self.concurrency > 1 else f"{self.context:,} tokens"
-        return f"{gigabytes(self.weights)} weights + {gigabytes(self.cache)} KV cache ({who}) of {gigabytes(self.free)} free"
-
-
 def weight_bytes(model: "torch.nn.Module") -> int:
     """Bytes that a resident model's parameters and buffers take; tied ones count once."""
     return sum(p.nbytes for p in model.parameters()) + sum(b.nbytes for b in model.buffers())
@@ -84,8 +52,7 @@ def kv_shape(config: "PreTrainedConfig") -> tuple[int, int]:
 
 def kv_bytes_per_token(config: "PreTrainedConfig", dtype: "torch.dtype") -> int:
     """Bytes of keys and values that one token takes in all layers of a model that transformers runs."""
-    heads, width = kv_shape(config)
-    return 2 * config.num_hidden_layers * heads * width * dtype.itemsize
+    return shape_of(config.to_dict()).kv_numbers * dtype.itemsize
 
 
 def free_bytes(device: str) -> int:
@@ -95,6 +62,27 @@ def free_bytes(device: str) -> int:
 
         return torch.cuda.mem_get_info(device)[0]
     return free_memory()
+
+
+def taken_bytes(device: str) -> int:
+    """Bytes that this process takes: allocated on 'cuda…', elsewhere its proportional set size, in which those who share a page share it.
+
+    Where a system does not tell that one: what no other process shares.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.memory_allocated(device)
+    return process_bytes(os.getpid())
+
+
+def process_bytes(pid: int) -> int:
+    """Proportional set size of a process; 0 where it has ended."""
+    try:
+        found = psutil.Process(pid).memory_full_info()
+    except psutil.Error:
+        return 0
+    return getattr(found, "pss", found.uss)
 
 
 def free_memory() -> int:

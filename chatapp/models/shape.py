@@ -34,7 +34,10 @@ DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "int8": 1, "f
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes, 0 where none is named. `matrices` of the feed-forward part, 2 or 3; `itemsize` bytes of a number; `writes`: has a KV cache."""
+    """Sizes, 0 where none is named. `matrices` of the feed-forward part, 2 or 3; `itemsize` bytes of a number.
+
+    `writes`: has a KV cache; `tied`: words go in and out by one table.
+    """
 
     layers: int = 0
     hidden: int = 0
@@ -48,6 +51,7 @@ class Shape:
     matrices: int = 3
     itemsize: int = 0
     writes: bool = True
+    tied: bool = True
 
     @property
     def embedding(self) -> int:
@@ -91,7 +95,13 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     sizes["inner"] = sizes["inner"] or (4 * hidden if plain else 0)
     dtype = values.get("dtype") or values.get("torch_dtype")
     itemsize = DTYPES.get(dtype, 0) if isinstance(dtype, str) else 0
-    return Shape(**sizes, matrices=2 if plain else 3, itemsize=itemsize, writes=family not in ENCODERS)
+    return Shape(
+        **sizes,
+        matrices=2 if plain else 3,
+        itemsize=itemsize,
+        writes=family not in ENCODERS,
+        tied=values.get("tie_word_embeddings") is not False,
+    )
 
 
 def role_of(key: str) -> str:

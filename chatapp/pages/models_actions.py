@@ -32,6 +32,7 @@ from chatapp.pages.models_protocol import (
     PickRow,
 )
 from chatapp.pages.watch import sign
+from chatapp.resident import weighed
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
@@ -57,7 +58,7 @@ class ModelsActions:
         refused = self.refused()
         named = [slot.settings.model for slot in self.models.slots()]
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir, named=named)
-        loaded, copies = self.loaded(), self.copies()
+        loaded, copies = await asyncio.to_thread(self.loaded), self.copies()
         rows = [local_row(model, loaded) for model in map(self.whole, found)]
         disk = "" if refused else disk_words(found)
         picks = await asyncio.to_thread(pick_rows, self.settings)
@@ -135,7 +136,7 @@ def loaded_row(slot: ModelSlot) -> LoadedRow:
         ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),
         ("Context", f"{info.context:,} tokens"),
         ("Parameters", view.size(info.parameters)),
-        ("Memory", info.memory),
+        *weighed.facts(slot),
     ]
     return LoadedRow(slot.id, info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
 

@@ -103,6 +103,11 @@ def known(models: ModelManager) -> list[Known]:
     return [Known(slot.id, shown[slot.id], slot.state, slot.error or slot.step.words, slot.step.share) for slot in models.slots()]
 
 
+def memory(slot: ModelSlot) -> list[str]:
+    """What was forecast for it, with its context full; what it takes now, the page Models says, which asks less often."""
+    return [str(slot.held)] if slot.held else []
+
+
 def status(slot: ModelSlot) -> dict[str, Any]:
     """The model as the page shows it: state, progress 0..1 or None, and the card once it is there."""
     step = slot.step
@@ -112,5 +117,10 @@ def status(slot: ModelSlot) -> dict[str, Any]:
     engine = slot.engine
     pieces = [list(piece) for piece in engine.tokens.pieces(HEADLINE)] if engine.tokens else []
     info = engine.info
-    named = {"model": info.model, "short": info.model.split("/")[-1], "facts": view.model_facts(info), "why": info.dtype_reason}
+    named = {
+        "model": info.model,
+        "short": info.model.split("/")[-1],
+        "facts": [*view.model_facts(info), *memory(slot)],
+        "why": info.dtype_reason,
+    }
     return {**shown, **named, "context": f"{info.context:,} tokens", "headline": pieces, "limits": limits(engine.capabilities)}

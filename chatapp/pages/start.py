@@ -14,6 +14,7 @@ from chatapp.chat.service import Chat
 from chatapp.engines.cores import usable_cores
 from chatapp.errors import ChatError
 from chatapp.pages import view
+from chatapp.resident import weighed
 from chatapp.resident.slot import ModelSlot
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -110,7 +111,7 @@ def model_card(slot: ModelSlot) -> str:
             "Engine": f"{info.engine} on {info.device}",
             "Dtype": f"{info.dtype}: {info.dtype_reason}",
             "Context": f"{info.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
-            "Memory": info.memory or "not known",
+            **dict(weighed.facts(slot)),
             **({"Faster": info.advice} if info.advice else {}),
         }
     )

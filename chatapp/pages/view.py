@@ -155,5 +155,4 @@ def size(parameters: int) -> str:
 def model_facts(info: ModelInfo) -> list[str]:
     """Of the loaded model, in few words."""
     weights = [f"{size(info.parameters)} parameters"] if info.parameters else []
-    memory = [info.memory] if info.memory else []
-    return [*weights, f"{info.engine} on {info.device}", info.dtype, f"{info.context:,} tokens of context", *memory]
+    return [*weights, f"{info.engine} on {info.device}", info.dtype, f"{info.context:,} tokens of context"]

@@ -8,20 +8,15 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from chatapp.engines import choose
 from chatapp.errors import ChatError
-from chatapp.models import weights
-from chatapp.models.gguf import read_gguf
-from chatapp.models.hub import download, no_progress
-from chatapp.models.info import context_of
-from chatapp.models.loading import pick_device, pick_dtype, read_config
-from chatapp.models.memory import SHORTEST, Forecast, free_bytes, gigabytes, kv_bytes_per_token
-from chatapp.models.quantization import SHRINKS
+from chatapp.models.forecast import Forecast
+from chatapp.models.hub_access import Unreachable
+from chatapp.models.memory import SHORTEST, free_bytes, gigabytes
 from chatapp.models.sources import Source
 from chatapp.resident.copies import Copies, Copy
+from chatapp.resident.needs import ENOUGH, forecast, prepare
 from chatapp.settings import Settings
 from chatapp.tasks import Progress
 
@@ -31,60 +26,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENOUGH = 2048
-"""Tokens each that other models leave memory for, where --context names no number."""
-
 LOOK_EVERY = 0.2
 """Seconds between two looks whether another load has ended."""
-
-
-def forecast(source: Source, settings: Settings, progress: Progress, tokens: int = ENOUGH) -> Forecast:
-    """What a model will take, read from its headers; one on the Hub is downloaded first. Raises ChatError for files that are damaged.
-
-    `tokens` each are counted where --context names no number, and the model allows so many.
-    """
-    engine = choose(source, settings)
-    place = source.folder or source.gguf or _downloaded(source, progress)
-    if engine == "llamacpp":
-        return _of_gguf(place, settings, tokens)
-    device = pick_device(settings)
-    dtype, _ = pick_dtype(settings, device)
-    people = settings.concurrency if engine == "batched" else 1
-    if place.is_file():
-        file = read_gguf(place)
-        size, per_token, most = file.parameters * dtype.itemsize, file.kv_bytes_per_token * dtype.itemsize // 2, file.context
-    else:
-        size = weights.inspect(place).bytes_as(dtype.itemsize)  # first: what no configuration may say is refused there
-        config = read_config(place, source.name)
-        per_token, most = kv_bytes_per_token(config.get_text_config(), dtype), context_of(config)
-    context = min(settings.context or tokens, most)
-    return Forecast(int(size * SHRINKS[settings.quantization]), per_token, people, context, free_bytes(device), device)
-
-
-def _of_gguf(path: Path, settings: Settings, tokens: int) -> Forecast:
-    """As llama.cpp runs it: in the numbers of the file, with keys and values of two bytes."""
-    file = read_gguf(path)
-    context = min(settings.context or tokens, file.context)
-    return Forecast(file.weight_bytes, file.kv_bytes_per_token, settings.concurrency, context, free_bytes("cpu"))
-
-
-def _downloaded(source: Source, progress: Progress) -> Path:
-    folder, _ = download(source, progress)
-    return folder / source.file if source.file else folder
 
 
 class Budget:
     """Memory for all models here. `slots` are the models; `needs` says what one will take, `free` how many bytes a device has.
 
     `copies` are X-ray's. They stand in main memory, and leave before any model does: they are made again in seconds.
+    `prepare` brings what one needs here before memory is made free for it.
     """
 
     def __init__(
         self,
-        needs: Callable[[Source, Settings, Progress, int], Forecast] = forecast,
+        needs: Callable[[Source, Settings, int], Forecast] = forecast,
         free: Callable[[str], int] = free_bytes,
+        prepare: Callable[[Source, Settings, Progress], None] = prepare,
     ) -> None:
-        self.needs, self.free = needs, free
+        self.needs, self.free, self.prepare = needs, free, prepare
         self.slots: Sequence[ModelSlot] = ()
         self.copies = Copies()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,7 +60,10 @@ class Budget:
 
         Raises ChatError with the numbers where no room can be made. Call it in the loader's thread.
         """
-        need = self.needs(source, slot.settings, progress, ENOUGH)
+        with suppress(Unreachable):  # then it is here, or fetching it says why it cannot be had
+            self._refuse(slot, source, hopeless=True)
+        self.prepare(source, slot.settings, progress)
+        need = self.needs(source, slot.settings, ENOUGH)
         with self._one_after_the_other(progress), ExitStack() as back:
             self._without_copies(need, progress)
             while need.required > self.free(need.device) and (idle := self._least_recent(slot, need.device)):
@@ -109,24 +71,24 @@ class Budget:
                 if engine := self._on_loop(idle.take):
                     back.callback(self._on_loop, idle.wake)
                     engine.close()
-            self._refuse(slot, source, progress)
+            self._refuse(slot, source)
             yield need
             back.pop_all()
 
     @contextmanager
     def room_for_copy(self, slot: "ModelSlot", source: Source, settings: Settings, progress: Progress) -> Iterator[Forecast]:
         """Room for X-ray's copy of a model: other copies leave, no model does. Raises ChatError with the numbers where there is none."""
-        need = replace(self.needs(source, settings, progress, ENOUGH), per_token=0)
+        need = replace(self.needs(source, settings, ENOUGH), per_token=0)
         with self._one_after_the_other(progress):
             self._without_copies(need, progress)
             if need.required > (free := self.free(need.device)):
                 raise copy_refusal(slot, need, free, self.holding(None))
             yield need
 
-    def fits(self, source: Source, settings: Settings) -> bool:
-        """Whether a copy of a model fits while all that are here stay."""
-        need = self.needs(source, settings, no_progress, ENOUGH)
-        return need.required <= self.free(need.device)
+    def fits(self, source: Source, settings: Settings) -> Forecast | None:
+        """What a copy of a model will take, where that fits while all that are here stay."""
+        need = self.needs(source, settings, ENOUGH)
+        return need if need.required <= self.free(need.device) else None
 
     def holding(self, without: "ModelSlot | None") -> list[str]:
         """Who holds how much memory, and why it stays."""
@@ -143,11 +105,17 @@ class Budget:
         finally:
             self._alone.release()
 
-    def _refuse(self, slot: "ModelSlot", source: Source, progress: Progress) -> None:
-        """Where not even the shortest context fits."""
-        least = self.needs(source, slot.settings, progress, SHORTEST)
-        if least.required > (free := self.free(least.device)):
+    def _refuse(self, slot: "ModelSlot", source: Source, *, hopeless: bool = False) -> None:
+        """Where not even the shortest context fits; `hopeless`: before anything is fetched, also if all others left."""
+        least = self.needs(source, slot.settings, SHORTEST)
+        free, leaving = self.free(least.device), self._leaving(slot, least.device) if hopeless else 0
+        if least.required > free + leaving:
             raise refusal(slot.id, least, free, self.holding(slot))
+
+    def _leaving(self, slot: "ModelSlot", device: str) -> int:
+        """Bytes that would be free beside the others if all left."""
+        models = [other.held.bytes for other in self.slots if other is not slot and other.held and other.held.device == device]
+        return sum(models) + (sum(copy.bytes for copy in self._on_loop(self.copies.all)) if device == "cpu" else 0)
 
     def _without_copies(self, need: Forecast, progress: Progress) -> None:
         """X-ray's copies leave while there is no room; those of models that somebody looks into stay."""

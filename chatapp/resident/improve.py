@@ -95,7 +95,8 @@ async def renew(slot: "ModelSlot", engine: "Engine", busy: Callable[[], bool]) -
     """
     house = slot.house
     source = house.find(slot.settings)
-    if not await asyncio.to_thread(house.budget.fits, source, slot.settings):
+    need = await asyncio.to_thread(house.budget.fits, source, slot.settings)
+    if need is None:
         raise ChatError(NO_ROOM)
     opening = house.worker.submit(lambda: house.open(source, slot.settings, no_progress))
     new = await asyncio.shield(asyncio.wrap_future(opening))
@@ -104,6 +105,6 @@ async def renew(slot: "ModelSlot", engine: "Engine", busy: Callable[[], bool]) -
             raise ChatError(NO_ROOM)
         while busy() and slot.state == "ready" and slot.engine is engine:  # noqa: ASYNC110  what it waits for has no event
             await asyncio.sleep(LOOK_EVERY)
-        new = slot.swap(engine, new)
+        new = slot.swap(engine, new, need)
     finally:
         await asyncio.to_thread(new.close)

@@ -6,14 +6,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
+from chatapp.models.forecast import Forecast
 from chatapp.models.info import ModelInfo
-from chatapp.models.memory import Forecast
+from chatapp.models.memory import taken_bytes
 from chatapp.models.sources import Source, resolve
 from chatapp.resident.admission import Admission, Limits
 from chatapp.resident.budget import Budget, needed
@@ -65,7 +66,7 @@ class ModelSlot:
     state     unloaded | loading | ready | failed | leaving (it takes no more, what was begun is finished)
     error     why it failed, in words that a person can act on
     known     what it is, once it was loaded here, also while it is not
-    held      what it was said to need of the memory when it was loaded
+    held      what it was forecast to take of the memory, with the context that it got; grown: what this process grew by while it loaded
     queue     who waits for it, and whom it answers
     used      when it was needed last (time.monotonic)
     looked    how many look into its weights at this moment: then they stay
@@ -78,9 +79,10 @@ class ModelSlot:
         self.error = ""
         self.known: ModelInfo | None = engine and engine.info
         self.held: Forecast | None = None
+        self.grown = 0
         self.used, self.looked, self.asked = time.monotonic(), 0, {settings.model}
         self.queue = Admission(
-            house.limits, slots=self._places, ready=self._engine_ready, moved=house.moved, lanes=house.lanes, left=self._left
+            house.limits, slots=lambda: places(self.loaded), ready=self._engine_ready, moved=house.moved, lanes=house.lanes, left=self._left
         )
         self._task: Task | None = None
         self._engine = engine
@@ -125,15 +127,20 @@ class ModelSlot:
         """Its engine, to be closed by whoever takes it; None where somebody needs it. Call it on the server's event loop."""
         if self.state not in ("ready", "leaving") or needed(self):
             return None
-        engine, self._engine, self.state, self.held = self._engine, None, "unloaded", None
+        engine, self._engine, self.state, self.held, self.grown = self._engine, None, "unloaded", None, 0
         return engine
 
-    def swap(self, old: Engine, new: Engine) -> Engine:
-        """Put `new` in the place of `old`, where that is still the one; the engine to be closed."""
+    def swap(self, old: Engine, new: Engine, need: Forecast) -> Engine:
+        """Put `new`, which was forecast to `need` so much, in the place of `old`, where that is still the one; the engine to be closed."""
         if self.state != "ready" or self._engine is not old:
             return new
-        self._engine, self.known = new, new.info
+        self._engine, self.known, self.held = new, new.info, given(need, new)
         return old
+
+    @property
+    def loaded(self) -> Engine | None:
+        """The engine, where there is one."""
+        return self._engine if self.state in ("ready", "leaving") else None
 
     @property
     def step(self) -> Step:
@@ -145,8 +152,8 @@ class ModelSlot:
     @property
     def engine(self) -> Engine:
         """The engine, or ChatError(status=503) that says what is going on."""
-        if self._engine is not None and self.state in ("ready", "leaving"):
-            return self._engine
+        if engine := self.loaded:
+            return engine
         if self.state == "failed":
             raise ChatError(f"{self.id} could not be loaded: {self.error} {FAILED}", status=503)
         step = self.step
@@ -174,11 +181,13 @@ class ModelSlot:
         task.tell(f"Loading {self.id}")
         source = self.house.find(self.settings)
         with self.house.budget.room(self, source, task.tell) as held:
+            before = taken_bytes(held.device)
             engine = self.house.open(source, self.settings, task.tell)
+            self.grown = max(0, taken_bytes(held.device) - before)
         if self._closed:
             engine.close()
             raise ChatError("The app was closed while the model was loading.", status=503)
-        self._engine, self.known, self.held = engine, engine.info, held
+        self._engine, self.known, self.held = engine, engine.info, given(held, engine)
 
     def _settle(self, error: BaseException | None) -> None:
         """Say how loading ended."""
@@ -190,9 +199,6 @@ class ModelSlot:
         self.error, self.state = words, "failed" if error else "ready"
         self._task.end(ended(error), error=words)
         self._settled.set_result(None)
-
-    def _places(self) -> int:
-        return self._engine.capabilities.concurrency if self._engine is not None and self.state in ("ready", "leaving") else 0
 
     async def _engine_ready(self) -> None:
         """For those that wait: it is loaded again where it was unloaded while they came."""
@@ -227,6 +233,16 @@ async def arriving(slot: ModelSlot) -> AsyncIterator[Step]:
             yield told
         await asyncio.sleep(LOOK_EVERY)
     await slot.wait_ready()
+
+
+def places(engine: Engine | None) -> int:
+    """How many may be answered at once."""
+    return engine.capabilities.concurrency if engine else 0
+
+
+def given(need: Forecast, engine: Engine) -> Forecast:
+    """The forecast for the context that an engine gives each person."""
+    return replace(need, context=engine.capabilities.context, runtime=0)
 
 
 def ended(error: BaseException | None) -> Literal["done", "failed", "cancelled"]:

@@ -200,6 +200,6 @@ def test_the_forecast_takes_weights_as_they_are_held_and_keys_and_values_of_the_
     assert shape_of({"n_layer": 12, "n_head": 12, "n_embd": 768}).kv_numbers == 2 * 12 * 768
     assert shape_of({"num_hidden_layers": "many"}).kv_numbers == 0
     fit = Room(1_000_000_000, 4).of_weights(Weights({"BF16": 135_000_000}, ()), config)
-    assert fit.verdict == "fits" and fit.words == "0.5 GB weights + 0.3 MB KV cache (512 tokens) of 1.0 GB free"
+    assert fit.verdict == "fits" and fit.words == "0.5 GB weights + 0.5 MB KV cache (512 tokens) + 24.1 MB to work in of 1.0 GB free"
     assert Room(700_000_000, 4).of_weights(Weights({"BF16": 135_000_000}, ()), config).verdict == "tight"
     assert (float_size("cuda", "auto"), float_size("cpu", "float32"), float_size("cpu", "bfloat16")) == (2, 4, 2)

@@ -8,10 +8,10 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
-from chatapp.models.hub import no_progress
 from chatapp.models.sources import resolve
-from chatapp.resident.budget import Budget, forecast
+from chatapp.resident.budget import Budget
 from chatapp.resident.manager import ModelManager
+from chatapp.resident.needs import forecast
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
@@ -33,7 +33,7 @@ def test_a_folder_is_weighed_by_its_headers(name: str, per_token: int, request: 
     given = settings(folder, tmp_path)
     models = ModelManager(given)
     source = models.house.find(given)
-    need = forecast(source, given, no_progress)
+    need = forecast(source, given)
     taken = weight_bytes(load(source, given).model)
     assert abs(need.weights - taken) <= 0.1 * taken
     assert (need.per_token, need.context, need.concurrency) == (per_token, 2048, 1)
@@ -45,16 +45,16 @@ def test_a_configuration_that_says_what_none_says_is_refused_in_words(tiny_llama
     (folder / "config.json").write_bytes(config)
     given = settings(folder, tmp_path)
     with pytest.raises(ChatError, match=why):
-        forecast(resolve(str(folder), data_dir=tmp_path), given, no_progress)
+        forecast(resolve(str(folder), data_dir=tmp_path), given)
 
 
 def test_a_gguf_is_weighed_as_the_engine_runs_it(smol_gguf: Path, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     given = settings(smol_gguf, tmp_path, concurrency=4)
     source = ModelManager(given).house.find(given)
-    served = forecast(source, given, no_progress)
+    served = forecast(source, given)
     assert 90e6 < served.weights < 110e6 and (served.concurrency, served.context, served.per_token) == (4, 2048, 23040)
-    direct = forecast(source, given.model_copy(update={"engine": "direct", "context": 512}), no_progress)
+    direct = forecast(source, given.model_copy(update={"engine": "direct", "context": 512}))
     assert 500e6 < direct.weights < 700e6 and (direct.concurrency, direct.context, direct.per_token) == (1, 512, 46080)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.engines.bandwidth import SPOKEN, known
 from chatapp.models.sources import Source, resolve
-from chatapp.resident import budget, load_check
+from chatapp.resident import load_check, needs
 from chatapp.settings import Settings
 
 
@@ -26,8 +27,10 @@ def test_a_folder_is_forecast_as_it_would_load(copy: Path, tmp_path: Path) -> No
 
     found = checked(copy, tmp_path, context=512)
     assert not found.refused and found.forecast.weights == inspect(copy).bytes_as(4)
-    assert found.forecast.cache == 512 * 2 * 2 * 2 * 16 * 4
-    assert found.tokens_per_second == pytest.approx(load_check.bandwidth() / found.forecast.weights)
+    assert found.forecast.cache == 2 * 512 * 2 * 2 * 2 * 16 * 4, "what a reply is written with, and what is kept of it"
+    read = found.forecast.read + SPOKEN * found.forecast.per_token
+    assert found.tokens_per_second == pytest.approx(known(tmp_path / "data") / read, rel=1e-3)
+    assert "at most about" in dict(found.facts)["Speed"] and "a forecast" in dict(found.facts)["Speed"]
 
 
 def test_the_embedded_file_runs_as_it_is(smol_gguf: Path, tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_what_loading_would_refuse_is_said(copy: Path, tmp_path: Path, change: d
 
 
 def test_too_little_memory_is_refused_with_the_numbers(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "free_bytes", lambda device: 1000)
+    monkeypatch.setattr(needs, "free_bytes", lambda device: 1000)
     assert "does not fit" in checked(copy, tmp_path).refused and "0.0 MB are free" in checked(copy, tmp_path).refused
 
 

@@ -107,6 +107,7 @@ async def test_a_model_that_answers_never_leaves_and_the_refusal_says_the_number
 
 async def test_what_left_for_a_model_that_fails_comes_back(models: ModelManager, opener: Opener) -> None:
     opener.sizes = {"org/first": 60, "second": 60}
+    models.first.held = opener.needs(opener.find(models.first.settings), models.first.settings, 1)
     opener.failures["second"] = ChatError("The file is cut short.")
     second = await models.load("second")
     with pytest.raises(ChatError, match="The file is cut short"):

@@ -29,7 +29,6 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
-from chatapp.models.memory import Forecast, free_bytes, kv_bytes_per_token, weight_bytes
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token, new_id
 
@@ -96,13 +95,12 @@ class BatchedEngine:
             torch.set_num_threads(settings.threads or usable_cores())  # threads begun later, such as the batch's, take it over
         self._lock = threading.Lock()
         self._closed = False
-        free = free_bytes(str(self.model.device))
         self._batch = self._start()
         self._untouched = keep_config_still(self.model)
         self.capabilities = self._capabilities(wanted)
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        self.info = replace(info, context=self.capabilities.context, memory=self._memory(free))
+        self.info = replace(info, context=self.capabilities.context)
 
     async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
         """See Engine.generate. What `capabilities.off` names is ignored. Prefilled comes with the first token."""
@@ -227,11 +225,6 @@ class BatchedEngine:
     def _cached(self) -> int:
         """Tokens in all pages."""
         return self._batch.cache.num_blocks * self._batch.manager.continuous_batching_config.page_size
-
-    def _memory(self, free: int) -> str:
-        """Weights and pages beside the `free` bytes that there were without the pages, in words."""
-        weights, each = weight_bytes(self.model), kv_bytes_per_token(self.model.config.get_text_config(), self.model.dtype)
-        return str(Forecast(weights, each, self._concurrency, self._cached // self._concurrency, free + weights))
 
     def _capabilities(self, wanted: int) -> Capabilities:
         """On an accelerator the memory is shared out when the cache is made: each person has an equal part of its tokens."""

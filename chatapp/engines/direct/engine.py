@@ -27,7 +27,7 @@ from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
-from chatapp.models.memory import Forecast, affordable_context, free_bytes, weight_bytes
+from chatapp.models.memory import affordable_context, free_bytes
 from chatapp.sampling import Sampling
 from chatapp.settings import on_zerogpu
 from chatapp.turn import Event, Finish, Prefilled, Token
@@ -54,12 +54,11 @@ class DirectEngine:
         self._closed = False
         self._steps = holding_gpu(self.steps)
         self._worker = Worker("direct engine")
-        context, memory = self._room(loaded.info.context, settings)
+        context = self._room(loaded.info.context, settings)
         self.info = replace(
             loaded.info,
             engine="direct",
             context=context,
-            memory=memory,
             vocabulary=self.model.get_input_embeddings().num_embeddings,
             versions=torch_versions(settings),
         )
@@ -82,6 +81,10 @@ class DirectEngine:
         finally:
             await events.aclose()
 
+    def taken(self) -> int:
+        """Bytes of the KV caches that are kept, which grow with the conversations."""
+        return sum(kept.nbytes for kept in self._caches.kept)
+
     def close(self) -> None:
         """Stop within one step and free the model."""
         self._closed = True
@@ -90,15 +93,12 @@ class DirectEngine:
         self.model = None
         _free_device_memory()
 
-    def _room(self, most: int, settings: "Settings") -> tuple[int, str]:
-        """(tokens of context as memory allows, the forecast in words). On ZeroGPU there is no GPU yet to ask."""
+    def _room(self, most: int, settings: "Settings") -> int:
+        """Tokens of context as memory allows. On ZeroGPU there is no GPU yet to ask."""
         if on_zerogpu():
-            return min(settings.context or most, most), ""
+            return min(settings.context or most, most)
         per_token = self._worker.submit(lambda: self._warm_up(settings.threads or usable_cores())).result()
-        free = free_bytes(str(self.model.device))
-        context = affordable_context(most, settings.context, per_token, free)
-        weights = weight_bytes(self.model)
-        return context, str(Forecast(weights, per_token, 1, context, free + weights))
+        return affordable_context(most, settings.context, per_token, free_bytes(str(self.model.device)))
 
     def _warm_up(self, threads: int) -> int:
         """Set the worker's threads, run one token, and return the bytes of KV cache a token takes. Raises ChatError if it keeps none."""

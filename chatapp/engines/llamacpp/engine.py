@@ -20,7 +20,7 @@ from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.gguf import GgufFile, read_gguf
-from chatapp.models.memory import PROMPTS, Forecast, affordable_context, cache_bytes, free_bytes
+from chatapp.models.memory import PROMPTS, affordable_context, cache_bytes, free_bytes, process_bytes
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token
 
@@ -113,12 +113,10 @@ class LlamaCppEngine:
         self.capabilities = Capabilities(room.context, tuple(SAMPLERS), settings.concurrency, off={"logprobs": NO_LOGPROBS})
         self.tokens = ChatTokenizer(self.tokenizer, self._ends, self.capabilities.context)
         self.render, self.budget = self.tokens.render, self.tokens.budget
-        memory = Forecast(served.weight_bytes, file.kv_bytes_per_token, settings.concurrency, room.context, free)
         self.info = replace(
             _as_served(info, self._copy.kind),
             engine="llamacpp",
             context=room.context,
-            memory=str(memory),
             advice=advice(self.server.units, cpu_flags()),
             vocabulary=len(file.tokens),
             versions=native_version() | versions("transformers", "tokenizers"),
@@ -140,6 +138,10 @@ class LlamaCppEngine:
     def improvement(self) -> Iterator[float] | None:
         """Makes the copy in the better format, as remaking() does; None where that is served, or there is none."""
         return None if self._copy.kind == self._better else remaking(self._file, self._data_dir, self._better)
+
+    def taken(self) -> int:
+        """Bytes that the child process takes."""
+        return process_bytes(pid) if (pid := self.server.pid) else 0
 
     def close(self) -> None:
         """End the child process and free the model. Running replies fail at once."""

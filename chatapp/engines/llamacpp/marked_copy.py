@@ -61,7 +61,7 @@ def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress", better: str
     link. Raises ChatError with both sizes when the disk is too full.
     """
     home = data_dir / "llamacpp"
-    remade = better and (home / _folder(gguf, better) / _name(gguf.path, gguf.path)).exists()
+    remade = remade_copy(gguf, data_dir, better)
     if not remade and not partial_tokens(gguf):
         return GgufCopy(gguf.path)
     kind = better if remade else ""
@@ -76,6 +76,12 @@ def streamable(gguf: GgufFile, data_dir: Path, progress: "Progress", better: str
             return GgufCopy(folder / _name(gguf.path, gguf.path), locked(folder, shared=True), kind)
     except OSError as error:
         raise ChatError(f"{gguf.path.name} could not be copied to {home}: {error}. Choose another folder with --data-dir.") from error
+
+
+def remade_copy(gguf: GgufFile, data_dir: Path, better: str) -> Path | None:
+    """The copy whose weights have the number format `better`, where one was made."""
+    path = better and data_dir / "llamacpp" / _folder(gguf, better) / _name(gguf.path, gguf.path)
+    return path if path and path.exists() else None
 
 
 def remaking(gguf: GgufFile, data_dir: Path, kind: str) -> Iterator[float]:

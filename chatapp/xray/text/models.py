@@ -7,9 +7,8 @@ from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.models.encoders import load_encoder, needs
-from chatapp.models.hub import no_progress
 from chatapp.models.memory import free_bytes, free_memory, gigabytes
-from chatapp.resident.budget import forecast
+from chatapp.resident.needs import forecast
 from chatapp.resident.slot import ModelSlot, arriving
 from chatapp.settings import Settings
 from chatapp.tasks import Progress, Step
@@ -84,11 +83,11 @@ class TextModels:
 
     def _takes(self, found: Found) -> str:
         """What loading it would take, in words."""
-        return f"It takes {forecast(found.source, self.inspector.served.settings, no_progress)}."
+        return f"It takes {forecast(found.source, self.inspector.served.settings)}."
 
     def _refuse_beside(self, found: Found, beside: Sequence[Found]) -> None:
         """Loading one makes room by unloading idle ones; the other of two that are looked at side by side must stay."""
-        need = forecast(found.source, self.inspector.served.settings, no_progress)
+        need = forecast(found.source, self.inspector.served.settings)
         if need.required > (free := free_bytes(need.device)):
             other = " and ".join(one.name for one in beside)
             raise ChatError(

@@ -25,15 +25,16 @@ async def architecture(inspector: Inspector, turn: Turn, engine: Engine | None =
         "block": await inspector.run(blocks.explain, inspected.value.model, positions),
         "tree": await inspector.run(architectures.tree, inspected.value.model),
         "note": inspected.value.note,
-        "served": served(engine, inspected.value),
+        "served": served(inspector, engine, inspected.value),
     }
 
 
-def served(engine: Engine | None, inspected: InspectedModel) -> dict[str, str] | None:
+def served(inspector: Inspector, engine: Engine | None, inspected: InspectedModel) -> dict[str, str] | None:
     """None where another model is resident."""
     if engine is None or engine.info.id != inspected.id:
         return None
-    return {"engine": engine.info.engine, "dtype": engine.info.dtype, "memory": engine.info.memory}
+    held = next((slot.held for slot in inspector.served.slots() if slot.loaded is engine), None)
+    return {"engine": engine.info.engine, "dtype": engine.info.dtype, "memory": str(held) if held else ""}
 
 
 async def neighbours(inspector: Inspector, turn: Turn, token_id: int) -> Answers:
