@@ -9,7 +9,7 @@ from chatapp.errors import ChatError
 from chatapp.models.files.folder import opened
 from chatapp.models.shape import ENCODERS
 from chatapp.models.sources import Source, resolve
-from chatapp.resident.load_check import here
+from chatapp.resident.load_check import on_this_machine
 from chatapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def ready(models: "ModelManager", name: str) -> "ModelSlot | None":
 
 def located(settings: Settings) -> Found:
     """Where a model lies. Raises ChatError for a name that stands for none, and for one of the Hub that was not fetched."""
-    source = here(resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir))
+    source = on_this_machine(resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir))
     place = source.folder or source.gguf
     return Found(settings.model, source, place, is_encoder(place))
 

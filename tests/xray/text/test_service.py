@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModel, BertConfig
 
 from chatapp.errors import ChatError
-from chatapp.models.memory import Forecast
+from chatapp.models.forecast import Forecast
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
