@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.forecast import Forecast
+from chatapp.models.hub import here
 from chatapp.models.hub_access import Unreachable
 from chatapp.models.memory import SHORTEST, free_bytes, gigabytes
 from chatapp.models.sources import Source
@@ -60,8 +61,9 @@ class Budget:
 
         Raises ChatError with the numbers where no room can be made. Call it in the loader's thread.
         """
-        with suppress(Unreachable):  # then it is here, or fetching it says why it cannot be had
-            self._refuse(slot, source, hopeless=True)
+        if here(source) is None:
+            with suppress(Unreachable):  # fetching it says why it cannot be had
+                self._refuse(slot, source, hopeless=True)
         self.prepare(source, slot.settings, progress)
         need = self.needs(source, slot.settings, ENOUGH)
         with self._one_after_the_other(progress), ExitStack() as back:
@@ -78,7 +80,7 @@ class Budget:
     @contextmanager
     def room_for_copy(self, slot: "ModelSlot", source: Source, settings: Settings, progress: Progress) -> Iterator[Forecast]:
         """Room for X-ray's copy of a model: other copies leave, no model does. Raises ChatError with the numbers where there is none."""
-        need = replace(self.needs(source, settings, ENOUGH), per_token=0)
+        need = replace(self.needs(source, settings, ENOUGH), per_token=0, work=0, runtime=0)
         with self._one_after_the_other(progress):
             self._without_copies(need, progress)
             if need.required > (free := self.free(need.device)):
