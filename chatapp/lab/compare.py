@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from chatapp.chat.job import sentence
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.lab.answering import Answering, together
@@ -69,6 +70,8 @@ class Comparison:
         """Begin no further reply; those being written end."""
         self._going.clear()
         self._rested = time.monotonic()
+        with suppress(Cancelled):
+            self._tell()
 
     def go_on(self) -> None:
         """After a pause, which does not count for the pace."""
@@ -99,14 +102,15 @@ class Comparison:
             self._tell()
             work.result()
             self.task.end("done")
-        except ChatError as error:
-            self.task.end("cancelled" if isinstance(error, Cancelled) else "failed", error=str(error))
+        except Cancelled as error:
+            self.task.end("cancelled", error=str(error))
             raise
         finally:
             work.cancel()
             await asyncio.wait({work})
             self.results.close()
-            self.task.end("cancelled")  # where somebody closed it before its end
+            broken = None if work.cancelled() else work.exception()
+            self.task.end("failed" if broken else "cancelled", error=sentence(broken, "comparing") if broken else "")
 
     async def _next(self, work: asyncio.Task[None]) -> Row | None:
         """The next row; None when there will be none. Raises Cancelled."""

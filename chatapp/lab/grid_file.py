@@ -89,7 +89,7 @@ def _loaded(data: bytes | str) -> Any:
         return yaml.load(data, _Strict)
     except yaml.MarkedYAMLError as error:
         place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ChatError(f"The grid is no YAML{place}: {error.problem}.", status=422) from error
+        raise ChatError(f"The grid is no YAML{place}: {error.problem}. Put texts with : ? # , in them into quotes.", status=422) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ChatError(f"The grid is no YAML: {str(error).splitlines()[0]}.", status=422) from error
 

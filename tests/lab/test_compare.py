@@ -133,6 +133,7 @@ async def test_a_pause_begins_nothing_until_it_ends(scripted: Scripted, out: Pat
     await until(lambda: len(run.rows) == 1)
     for _ in range(50):
         await asyncio.sleep(0)
+    assert run.task.step.words == "1 of 14 replies (paused)"
     assert len(scripted.fed) == 1 and run.paused and run.seconds_left is not None
     run.go_on()
     assert len(await work) == 14
@@ -181,6 +182,16 @@ async def test_another_model_does_not_go_on_with_a_column(scripted: Scripted, ti
     ):
         await rows_of(run)
     assert run.task.state == "failed" and other.fed == []
+
+
+async def test_what_nobody_thought_of_fails_the_task_with_a_sentence(
+    scripted: Scripted, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = comparison(GRID, out, ModelManager.of(scripted))
+    run.results._file.close()
+    with pytest.raises(ValueError, match="closed file"):
+        await rows_of(run)
+    assert run.task.state == "failed" and "Something broke while comparing (ValueError)" in run.task.error and caplog.records
 
 
 async def test_settings_that_an_engine_does_not_have_are_noted(scripted: Scripted, out: Path) -> None:

@@ -146,6 +146,7 @@ ONE = "columns: [{name: x}]"
         ("{prompts: [a], columns: [{name: '  '}]}", "The name of column 1 must have 1 to 60 characters"),
         (f"{{prompts: [{'a' * 10**6}], replicas: 20, columns: [{{}}, {{}}, {{}}, {{}}, {{}}, {{}}]}}", "120,000,000 characters of prompts"),
         ("{prompts: [a", "The grid is no YAML in line 1"),
+        (f"{{prompts: [Why?, How?], {ONE}}}", "in line 1: expected ',' or ']', but got '?'. Put texts with : ? # , in them into quotes"),
         ("just words", "The grid must be a mapping"),
         ("!!python/object/apply:os.system [ls]", "The grid is no YAML"),
         ("[" * 5000, "The grid is no YAML"),
