@@ -7,7 +7,7 @@
 
   /* Which layers are asked for, where not all were small enough to be sent at once. */
   function layersAsked(data) {
-    const field = xray.field("layers", xray.asked.attention?.layers || "", { placeholder: "0-3,7 or all" });
+    const field = xray.field("layers", xray.asked.attention?.layers || "", { placeholder: "0-3,7 or all", class: "wide" });
     const box = field.querySelector("input");
     const look = () => xray.again({ layers: box.value.trim() });
     box.addEventListener("keydown", (event) => event.key === "Enter" && look());

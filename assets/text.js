@@ -68,7 +68,9 @@
     } catch (error) {
       if (!signal.aborted) refused(error, error.offer);
     }
-    if (!signal.aborted) status("");
+    if (signal.aborted) return;
+    status("");
+    if (load) text.refresh();
   }
   xray.again = (params = null) => {
     if (params) xray.asked[shown.name] = { ...xray.asked[shown.name], ...params };
@@ -121,17 +123,19 @@
     });
   }
 
-  const kept = (name, wanted) => (text.models.some((model) => model.name === wanted) ? wanted : field(name).value);
+  /* Once a model is loaded it goes by another name: its label stays. */
+  const kept = (name, label) =>
+    (text.models.find((model) => model.name === name) || text.models.find((model) => model.label === label))?.name;
   function choices(name, first) {
     const select = field(name);
     const now = select.value;
+    const before = select.selectedOptions[0]?.dataset.label;
     const option = ({ name: value, label, loaded, encoder }) => {
       const facts = [encoder ? "encoder" : "", loaded ? "loaded" : ""].filter(Boolean).join(", ");
-      return el("option", { value }, facts ? `${label} (${facts})` : label);
+      return el("option", { value, "data-label": label }, facts ? `${label} (${facts})` : label);
     };
     select.replaceChildren(...first, ...text.models.map(option));
-    select.value = kept(name, now);
-    if (select.selectedIndex < 0) select.selectedIndex = 0;
+    select.value = (now && kept(now, before)) || select.options[0]?.value || "";
   }
 
   async function models() {

@@ -8,7 +8,7 @@ from chatapp.settings import Settings
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.text.service import TextService
 
-EXAMPLE = "The animal didn't cross the street because it was too tired. It had walked 3.14 km to a naïve café 😀."
+EXAMPLE = "The animal didn't cross the street because it was too tired 😀. It had walked 3.14 km to a naïve café."
 
 BODY = f"""
 <div id="xray">

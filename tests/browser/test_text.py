@@ -12,6 +12,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, launched
 from tests.directs import endless
+from tests.encoders import make_encoder
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,7 @@ def shelf(tiny_llama: Path, tiny_gpt2: Path, tmp_path_factory: pytest.TempPathFa
     """An app over a tiny model, with a base model in its data folder."""
     data = tmp_path_factory.mktemp("shelf")
     shutil.copytree(tiny_gpt2, data / "models" / "base")
+    make_encoder(data / "models" / "reader")
     engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
     models = ModelManager.of(engine, Settings(model=str(tiny_llama), data_dir=data))
     with launched(engine, data, models=models) as site:
@@ -85,6 +87,7 @@ def test_every_tab_shows_two_models_and_one_that_is_not_loaded_is_offered(contex
     expect(page.locator("#text-body .t-words")).to_contain_text("what changes most is attention on", timeout=60_000)
     expect(page.locator("#text-body .t-panel polyline")).to_have_count(8)
     expect(page.get_by_role("region", name="base by layer").locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_label("beside").locator("option:checked")).to_have_text("base (loaded)")
     page.get_by_role("tab", name="Attention").click()
     expect(page.locator("#text-body .x-matrix")).to_have_count(2)
     page.get_by_role("tab", name="Layers").click()
@@ -99,3 +102,20 @@ def test_every_tab_shows_two_models_and_one_that_is_not_loaded_is_offered(contex
     page.get_by_role("button", name="Model view").click()
     expect(page.get_by_role("button", name="Model view")).to_have_attribute("aria-pressed", "true")
     assert "view=bertviz" in page.url
+
+
+def test_an_encoder_sees_both_ways_and_is_said_to(context: BrowserContext, shelf: Site) -> None:
+    page = opened(context, shelf, "?model=reader&view=depth")
+    expect(page.locator("#text-body [role=alert]")).to_contain_text("It is an encoder and takes")
+    page.get_by_role("button", name="Load reader").click()
+    expect(page.locator("#text-body .t-panel")).to_have_count(6)
+    expect(page.locator("#text-body")).to_contain_text("sees both ways")
+    page.get_by_role("tab", name="Attention").click()
+    expect(page.locator("#text-body .x-matrix")).to_have_count(1)
+    cells = page.get_by_role("group", name="The text: choose a token").locator(".x-cell")
+    expect(cells.first).to_have_text("[CLS]")
+    cells.first.click()
+    expect(page.locator("#text-body .x-told")).to_contain_text("“[CLS]” looks at")
+    assert page.locator("#text-body .x-told").inner_text().count("%") == 3, "the first token sees others, which stand behind it"
+    page.get_by_role("tab", name="Layers").click()
+    expect(page.locator("#text-body")).to_contain_text("An encoder writes no next token")

@@ -14,6 +14,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.text.service import TextService
+from tests.encoders import make_encoder
 
 ANN = "visitor:ann"
 
@@ -77,3 +78,22 @@ async def named(actions: TextActions) -> tuple[str, str]:
     """The loaded model, and the one in the data folder."""
     models = (await actions.listed(ANN, {}))["models"]
     return models[0]["name"], next(model["name"] for model in models if model["label"] == "mine")
+
+
+async def test_an_encoder_that_was_loaded_for_a_text_is_listed_as_loaded(actions: TextActions, tmp_path: Path) -> None:
+    make_encoder(tmp_path / "models" / "reader")
+    (row,) = [model for model in (await actions.listed(ANN, {}))["models"] if model["label"] == "reader"]
+    assert row["encoder"] and not row["loaded"]
+    asked = {"view": "depth", "text": "one two three", "models": [row["name"]], "load": True}
+    lines = [line async for line in actions.look(ANN, asked)]
+    assert lines[-1] == {"done": True} and lines[-2]["data"]["words"]
+    assert [model["loaded"] for model in (await actions.listed(ANN, {}))["models"] if model["label"] == "reader"] == [True]
+
+
+async def test_the_page_is_offered_what_is_not_loaded_before_the_refusal(actions: TextActions) -> None:
+    _, mine = await named(actions)
+    lines: list[dict] = []
+    with pytest.raises(ChatError, match="mine is not loaded"):
+        async for line in actions.look(ANN, {"view": "depth", "text": "one two three", "models": [mine]}):
+            lines.append(line)
+    assert lines == [{"offer": mine}]

@@ -21,7 +21,7 @@ def by_layer(model: PreTrainedModel, ids: Sequence[int]) -> list[dict[str, float
     Tokens before the third are left out. Shares of 1; entropy in bits. Raises ChatError for fewer than FEWEST tokens.
     """
     if len(ids) < FEWEST:
-        raise ChatError(f"The text has {len(ids)} tokens; at least {FEWEST} are needed to tell itself, the previous and the first apart.")
+        raise ChatError(f"At least {FEWEST} tokens are needed to tell itself, the previous and the first apart; this text has {len(ids)}.")
     layers = range(model.config.get_text_config().num_hidden_layers)
     if attentions.uses_eager(model):
         attentions.refuse_large(attentions.cost(model, len(ids), layers))  # eager attention holds all layers at once

@@ -42,6 +42,10 @@ class TextModels:
         async for item in work:
             yield item
 
+    def holds(self, place: Path) -> bool:
+        """Is this encoder in memory?"""
+        return place in self._encoders
+
     async def _encoder(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
         if found.place not in self._encoders:
             if not load:
