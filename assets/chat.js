@@ -194,13 +194,8 @@
     if (app.temporary && app.view.conversation) event.preventDefault();
   });
 
-  /* Called by the page's own markup once it stands; the other parts stand a moment later. */
+  /* Called by the page's own markup once it stands. */
   app.begin = () => {
-    if (app.begun) return;
-    if (!app.$("#message") || !app.$("#bot") || !app.$("#conversations") || !app.$("#system")) {
-      setTimeout(app.begin, 20);
-      return;
-    }
     app.begun = true;
     app.tell("begin");
     app.open(address());

@@ -141,8 +141,14 @@
     put(target, nearest);
   }
 
+  /* Values that an earlier version kept by position, in a form that only Gradio reads: a page of its own does that, unseen. */
+  function bringEarlier() {
+    if (app.store.get("settings") || !localStorage.getItem("chatapp.knobs")) return;
+    document.body.append(app.el("iframe", { id: "earlier", src: "earlier", title: "Earlier settings", hidden: true }));
+  }
   function adopt(list) {
-    if (app.store.get("settings") || !localStorage.getItem("chatapp.knobs") || !Array.isArray(list)) return;
+    app.$("#earlier").remove();
+    if (app.store.get("settings") || !Array.isArray(list)) return;
     const names = ["temperature", "top_p", "top_k", "max_tokens", "min_p", "repetition_penalty"];
     give(Object.fromEntries(names.map((name, n) => [name, list[n]])));
     keep();
@@ -152,8 +158,7 @@
     read,
     put: (name, value) => put(own[name](), value),
     system: () => own.system().value,
-    /* Values that an earlier version kept by position. */
-    adopt: (list) => (app.begun ? adopt(list) : app.on("begin", () => adopt(list))),
+    adopt,
   };
 
   app.commands = {
@@ -167,6 +172,7 @@
 
   app.on("begin", () => {
     give(app.store.get("settings"));
+    bringEarlier();
     if (app.model.limits) limit(app.model.limits);
   });
   app.on("model", (model) => {

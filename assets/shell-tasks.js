@@ -145,7 +145,7 @@
   app.on("begin", look);
   let state = "";
   app.on("model", (model) => {
-    if (model.state !== state) look();
+    if (state && model.state !== state) look(); // the first state came together with the tasks
     state = model.state;
   });
 })();

@@ -17,11 +17,14 @@ NAME = "Chat"
 """What the app is called, on every page."""
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
+SHELL_STYLES = ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css", "tasks.css")
+SHELL_SCRIPTS = ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js")
 BUNDLES = {
-    "shell.css": ("base.css", "layout.css", "sidebar.css", "overlays.css", "markdown.css", "shell.css", "tasks.css"),
-    "shell.js": ("core.js", "shell.js", "shell-keys.js", "shell-tasks.js"),
-    "chat.css": ("transcript.css", "welcome.css", "composer.css", "picker.css", "settings.css", "drawer.css", "print.css"),
+    "shell.css": SHELL_STYLES,
+    "shell.js": SHELL_SCRIPTS,
+    "chat.css": (*SHELL_STYLES, "transcript.css", "welcome.css", "composer.css", "picker.css", "settings.css", "drawer.css", "print.css"),
     "chat.js": (
+        *SHELL_SCRIPTS,
         "gradio-frames.js",
         "viewed.js",
         "chat.js",
@@ -46,7 +49,8 @@ BUNDLES = {
     "xray-parts.js": tuple(sorted(file.name for file in ASSETS.glob("xray-*.js"))),
     "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
 }
-"""Files that are served as one. Every other script and style in assets/ is served alone, to the page that names it."""
+"""Files that are served as one; the chat's hold the shell's, so that the first page has two fewer to fetch. Every other script and style in
+assets/ is served alone, to the page that names it."""
 
 META = (
     '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
@@ -84,16 +88,16 @@ def file(name: str) -> tuple[str, bytes]:
 
 def facts(name: str) -> str:
     """What a bundle's scripts are told by the server, in front of them."""
-    if name == "shell.js":
-        return f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n"
-    told: dict[str, object] = {}
+    first, told = "", dict[str, object]()
+    if name in ("shell.js", "chat.js"):
+        first = f"window.chatapp = {json.dumps({'name': NAME, 'icons': icons(), 'sampling': sampling()})};\n"
     if name == "chat.js":
         told = {"xrayFiles": {"style": address("xray.css"), "scripts": [address("xray.js"), address("xray-parts.js")]}}
     if name == "xray.js":
         told = {"xrayTabs": registry.tabs()}
     if name == "xray-parts.js":
         told = {"terms": terms.glossary()}
-    return "".join(f"window.chatapp.{key} = {json.dumps(value)};\n" for key, value in told.items())
+    return first + "".join(f"window.chatapp.{key} = {json.dumps(value)};\n" for key, value in told.items())
 
 
 def address(name: str) -> str:

@@ -29,9 +29,10 @@ class Page(gr.Blocks):
 def build(chat: Chat) -> gr.Blocks:
     """Gradio's pages: the chat and X-ray. Nothing here waits for the model."""
     with Page(title=NAME, fill_height=True, fill_width=True, analytics_enabled=False) as demo:
-        chat_page.place(demo, PAGES)
+        chat_page.place(PAGES)
         api_endpoint.add(chat)
     xray_page.build_page(demo)
+    chat_page.build_earlier(demo)
     calm_queue(demo)
     return demo
 

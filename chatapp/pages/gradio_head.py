@@ -17,8 +17,8 @@ BASE = re.compile(r"<base [^>]*>")
 
 def with_head(page: str) -> str:
     """Our scripts before Gradio's, our styles after Gradio's."""
-    page = BASE.sub(lambda base: base[0] + META + tags(("shell.js", "chat.js")), page, count=1)
-    return page.replace("</head>", tags(("shell.css", "chat.css")) + "</head>", 1)
+    page = BASE.sub(lambda base: base[0] + META + tags(("chat.js",)), page, count=1)
+    return page.replace("</head>", tags(("chat.css",)) + "</head>", 1)
 
 
 class Head:

@@ -1,6 +1,4 @@
-"""gr.HTML pieces of the page. Their markup never changes: values come through the door, and assets/*.js draws them with textContent."""
-
-import gradio as gr
+"""The pieces of the chat page, as markup."""
 
 from chatapp.pages import shell
 from chatapp.pages.assets import icons
@@ -12,11 +10,6 @@ EXAMPLES = (
     ("Code", "Count the words of a text", "Write a Python function that counts the words of a text, with one example."),
     ("Think", "Is 17 077 a prime number?", "Is 17077 a prime number? Show how you find out, step by step."),
 )
-
-
-def static(markup: str, elem_id: str, script: str | None = None) -> gr.HTML:
-    """Fixed markup; `script` runs once it stands."""
-    return gr.HTML(markup, elem_id=elem_id, apply_default_css=False, js_on_load=script)
 
 
 def conversations() -> str:

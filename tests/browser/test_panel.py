@@ -25,7 +25,7 @@ def test_the_settings_stand_beside_the_chat_on_a_wide_screen(page: Page) -> None
     expect(page.locator("#system textarea")).to_be_visible()
     for knob in ("temperature", "top_p", "top_k", "max_tokens"):
         expect(page.locator(f"#knob-{knob}")).to_be_visible()
-    page.locator('#panel-head [data-do="fold-right"]').click()
+    page.locator('.panel-top [data-do="fold-right"]').click()
     expect(page.locator("#system textarea")).to_be_hidden()
     page.reload()
     expect(page.locator("body:not(.starting) #message")).to_be_visible()
