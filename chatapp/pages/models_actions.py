@@ -38,6 +38,8 @@ from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.server.door import Asked
 from chatapp.settings import Settings
+from chatapp.store import Store
+from chatapp.store.speeds import in_words, speeds
 
 NOT_HERE = (
     "Models are loaded, fetched and deleted by the person at the app's own machine only, with --host on it, without --share, --public or "
@@ -48,8 +50,8 @@ NOT_HERE = (
 class ModelsActions:
     """POST /ui/models, /ui/models-load and /ui/models-delete."""
 
-    def __init__(self, models: ModelManager, settings: Settings, downloads: Downloads) -> None:
-        self.models = models
+    def __init__(self, models: ModelManager, settings: Settings, downloads: Downloads, store: Store | None = None) -> None:
+        self.models, self.store = models, store
         self.settings = settings
         self.downloads = downloads
 
@@ -98,7 +100,7 @@ class ModelsActions:
 
     def loaded(self) -> list[LoadedRow]:
         """What is in memory, and what is coming."""
-        return [loaded_row(slot) for slot in self.models.slots() if slot.state != "unloaded"]
+        return [loaded_row(slot, self.store) for slot in self.models.slots() if slot.state != "unloaded"]
 
     def copies(self) -> list[CopyRow]:
         """What X-ray holds beside the models."""
@@ -126,17 +128,18 @@ def disk_words(found: list[LocalModel]) -> str:
     return f"{gigabytes(sum(model.bytes for model in found))} on the disk, {gigabytes(shutil.disk_usage(place).free)} free"
 
 
-def loaded_row(slot: ModelSlot) -> LoadedRow:
-    """A model in memory, or one that is coming."""
-    if slot.state != "ready":
+def loaded_row(slot: ModelSlot, store: Store | None) -> LoadedRow:
+    """A model in memory, or one that is coming. How fast it wrote is in `store`."""
+    if slot.state != "ready" or (engine := slot.loaded) is None:
         name, _, revision = slot.id.partition("@")
         return LoadedRow(slot.id, name, revision, slot.state, slot.error or slot.step.words, slot.step.share, [])
-    info = slot.info
+    info = engine.info
     facts = [
         ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),
         ("Context", f"{info.context:,} tokens"),
         ("Parameters", view.size(info.parameters)),
         *weighed.facts(slot),
+        ("Written", in_words(speeds(store.database, info.id, info.engine)) if store else ""),
     ]
     return LoadedRow(slot.id, info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
 

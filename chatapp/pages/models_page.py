@@ -8,6 +8,7 @@ from chatapp.pages.shell import Page, button
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
+from chatapp.store import Store
 
 TASKS = {
     "text-generation": "writes text",
@@ -79,10 +80,10 @@ PAGE = Page(
 )
 
 
-def add(door: Door, models: ModelManager, settings: Settings) -> None:
+def add(door: Door, models: ModelManager, settings: Settings, store: Store) -> None:
     """Hang the page on the door."""
     downloads = Downloads(models.tasks)
-    actions = ModelsActions(models, settings, downloads)
+    actions = ModelsActions(models, settings, downloads, store)
     hub = HubActions(actions, downloads, Accounts())
     door.actions |= {"models": actions.overview, "models-load": actions.load, "models-unload": actions.unload}
     door.actions["models-delete"] = actions.delete

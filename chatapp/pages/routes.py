@@ -42,7 +42,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     watch.add(door, chat, models)
     shell_actions.add(door, models.tasks, settings)
     about_page.add(door, models, settings)
-    models_page.add(door, models, settings)
+    models_page.add(door, models, settings, chat.store)
     files_actions.add(door, models, settings)
     xray = XrayService(chat, models)
     xray_page.add(door, xray)

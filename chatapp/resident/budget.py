@@ -70,9 +70,8 @@ class Budget:
             self._without_copies(need, progress)
             while need.required > self.free(need.device) and (idle := self._least_recent(slot, need.device)):
                 progress(f"Unloading {idle.id} to make room", None)
-                if engine := self._on_loop(idle.take):
+                if self._unloaded(idle):
                     back.callback(self._on_loop, idle.wake)
-                    engine.close()
             self._refuse(slot, source)
             yield need
             back.pop_all()
@@ -130,6 +129,13 @@ class Budget:
 
     def _least_looked_into(self) -> Copy | None:
         return next((copy for copy in self.copies.all() if not copy.slot.looked), None)
+
+    def _unloaded(self, idle: "ModelSlot") -> bool:
+        """Whether it was still idle, and has left. Nothing here refers to its engine afterwards."""
+        if (engine := self._on_loop(idle.take)) is None:
+            return False
+        engine.close()
+        return True
 
     def _least_recent(self, slot: "ModelSlot", device: str) -> "ModelSlot | None":
         """The loaded model that nobody needs, and that was needed longest ago."""

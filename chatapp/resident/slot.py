@@ -14,7 +14,7 @@ from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError
 from chatapp.models.forecast import Forecast
 from chatapp.models.info import ModelInfo
-from chatapp.models.memory import taken_bytes
+from chatapp.models.memory import give_back, taken_bytes
 from chatapp.models.sources import Source, resolve
 from chatapp.resident.admission import Admission, Limits
 from chatapp.resident.budget import Budget, needed
@@ -181,6 +181,7 @@ class ModelSlot:
         task.tell(f"Loading {self.id}")
         source = self.house.find(self.settings)
         with self.house.budget.room(self, source, task.tell) as held:
+            give_back()  # what others left behind, or it would count as this one's
             before = taken_bytes(held.device)
             engine = self.house.open(source, self.settings, task.tell)
             self.grown = max(0, taken_bytes(held.device) - before)

@@ -56,3 +56,15 @@ async def test_llama_cpp_keeps_no_more_prompts_than_its_part_of_the_budget(
     finally:
         engine.close()
     assert seen[1] <= GROWTH * seen[0], seen
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_switches_between_two_models_leave_the_memory_as_it_was(smol: Path, tmp_path: Path) -> None:
+    """The embedded model by llama.cpp in its process, and the same weights in this one: 0.2 and 0.3 to 0.5 GB, by turns."""
+    pytest.importorskip("xllamacpp")
+    command = [sys.executable, "-m", "tests.switching", "smollm2", str(smol), str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    seen = json.loads(ended.stdout.splitlines()[-1])
+    assert len(seen) == 11 and seen[10] <= GROWTH * seen[0] and seen[9] <= GROWTH * seen[1], seen

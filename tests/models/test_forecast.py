@@ -1,6 +1,7 @@
 """One forecast: what a configuration says before a model is here, what transformers makes of it, and what a running model keeps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from chatapp.models.weights import inspect
 from chatapp.resident.needs import forecast as before_loading
 from chatapp.settings import Settings
 from tests.conftest import CHATML
+from tests.hubs import the_apps_own
 from tests.tiny import make_tiny
 
 FAMILIES = ("llama", "gpt2", "qwen2", "qwen3", "mistral", "gemma", "phi3", "olmo2", "granite", "smollm3")
@@ -79,3 +81,17 @@ def test_memory_that_is_written_is_counted() -> None:
     block = bytearray(b"x") * 50_000_000
     assert 45e6 < taken_bytes("cpu") - before < 80e6 and len(block) == 50_000_000
     assert process_bytes(2**22 - 1) == 0
+
+
+def test_what_the_hub_lists_is_weighed_and_no_weights_travel(tiny_llama: Path, tmp_path: Path) -> None:
+    settings = Settings(device="cpu", dtype="float32", data_dir=tmp_path, context=512)
+    with the_apps_own(tmp_path / "cache") as fake:
+        fake.add("org/tiny", tiny_llama)
+        fake.add("org/file", {"config.json": (tiny_llama / "config.json").read_bytes(), "q.gguf": b"GGUF" + bytes(10**6)})
+        listed = before_loading(resolve("org/tiny", data_dir=tmp_path), settings)
+        quantized = before_loading(resolve("org/file:q.gguf", data_dir=tmp_path), settings.model_copy(update={"engine": "llamacpp"}))
+        asked = "\n".join(fake.log)
+    here = before_loading(resolve(str(tiny_llama), data_dir=tmp_path), settings)
+    assert replace(listed, free=0) == replace(here, free=0)
+    assert quantized.weights == 10**6 + 4 and quantized.per_token == here.per_token // 2
+    assert "safetensors" not in asked and "q.gguf" not in asked

@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from chatapp.chat.service import Chat
+from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
 from chatapp.resident.budget import Budget
@@ -16,6 +18,8 @@ from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.store import Store
 from tests.chats import ME, ended
+from tests.openers import Opener
+from tests.tiny import one_more_step
 
 GREEDY = Sampling(temperature=0.0, max_tokens=40)
 
@@ -81,4 +85,53 @@ async def test_two_real_models_answer_at_the_same_moment_and_one_leaves_for_a_th
         while models.first.state == "loading" or second.state == "loading":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await chat.shutdown()
+    models.close()
+
+
+async def test_while_one_writes_the_idle_one_leaves_and_the_reply_is_finished(tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path) -> None:
+    budget = Budget()
+    budget.free = lambda device: 2**40 if sum(slot.loaded is not None for slot in budget.slots) < 2 else 0
+    models = ModelManager(settings(tiny_llama, tmp_path, engine="direct"), budget=budget)
+    models.start()
+    writing = await models.first.wait_ready()
+    goes_on = paused(writing, 5)
+    idle = await models.load(str(tiny_gpt2))
+    await idle.wait_ready()
+    chat = Chat(models, Store("sqlite://"))
+    turn = await chat.send(ME, "Hi", sampling=GREEDY)
+    third = await models.load(str(one_more_step(tiny_llama, tmp_path / "next")))
+    await third.wait_ready()
+    assert [slot.state for slot in (models.first, idle, third)] == ["ready", "unloaded", "ready"] and models.first.engine is writing
+    goes_on.set()
+    done = await ended(chat, turn)
+    assert (done.finish_reason, len(done.reply_ids)) == ("length", GREEDY.max_tokens)
+    await chat.shutdown()
+    models.close()
+
+
+def paused(engine: Engine, after: int) -> threading.Event:
+    """Its replies have no end of their own, and wait for this event after so many."""
+    goes_on, steps = threading.Event(), engine._steps
+
+    def gated(ids, sampling):
+        for number, event in enumerate(steps(ids, sampling)):
+            if number == after:
+                assert goes_on.wait(60)
+            yield event
+
+    engine._steps, engine._ends = gated, frozenset()
+    return goes_on
+
+
+async def test_what_is_too_large_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
+    opener, fetched = Opener(), []
+    opener.sizes = {"org/large": 500, "org/small": 50}
+    budget = Budget(opener.needs, opener.free, lambda source, settings, progress: fetched.append(source.name))
+    models = ModelManager(Settings(model="org/small", data_dir=tmp_path), find=opener.find, open=opener.open, budget=budget)
+    models.start()
+    await models.first.wait_ready()
+    large = await models.load("org/large")
+    with pytest.raises(ChatError, match=r"org/large does not fit: it needs 550\.0 GB .* and 50\.0 GB are free\. In memory are org/small"):
+        await large.wait_ready()
+    assert fetched == ["org/small"]
     models.close()

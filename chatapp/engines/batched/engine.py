@@ -29,6 +29,7 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
+from chatapp.models.memory import give_back
 from chatapp.sampling import Sampling
 from chatapp.turn import Event, Finish, Prefilled, Token, new_id
 
@@ -123,7 +124,7 @@ class BatchedEngine:
             self._stop()
             self._untouched.remove()
             self.model = None
-            gc.collect()
+            give_back()
 
     async def _join(self, name: str, arrived: asyncio.Queue, prompt_ids: Sequence[int], sampling: Sampling) -> Batch:
         """Hand the request to a living batch. One that dies just then refuses it, and the next one takes it."""

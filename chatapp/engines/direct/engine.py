@@ -27,7 +27,7 @@ from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.engines.worker import Worker, stream
 from chatapp.errors import ChatError
-from chatapp.models.memory import affordable_context, free_bytes
+from chatapp.models.memory import affordable_context, free_bytes, give_back
 from chatapp.sampling import Sampling
 from chatapp.settings import on_zerogpu
 from chatapp.turn import Event, Finish, Prefilled, Token
@@ -243,5 +243,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _free_device_memory() -> None:
+    give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
