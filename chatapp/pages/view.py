@@ -24,8 +24,8 @@ WHY = {
 }
 
 
-def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
-    """The rows of a path. `positions` are the places in the queue of turns that wait."""
+def rows(outline: Outline, positions: Mapping[str, int | None], loading: bool = False) -> list[Row]:
+    """The rows of a path. `positions` are the places in the queue of turns that wait; `loading`: so is the model that answers."""
     return [
         Row(
             turn.id,
@@ -34,7 +34,7 @@ def rows(outline: Outline, positions: Mapping[str, int | None]) -> list[Row]:
             turn.user,
             turn.reply,
             blocks(turn.reply),
-            line(turn, outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0), positions.get(turn.id)),
+            line(turn, outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0), positions.get(turn.id), loading),
         )
         for turn in outline.turns
     ]
@@ -55,11 +55,11 @@ def spoken(history: Sequence[Message]) -> list[Message]:
     return [m for m in history if m.role != "system" and m.content]
 
 
-def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None) -> Line:
+def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None, loading: bool = False) -> Line:
     """The line under one reply, and what can be done with it."""
     at = list(versions).index(turn.id) if turn.id in versions else 0
     return Line(
-        facts=facts(turn, position),
+        facts=facts(turn, position, loading),
         title=origin(turn, prompt_tokens),
         note=note(turn),
         reason=turn.finish_reason,
@@ -74,10 +74,10 @@ def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int 
     )
 
 
-def facts(turn: Turn, position: int | None = None) -> list[str]:
+def facts(turn: Turn, position: int | None = None, loading: bool = False) -> list[str]:
     """model · tokens · tok/s · time to first token · why it ended; only what is known. Folders and files of one name are told apart."""
     if position is not None:
-        return [in_line(position)]
+        return ["Waits until the model is loaded" if loading and position <= 1 else in_line(position)]
     made = turn.revision.startswith(FINGERPRINT)
     said = [brief(str(made_by(turn))) if made else short(turn.model)] if turn.model else []
     said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []

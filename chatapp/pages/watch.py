@@ -135,7 +135,7 @@ class Reader:
 
     async def _shown(self, outline: Outline, temporary: bool) -> Path:
         positions = {turn.id: self.chat.position(turn.id) for turn in outline.turns if turn.running}
-        rows = await asyncio.to_thread(view.rows, outline, positions)
+        rows = await asyncio.to_thread(view.rows, outline, positions, self.slot.state == "loading")
         last = outline.turns[-1]
         return Path(
             conversation=self.ask.conversation,
@@ -180,7 +180,7 @@ class Reader:
                     yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
 
     def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
-        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id))
+        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id), self.slot.state == "loading")
         return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
 
 

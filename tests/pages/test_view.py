@@ -60,3 +60,11 @@ def test_a_reply_that_ended_before_a_model_took_it_was_not_imported(reason: Any)
 def test_a_replys_line_tells_two_checkpoints_of_one_name_apart(model: str, revision: str, said: str) -> None:
     turn = Turn(ME, "chat", "Hi", model=model, revision=revision, finish_reason="end")
     assert facts(turn)[0] == said
+
+
+@pytest.mark.parametrize(
+    ("position", "loading", "said"),
+    [(1, False, "Next in line"), (1, True, "Waits until the model is loaded"), (3, True, "3rd in line"), (12, False, "12th in line")],
+)
+def test_a_message_that_waits_says_for_what(position: int, loading: bool, said: str) -> None:
+    assert facts(Turn(ME, "c", "Hi"), position, loading) == [said]
