@@ -16,10 +16,37 @@
   const ways = (...buttons) => (models.now.refused ? null : app.el("div", { class: "acts" }, ...buttons));
   const unload = (text, row, more = {}) => act(text, () => models.unload({ id: row.id, ...more }));
 
+  /* To a folder that a person names. */
+  function save(row) {
+    const box = app.el("input", { type: "text", "aria-label": "Folder", placeholder: "/home/me/models/mine", autocomplete: "off" });
+    const run = async () => {
+      try {
+        await app.post("models-save", { id: row.id, folder: box.value });
+        app.toast(`${row.name} is being saved.`);
+      } catch (error) {
+        app.failed(error);
+      }
+    };
+    app.ask(`Save ${row.name} to a new folder. A bare name is one among the app's models.`, [{ text: "Save it", run }]);
+    app.$("#question-text").append(box);
+    box.focus();
+  }
+
   function loaded(row) {
     const head = app.el("b", { title: row.id }, row.state === "ready" ? row.name : app.brief(row.id));
     const chat = app.el("a", { class: "act", href: `./?model=${encodeURIComponent(row.id)}` }, "Chat with it");
-    if (row.state === "ready") return app.el("div", { class: "loaded" }, head, chat, list(row.facts), ways(unload("Unload", row)));
+    if (row.state === "ready")
+      return app.el(
+        "div",
+        { class: "loaded" },
+        head,
+        chat,
+        list(row.facts),
+        ways(
+          unload("Unload", row),
+          act("Save …", () => save(row)),
+        ),
+      );
     const words = app.el("p", {}, row.words);
     if (row.state === "failed") {
       const again = act("Try again", () => models.load(row.id));

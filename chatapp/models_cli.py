@@ -56,6 +56,7 @@ ACTIONS = {
     "download": Action("Fetch a model from the Hub; only what is missing travels.", hub.name_argument, hub.fetch, hub.fetched_words),
     "list": Action("Models on this machine, and what they take of the disk.", here.no_arguments, here.list_here, here.listed),
     "delete": Action("Delete a model from this machine.", here.delete_arguments, here.delete_here, here.deleted),
+    "save": Action("Save a model of this machine to a folder.", here.save_arguments, here.save_here, here.saved),
     "files": Action("Every file of a model explained.", files_cli.files_arguments, files_cli.files, files_cli.in_words),
     "architecture": Action(
         "What a model is made of, built without its weights.",

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.files_cli import place_of
 from chatapp.models import catalog, deletion
+from chatapp.models.hub import no_progress
 from chatapp.models.memory import gigabytes
+from chatapp.models.saving import save_place
 from chatapp.settings import Settings
 
 Answer = dict[str, Any]
@@ -49,6 +52,21 @@ def delete_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
 
 def deleted(answer: Answer) -> str:
     return f"{answer['name']} was deleted; {gigabytes(answer['frees'])} are free again."
+
+
+def save_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a folder, a .gguf file, or a model that models list names")
+    parser.add_argument("folder", type=Path, help="where to save it: a new folder, or an empty one")
+
+
+def save_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
+    """A chat model or encoder on this machine, as its own class saves it; a GGUF as it is."""
+    place, target = place_of(arguments.model, settings.data_dir), arguments.folder.expanduser().absolute()
+    return {"name": arguments.model, "place": str(target), "bytes": save_place(place, arguments.model, target, no_progress)}
+
+
+def saved(answer: Answer) -> str:
+    return f"{answer['name']} is at {answer['place']}, {gigabytes(answer['bytes'])}. Load it: python app.py --model {answer['place']}"
 
 
 def plain(value: Any) -> Any:

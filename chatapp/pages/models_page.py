@@ -4,6 +4,7 @@ from chatapp.models.accounts import Accounts
 from chatapp.models.downloads import Downloads
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_hub import HubActions
+from chatapp.pages.models_saving import Saving
 from chatapp.pages.shell import Page, button
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
@@ -86,6 +87,6 @@ def add(door: Door, models: ModelManager, settings: Settings, store: Store) -> N
     actions = ModelsActions(models, settings, downloads, store)
     hub = HubActions(actions, downloads, Accounts())
     door.actions |= {"models": actions.overview, "models-load": actions.load, "models-unload": actions.unload}
-    door.actions["models-delete"] = actions.delete
+    door.actions |= {"models-delete": actions.delete, "models-save": Saving(actions).save}
     door.actions |= {"models-search": hub.search, "models-card": hub.card, "models-download": hub.download}
     door.actions |= {"models-account": hub.account, "models-token": hub.token}

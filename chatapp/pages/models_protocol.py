@@ -126,6 +126,17 @@ class ModelUnload(Request):
 
 
 @dataclass(frozen=True)
+class ModelSave(Request):
+    """POST /ui/models-save: save a loaded model to a folder, new or empty. Answered by {task}: the id of the task that does it.
+
+    folder  a whole path, or a bare name for one among the app's models
+    """
+
+    id: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class ModelDelete(Request):
     """POST /ui/models-delete: delete a model from this machine. Answered by {words}: what that frees; it is done where `sure` says so."""
 

@@ -1,0 +1,51 @@
+"""A loaded model is saved from the page, as a task of whoever asked for it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chatapp.errors import ChatError
+from chatapp.models.downloads import Downloads
+from chatapp.pages.models_actions import ModelsActions
+from chatapp.pages.models_saving import Saving, folder_of
+from chatapp.resident.manager import ModelManager
+from chatapp.settings import Settings
+
+ANN = "visitor:ann"
+
+
+async def saved(models: ModelManager, folder: str):
+    saving = Saving(ModelsActions(models, models.settings, Downloads(models.tasks)))
+    said = await saving.save(ANN, {"id": models.first.id, "folder": folder})
+    await asyncio.gather(*saving._running)
+    return next(task for task in models.tasks.of(ANN) if task.id == said["task"])
+
+
+async def test_it_is_written_as_it_is_held_and_loads_again(tiny_llama: Path, tmp_path: Path) -> None:
+    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path, device="cpu", dtype="float32", threads=1))
+    models.start()
+    await models.first.wait_ready()
+    task = await saved(models, "mine")
+    assert (task.state, task.error) == ("done", "") and task.step.words.endswith(str(tmp_path / "models" / "mine"))
+    again = await models.load(str(tmp_path / "models" / "mine"))
+    assert (await again.wait_ready()).info.parameters == models.first.info.parameters
+    task = await saved(models, "mine")
+    assert task.state == "failed" and "is not empty" in task.error
+    models.close()
+
+
+async def test_a_stranger_and_a_model_that_is_not_loaded_are_refused(scripted, tmp_path: Path) -> None:
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path, public=True))
+    with pytest.raises(ChatError, match="the person at the app's own machine"):
+        await saved(models, "mine")
+    models = ModelManager(Settings(data_dir=tmp_path))
+    with pytest.raises(ChatError, match="is not loaded"):
+        await saved(models, "mine")
+
+
+def test_a_folder_is_a_whole_path_or_a_bare_name(tmp_path: Path) -> None:
+    assert folder_of("mine", tmp_path) == tmp_path / "models" / "mine" and folder_of("/a/b", tmp_path) == Path("/a/b")
+    for name in ("", "  ", "..", "a/b", "../x"):
+        with pytest.raises(ChatError, match=r"Name the folder|no whole path"):
+            folder_of(name, tmp_path)
