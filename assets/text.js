@@ -83,6 +83,7 @@
       button.setAttribute("aria-selected", String(here));
       button.tabIndex = here ? 0 : -1;
     }
+    app.$("#text-view").textContent = tab.label;
     app.$("#text-about").replaceChildren(...xray.say(tab.about));
     app.$("#text-body").setAttribute("aria-labelledby", `text-tab-${tab.name}`);
     address();

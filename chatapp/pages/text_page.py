@@ -23,6 +23,7 @@ BODY = f"""
     <p id="text-remark" class="x-fact" hidden></p>
   </form>
   <div id="text-tabs" class="x-tabs" role="tablist" aria-label="Views"></div>
+  <h2 id="text-view" class="off-screen">Tokens</h2>
   <p id="text-about"></p>
   <div id="text-status" role="status" hidden></div>
   <div id="text-body" role="tabpanel" tabindex="0"></div>

@@ -11,6 +11,7 @@ from chatapp.engines.direct.engine import DirectEngine
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, launched
+from tests.browser.test_page_guards import faults
 from tests.directs import endless
 from tests.encoders import make_encoder
 
@@ -119,3 +120,11 @@ def test_an_encoder_sees_both_ways_and_is_said_to(context: BrowserContext, shelf
     assert page.locator("#text-body .x-told").inner_text().count("%") == 3, "the first token sees others, which stand behind it"
     page.get_by_role("tab", name="Layers").click()
     expect(page.locator("#text-body")).to_contain_text("An encoder writes no next token")
+
+
+@pytest.mark.parametrize("view", ["tokens", "attention", "layers", "neighbours", "depth"])
+def test_axe_finds_nothing_in_a_tab(context: BrowserContext, shelf: Site, view: str) -> None:
+    page = opened(context, shelf, f"?view={view}")
+    expect(page.locator("#text-status")).to_be_hidden()
+    expect(page.locator("#text-body [role=alert]")).to_have_count(0)
+    assert faults(page) == []
