@@ -44,6 +44,8 @@ async def main(first: str, second: str, folder: Path) -> list[int]:
     chat = Chat(models, Store("sqlite://"))
 
     async def to(slot: ModelSlot) -> None:
+        slot.wake()
+        await slot.wait_ready()
         turn = await ended(chat, await chat.send(ME, "Hi", sampling=SHORT, model=slot.id))
         assert turn.reply_ids and [other.id for other in models.slots() if other.loaded] == [slot.id]
 

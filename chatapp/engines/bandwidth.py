@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,9 @@ NAME = "bandwidth.json"
 def measure(data_dir: Path) -> float:
     """Bytes a second with a thread for each core, in half a second; what was measured here before counts where it was more. Kept."""
     found = max(_measured(usable_cores()), known(data_dir))
-    data_dir.mkdir(parents=True, exist_ok=True)
-    (data_dir / NAME).write_text(json.dumps({**_machine(), "bytes_per_second": round(found)}), encoding="utf-8")
+    with suppress(OSError):  # on a full disk it is measured anew the next time
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / NAME).write_text(json.dumps({**_machine(), "bytes_per_second": round(found)}), encoding="utf-8")
     return found
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from chatapp.engines import improvement
+from chatapp.engines.bandwidth import known, measure
 from chatapp.errors import ChatError
 from chatapp.models.hub import no_progress
 from chatapp.resident.slot import ended
@@ -37,8 +38,12 @@ LOOK_EVERY = 0.1
 
 
 async def tend(models: "ModelManager", idle: float) -> None:
-    """Never returns: each model that was loaded is made quicker, and after `idle` seconds (0: never) unloaded where nobody needed it."""
+    """Never returns: each model that was loaded is made quicker, and after `idle` seconds (0: never) unloaded where nobody needed it.
+
+    Once, while nobody is answered, the memory's bandwidth is measured, by which speed is forecast.
+    """
     seen: WeakSet[Engine] = WeakSet()
+    measured = known(models.settings.data_dir)
     with suppress(ChatError):  # whoever asks for the model is told
         await models.first.wait_ready()
     while True:
@@ -46,6 +51,8 @@ async def tend(models: "ModelManager", idle: float) -> None:
             if slot.state == "ready" and slot.engine not in seen:
                 seen.add(slot.engine)
                 await improve(slot, lambda: models.busy)
+        if not measured and not models.busy:
+            measured = await asyncio.to_thread(measure, models.settings.data_dir)
         if idle:
             models.unload_idle(idle)
         await asyncio.sleep(TEND_EVERY)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.engines.bandwidth import known
 from chatapp.engines.base import Capabilities
 from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.sources import Source
 from chatapp.resident import weighed
-from chatapp.resident.improve import TITLE, improve
+from chatapp.resident.improve import TITLE, improve, tend
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
 from chatapp.sampling import Sampling
@@ -139,6 +140,15 @@ async def test_where_the_new_one_has_less_room_the_first_stays(slot: ModelSlot, 
     shop.context = 5
     await improve(slot, lambda: False)
     assert slot.engine is shop.opened[0] and shop.opened[1].closed and "the next start serves it" in caplog.text
+
+
+async def test_the_bandwidth_of_the_memory_is_measured_once_while_nobody_is_answered(scripted, tmp_path: Path) -> None:
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path))
+    tending = asyncio.create_task(tend(models, 0))
+    await until(lambda: known(tmp_path))
+    tending.cancel()
+    await asyncio.wait([tending])
+    assert "tokens a second" not in str(weighed.facts(models.first)), "nothing was forecast for it"
 
 
 async def test_leaving_ends_the_work(slot: ModelSlot, shop: Shop) -> None:
