@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chatapp.errors import ChatError
 from chatapp.models.convert import NAME as CONVERSION
+from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
 from chatapp.models.remembered import remembered
@@ -111,8 +112,10 @@ def lacks(folder: Path, called: str) -> str:
 
 
 def folders(data_dir: Path, named: Iterable[str] = ()) -> list[LocalModel]:
-    """Folders and .gguf files: those in data_dir/models, those that were loaded before from anywhere, and `named` ones."""
-    paths = [*sorted((data_dir / "models").glob("*")), *remembered(data_dir), *(Path(name).expanduser() for name in named)]
+    """Folders and .gguf files: those in data_dir/models, a file also in a folder of its own there, those that were loaded before from
+    anywhere, and `named` ones."""
+    saved = [path for path in sorted((data_dir / "models").glob("*/*.gguf")) if not LATER_PART.search(path.name)]
+    paths = [*sorted((data_dir / "models").glob("*")), *saved, *remembered(data_dir), *(Path(name).expanduser() for name in named)]
     places = dict.fromkeys(path.resolve() for path in paths if _is_model(path))
     return [_of_place(place) for place in sorted(places, key=lambda place: place.name.lower())]
 

@@ -6,6 +6,7 @@ for every string of the vocabulary.
 
 import math
 import mmap
+import re
 import struct
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,9 @@ SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?
 STRING, ARRAY = 8, 9
 CONTROL, USER_DEFINED, BYTE = 3, 4, 6  # llama.cpp's llama_token_type
 TOKENS, TYPES, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
+
+LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+"""The name of a file of several that is not the first."""
 
 MOST_VALUES, MOST_TENSORS, MOST_TOKENS = 10_000, 500_000, 4_000_000
 """No model has more; of a file that announces more, reading its header might not end."""

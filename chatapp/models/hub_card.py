@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from chatapp.models.fits import Fit, Room
+from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub import CHAT_FILES, NOT_CHAT_FILES, parts_of
 from chatapp.models.hub_access import ANSWER, OURS, Gated, Hub, ask
 from chatapp.models.search import Found, counts_of, found, template_of
@@ -22,7 +23,6 @@ MOST = {"README.md": 400_000, "config.json": 1_000_000, "chat_template.jinja": 4
 
 FRONT = re.compile(r"\A\ufeff?---\s*\n.*?\n---\s*(?:\n|\Z)", re.DOTALL)
 MOST_ROWS, LONGEST_VALUE = 40, 300
-LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -71,3 +71,12 @@ def test_folders_are_those_of_the_data_folder_and_those_loaded_before(tiny_llama
 def test_the_embedded_model_comes_first(tmp_path: Path) -> None:
     first = here(tmp_path, tmp_path / "none")[0]
     assert (first.name, first.kind, first.place) == ("smollm2", "embedded", embedded_gguf())
+
+
+def test_a_gguf_that_was_saved_to_a_folder_of_its_own_is_listed_once(tmp_path: Path) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    for number in (1, 2):
+        (tmp_path / "models" / "mine" / f"m-0000{number}-of-00002.gguf").write_bytes(b"GGUF")
+    (tmp_path / "models" / "other").mkdir()
+    (tmp_path / "models" / "other" / "n.gguf").write_bytes(b"GGUF")
+    assert [(model.kind, model.label) for model in folders(tmp_path)] == [("gguf", "m-00001-of-00002"), ("gguf", "n")]
