@@ -12,7 +12,7 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a reply; None where it has none. `unit` follows the number in a sentence, `digits` are those after the point."""
+    """One number of a reply; None where it has none. `digits` stand after its point, `unit` after it, `apart` after a difference."""
 
     name: str
     label: str
@@ -20,10 +20,16 @@ class Metric:
     digits: int
     unit: str
     help: str
+    apart: str = ""
 
     def said(self, number: float | None) -> str:
         """As a table or sentence has it."""
         return "–" if number is None else f"{number:.{self.digits}f}{self.unit}"
+
+    def said_apart(self, number: float, *, signed: bool = False) -> str:
+        """A difference, with its sign or without."""
+        sign = "+" if number > 0 else "−" if number < 0 else ""
+        return f"{sign if signed else ''}{abs(number):.{self.digits}f}{self.apart}"
 
 
 def words_of(text: str) -> list[str]:
@@ -59,6 +65,7 @@ METRICS = (
         0,
         " %",
         "replies that pass all assertions",
+        " points",
     ),
     Metric("tokens", "Tokens", lambda row: float(row["tokens"]), 1, "", "tokens of the reply"),
     Metric("speed", "Tokens/s", speed, 1, "", "tokens a second after the first, with others written beside it"),

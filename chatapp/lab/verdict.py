@@ -43,16 +43,16 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        name = self.metric.label
+        name, said = self.metric.label, self.metric.said_apart
         if self.difference is None:
             return f"{self.setting}: no two replies have a number for {name}."
         if self.low is None:
             return f"{self.setting}: one pair of replies says nothing about {name}. Ask more prompts, or for more replicas."
-        interval = f"95 % interval {signed(self.metric, self.low)} to {signed(self.metric, self.high)}"
+        interval = f"95 % interval {said(self.low, signed=True)} to {said(self.high, signed=True)}"
         if not self.differs:
             return f"{self.setting}: no difference in {name} at {self.pairs} pairs of replies ({interval})."
         verb = "rises" if self.difference > 0 else "falls"
-        return f"{self.setting}: {name} {verb} by {self.metric.said(abs(self.difference))} ({interval}, {self.pairs} pairs of replies)."
+        return f"{self.setting}: {name} {verb} by {said(self.difference)} ({interval}, {self.pairs} pairs of replies)."
 
 
 def verdict(metric: Metric, first: Variant, second: Variant, rows: Sequence[Row]) -> Verdict:
@@ -121,11 +121,6 @@ def what_differs(first: Variant, second: Variant) -> str:
     if first.sampling.stop != second.sampling.stop:
         found.append("Stop strings")
     return " and ".join(found) if 1 <= len(found) <= 2 else f"{first.label} → {second.label}"
-
-
-def signed(metric: Metric, number: float) -> str:
-    """With its sign, a real minus."""
-    return ("+" if number > 0 else "−" if number < 0 else "") + metric.said(abs(number))
 
 
 def verdicts(grid: Grid, rows: Sequence[Row]) -> list[Verdict]:

@@ -84,6 +84,14 @@ def test_the_verdict_pairs_prompts_and_replicas() -> None:
     assert found.sentence == "Temperature 0.2 → 1.2: Tokens rises by 2.5 (95 % interval +0.4 to +4.6, 4 pairs of replies)."
 
 
+def test_passes_differ_by_points() -> None:
+    rows = [row("a", p, passed=False) for p in range(4)] + [row("b", p, passed=p > 0) for p in range(4)]  # 0, 100, 100, 100
+    found = verdict(BY_NAME["passed"], A, B, rows)
+    assert (
+        found.sentence == "Temperature 0.2 → 1.2: no difference in Passed at 4 pairs of replies (95 % interval −5 points to +155 points)."
+    )
+
+
 def test_no_difference_says_at_how_many_replies() -> None:
     rows = [row("a", p, tokens=10 + p) for p in range(3)] + [row("b", p, tokens=11 - p) for p in range(3)]  # +1, −1, −3
     found = verdict(BY_NAME["tokens"], A, B, rows)
