@@ -22,7 +22,7 @@ from chatapp.tasks import Tasks
 from chatapp.turn import Token, Turn
 
 OWNER = "bench"
-PROMPTS, GRID_TOKENS = 8, 64
+PROMPTS, GRID_TOKENS = 8, 32
 TEMPERATURES = (0.3, 0.7, 1.0, 1.3)
 REPLIES, TOKENS = 8, 128
 LONG, SHORT = 500, 10
@@ -57,6 +57,7 @@ async def measured(settings: Settings, engine: Engine, repeats: int) -> dict[str
             read, given = tokens_read(rows)
         found["long_vs_short_prompt"].append(costs[LONG] / costs[SHORT])
         found["prompt_tokens_read"].append(read / given)
+        print(f"{repeat + 1} of {repeats}: " + ", ".join(f"{name} {ratios[-1]:.2f}" for name, ratios in found.items()), flush=True)
     models.close()
     return found
 
