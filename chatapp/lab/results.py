@@ -177,5 +177,5 @@ def _columns(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterabl
 
 
 def _said(value: Any) -> str:
-    words = "not given" if value is None else repr(value) if not isinstance(value, dict | list) else f"{len(value)} entries"
+    words = "not given" if value is None else f"{len(value)} long" if isinstance(value, list) else repr(value)
     return words if len(words) <= 60 else f"{words[:59]}…"
