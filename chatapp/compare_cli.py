@@ -31,9 +31,9 @@ def run(argv: Sequence[str]) -> int:
     from chatapp.lab.results import Results
 
     grid_path, out = Path(arguments.grid), Path(arguments.out)
-    if out.resolve() == grid_path.resolve():
-        raise ChatError(f"--out {out} is the grid itself. Name another file.")
+    refuse_one_file_for_two(arguments)
     grid = parse(beside(Path())(str(grid_path)), beside(grid_path.parent))
+    refuse_losing_the_grid(grid_path, grid, out)
     results = Results(out, grid, fresh=arguments.fresh)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     failures = asyncio.run(_answered(results, with_models(settings, grid, named="model" in arguments)))
@@ -57,6 +57,26 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--markdown", metavar="REPORT.md", help="the numbers and the replies as Markdown")
     made.add_argument("--fresh", action="store_true", help="begin anew: what RESULTS.jsonl holds is lost")
     return add_flags(made)
+
+
+def refuse_one_file_for_two(arguments: argparse.Namespace) -> None:
+    """Nothing is written over the grid, nor one result over another. Raises ChatError that names both."""
+    taken = {Path(arguments.grid).resolve(): "the grid itself"}
+    for flag in ("out", "html", "csv", "markdown"):
+        if name := getattr(arguments, flag):
+            mine = f"the file of --{flag}"
+            if (other := taken.setdefault(Path(name).resolve(), mine)) != mine:
+                raise ChatError(f"--{flag} {name} is {other}. Name another file.")
+
+
+def refuse_losing_the_grid(given: Path, grid: "Grid", out: Path) -> None:
+    """What the grid is kept as beside the results may be the grid that was given: then it must say the same, to the letter."""
+    from chatapp.lab.grid_file import written
+    from chatapp.lab.results import grid_beside
+
+    if out.is_dir() or grid_beside(out).resolve() != given.resolve() or given.read_bytes() == written(grid).encode():
+        return
+    raise ChatError(f"Beside --out {out} the grid is kept as {grid_beside(out).name}, over the grid itself. Name another file.")
 
 
 def with_models(settings: Settings, grid: "Grid", *, named: bool) -> Settings:

@@ -61,7 +61,12 @@ def test_the_exit_status_is_the_number_of_failures(
     [
         (("none.yaml", "--out", "o.jsonl"), "none.yaml cannot be read: No such file"),
         (("{grid}", "--out", "{grid}", "--fresh"), "is the grid itself"),
+        (("{grid}", "--out", "o.jsonl", "--csv", "{grid}"), "--csv .*is the grid itself"),
+        (("{grid}", "--out", "o.jsonl", "--html", "./o.jsonl"), "--html ./o.jsonl is the file of --out. Name another"),
+        (("{grid}", "--out", "o.jsonl", "--html", "r", "--markdown", "r"), "--markdown r is the file of --html"),
+        (("o.grid.yaml", "--out", "o.jsonl"), "the grid is kept as o.grid.yaml, over the grid itself"),
         ((".", "--out", "o.jsonl"), "cannot be read: Is a directory"),
+        (("{grid}", "--out", "/"), "cannot be written: Is a directory"),
         (("{grid}", "--out", "."), "cannot be written: Is a directory"),
         (("{grid}", "--out", "none/o.jsonl"), "none/o.jsonl cannot be written"),
         (("{grid}", "--out", "o.jsonl", "--concurrency", "0"), "--concurrency"),
@@ -69,8 +74,10 @@ def test_the_exit_status_is_the_number_of_failures(
 )
 def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], words: str, grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(grid.parent)
+    (kept := Path("o.grid.yaml")).write_text(GRID)
     with pytest.raises(ChatError, match=words):
         compare_cli.run([argument.format(grid=grid) for argument in arguments])
+    assert grid.read_text() == kept.read_text() == GRID
 
 
 def test_wrong_usage_ends_with_status_2(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:

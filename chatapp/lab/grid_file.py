@@ -54,21 +54,36 @@ def written(grid: Grid) -> str:
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses a name that stands twice in one mapping, for the first one would be lost without a word, and what a few bytes of could
-    fill the memory: aliases, which may hold one another, and endless numbers."""
+    """Refuses a name that stands twice in one mapping, for the first one would be lost without a word; what a few bytes of could
+    fill the memory: aliases, which may hold one another, and endless numbers; and tags, for no grid needs one and `!!bool x` raises
+    KeyError."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """See yaml.composer.Composer."""
         if self.check_event(yaml.AliasEvent):
             line = self.peek_event().start_mark.line + 1
             raise ChatError(f"Line {line} of the grid has an alias (*). Write out what it stands for, or put it in quotes.", status=422)
+        if (tag := self.peek_event().tag) is not None:
+            line = self.peek_event().start_mark.line + 1
+            raise ChatError(
+                f"Line {line} of the grid has a tag ({shortened(tag.replace('tag:yaml.org,2002:', '!!'))}). Leave it out, or put the text in quotes.",
+                status=422,
+            )
         return super().compose_node(parent, index)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """See yaml.SafeLoader."""
+        self._refuse_endless(node)
+        return super().construct_yaml_int(node)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """See yaml.SafeLoader. 1:1:…:1.5 is a number to base 60."""
+        self._refuse_endless(node)
+        return super().construct_yaml_float(node)
+
+    def _refuse_endless(self, node: yaml.ScalarNode) -> None:
         if len(node.value) > LONGEST_NUMBER:
             raise ChatError(f"Line {node.start_mark.line + 1} of the grid has a number of {len(node.value)} digits.", status=422)
-        return super().construct_yaml_int(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """See yaml.SafeLoader."""
@@ -80,6 +95,7 @@ class _Strict(yaml.SafeLoader):
 
 
 _Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
+_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_yaml_float)
 
 
 def _loaded(data: bytes | str) -> Any:
