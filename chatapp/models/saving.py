@@ -39,7 +39,7 @@ def save_place(place: Path, name: str, target: Path, progress: Progress) -> int:
     if place.is_file():
         return _copied(parts(place), target, progress)
     size = weights.inspect(place).bytes_as(4)
-    _refuse(target, size)
+    refuse(target, size)
     progress(f"Reading {name}", None)
     return save_module(_module(place, name), read_tokenizer(place, name), target, progress)
 
@@ -67,7 +67,7 @@ def _copied(files: list[Path], target: Path, progress: Progress) -> int:
 
 def _written(target: Path, size: int, write: Callable[[Path], None]) -> int:
     """Beside the target first, and in its place when it is whole: what fails, or is cancelled, leaves nothing."""
-    _refuse(target, size)
+    refuse(target, size)
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         scratch.mkdir(parents=True)
@@ -83,7 +83,7 @@ def _written(target: Path, size: int, write: Callable[[Path], None]) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _refuse(target: Path, size: int) -> None:
+def refuse(target: Path, size: int) -> None:
     """Raises ChatError for a folder that holds something, and a disk that does not hold so many bytes more."""
     try:
         if target.exists() and not target.is_dir():

@@ -8,6 +8,7 @@ from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.models.hub import here
 from chatapp.models.memory import gigabytes
+from chatapp.models.saving import refuse
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import ModelSave
 from chatapp.resident.slot import ModelSlot, ended, looked_into
@@ -28,6 +29,7 @@ class Saving:
         target, slot = folder_of(ask.folder, self.actions.settings.data_dir), self.actions.models.find(ask.id)
         if slot.loaded is None:
             raise ChatError(f"{slot.id} is not loaded. Load it first, then save it.", status=409)
+        await asyncio.to_thread(refuse, target, slot.held.weights if slot.held else 0)  # said where the folder was typed
         task = self.actions.models.tasks.begin(owner, "save", f"Save {slot.id} to {target}")
         running = asyncio.get_running_loop().create_task(self._saved(slot, target, task), name=task.title)
         self._running.add(running)
