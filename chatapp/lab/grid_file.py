@@ -64,11 +64,8 @@ class _Strict(yaml.SafeLoader):
             line = self.peek_event().start_mark.line + 1
             raise ChatError(f"Line {line} of the grid has an alias (*). Write out what it stands for, or put it in quotes.", status=422)
         if (tag := self.peek_event().tag) is not None:
-            line = self.peek_event().start_mark.line + 1
-            raise ChatError(
-                f"Line {line} of the grid has a tag ({shortened(tag.replace('tag:yaml.org,2002:', '!!'))}). Leave it out, or put the text in quotes.",
-                status=422,
-            )
+            line, typed = self.peek_event().start_mark.line + 1, shortened(tag.replace("tag:yaml.org,2002:", "!!"))
+            raise ChatError(f"Line {line} of the grid has a tag ({typed}). Leave it out, or put the text in quotes.", status=422)
         return super().compose_node(parent, index)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
