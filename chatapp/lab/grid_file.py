@@ -24,7 +24,12 @@ LONGEST_NAME, LONGEST_NUMBER = 60, 30
 
 def parse(data: bytes | str, files: Files) -> Grid:
     """A grid from YAML, the files that it names read. Raises ChatError 422 that says where it is wrong, and what could be meant."""
-    found = _known(_loaded(data), KEYS, "The grid")
+    return read(_loaded(data), files)
+
+
+def read(value: Any, files: Files) -> Grid:
+    """A grid from the values that its YAML has. Raises ChatError as `parse` does."""
+    found = _known(value, KEYS, "The grid")
     if ("prompts" in found) == ("file" in found):
         raise ChatError("A grid has either prompts, a list, or file, the name of one.", status=422)
     return Grid(
@@ -120,12 +125,17 @@ def _known(value: Any, names: tuple[str, ...], where: str) -> dict[str, Any]:
 def _prompts(found: Mapping[str, Any], files: Files) -> tuple[PromptSpec, ...]:
     if "file" in found:
         name = _text(found["file"], "file")
-        rows = [_from_row(row) for row in lists.prompts(name, files(name))]
+        rows = listed(name, files(name))
     else:
         rows = found["prompts"]
     if not isinstance(rows, list) or not rows:
         raise ChatError("prompts must be a list with at least one prompt.", status=422)
     return tuple(_prompt(row, f"Prompt {number}") for number, row in enumerate(rows, 1))
+
+
+def listed(name: str, data: bytes) -> list[dict[str, Any]]:
+    """The prompts of a file, as a grid lists them. Raises ChatError 422."""
+    return [_from_row(row) for row in lists.prompts(name, data)]
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:

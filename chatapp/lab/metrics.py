@@ -141,3 +141,35 @@ def divergence(first: Row, second: Row) -> Divergence | None:
 def same_text(first: str, second: str) -> int:
     """How many characters two replies share from the start."""
     return next((n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+
+
+CONTEXT = 40
+"""Characters that are shown before and after the place where two replies part."""
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where two replies part, for people: the words before, and how each goes on ('' where it has ended)."""
+
+    place: str
+    before: str
+    first: str
+    second: str
+
+
+def parting(first: Row, second: Row) -> Parting | None:
+    """The place as a token for replies of the same weights, else as a character; None where they have the same words."""
+    one, other = first["reply"], second["reply"]
+    if one == other:
+        return None
+    at = same_text(one, other)
+    start = max(0, at - CONTEXT)
+    found = divergence(first, second) if first["turn"]["revision"] == second["turn"]["revision"] else None
+    place = f"token {found.index + 1}" if found else f"character {at + 1}"
+    return Parting(place, ("…" if start else "") + other[start:at], one[at : at + CONTEXT], other[at : at + CONTEXT])
+
+
+def beside(row: Row, first: Sequence[Row]) -> Row | None:
+    """The reply of the first column that a reply is compared with: that of its replica, else the only one; None where there is none."""
+    other = next((one for one in first if one["replica"] == row["replica"]), None) or next(iter(first), None)
+    return None if other is None or other["column"] == row["column"] or failed(row) or failed(other) else other

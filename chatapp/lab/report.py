@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chatapp.lab.exports import facts_of, ordered, title_of
 from chatapp.lab.grid import Column, Grid, Question
-from chatapp.lab.metrics import METRICS, Metric, divergence, same_text, summaries, tokens_read
+from chatapp.lab.metrics import METRICS, Metric, beside, parting, summaries, tokens_read
 from chatapp.lab.plots import Group, strip
 from chatapp.lab.rows import Row, failed
 from chatapp.lab.verdict import verdicts
@@ -20,9 +20,6 @@ STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
 
 TITLE_LENGTH = 200
 """Characters of a reply that are shown under the pointer."""
-
-CONTEXT = 40
-"""Characters before the place where two replies part."""
 
 
 def html(grid: Grid, rows: Sequence[Row]) -> str:
@@ -115,15 +112,11 @@ def _reply(row: Row, first: Sequence[Row]) -> str:
 
 def _parting(row: Row, first: Sequence[Row]) -> str:
     """Where it leaves the first column's reply of the same replica."""
-    other = next((one for one in first if one["replica"] == row["replica"]), None) or next(iter(first), None)
-    if other is None or other["column"] == row["column"] or failed(row) or failed(other):
+    other = beside(row, first)
+    if other is None:
         return ""
-    if row["reply"] == other["reply"]:
+    found = parting(other, row)
+    if found is None:
         return f"<p class='parting'>The same words as {escape(other['column'])}.</p>"
-    at = same_text(other["reply"], row["reply"])
-    start = max(0, at - CONTEXT)
-    before = ("…" if start else "") + row["reply"][start:at]
-    parts = " → ".join(f"<b>{escape(reply[at : at + CONTEXT] or '(end)')}</b>" for reply in (other["reply"], row["reply"]))
-    found = divergence(other, row) if row["turn"]["revision"] == other["turn"]["revision"] else None
-    place = f"token {found.index + 1}" if found else f"character {at + 1}"
-    return f"<p class='parting'>Parts from {escape(other['column'])} at {place}: {escape(before)}{parts}</p>"
+    parts = " → ".join(f"<b>{escape(words or '(end)')}</b>" for words in (found.first, found.second))
+    return f"<p class='parting'>Parts from {escape(other['column'])} at {found.place}: {escape(found.before)}{parts}</p>"

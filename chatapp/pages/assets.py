@@ -47,6 +47,16 @@ BUNDLES = {
     "models-files.js": ("models-files.js", "models-file-parts.js", "models-tensors.js", "models-architecture.js", "models-diff.js"),
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray-parts.js": tuple(sorted(file.name for file in ASSETS.glob("xray-*.js"))),
+    "compare.js": (
+        "compare-grid.js",
+        "compare-form.js",
+        "compare-columns.js",
+        "compare-run.js",
+        "compare-table.js",
+        "compare-after.js",
+        "compare.js",
+    ),
+    "compare.css": ("compare.css", "compare-run.css"),
     "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
 }
 """Files that are served as one; the chat's hold the shell's, so that the first page has two fewer to fetch. Every other script and style in

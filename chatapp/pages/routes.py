@@ -10,6 +10,7 @@ from chatapp.pages import (
     about_page,
     actions,
     assets,
+    compare_page,
     files_actions,
     login_page,
     models_page,
@@ -47,8 +48,9 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     xray = XrayService(chat, models)
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
+    compared = compare_page.add(door, chat, models, settings)
     pages = [*shell.routes(PAGES), *assets.routes()]
-    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *door.routes(), *pages]
+    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *door.routes(), *pages]
 
 
 def middleware(settings: Settings) -> list[Middleware]:

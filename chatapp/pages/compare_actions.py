@@ -1,0 +1,186 @@
+"""What the page Compare asks: a grid that is read, begun and watched; its runs changed, deleted, and a reply taken on as a chat."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
+
+from chatapp.chat.service import Chat
+from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
+from chatapp.lab import grid_file
+from chatapp.lab.compare import Comparison
+from chatapp.lab.kept import Runs
+from chatapp.lab.lists import no_files
+from chatapp.lab.rows import Row, conversation_of, failed, key_of, turn_of
+from chatapp.models import catalog
+from chatapp.pages import compare_view as view
+from chatapp.pages.compare_protocol import (
+    CompareAsk,
+    CompareBegin,
+    CompareChat,
+    CompareDo,
+    CompareGrid,
+    CompareGrown,
+    CompareHome,
+    CompareModel,
+    CompareNews,
+    CompareOpen,
+    CompareWatch,
+)
+from chatapp.pages.models_actions import is_same
+from chatapp.pages.protocol import Done
+from chatapp.resident.admission import asked_here
+from chatapp.resident.manager import ModelManager
+from chatapp.server.door import Asked
+from chatapp.settings import Settings
+
+TICK = 0.12
+"""Seconds between two views of a run: six columns are read by nobody faster."""
+
+AT_ONCE = 50
+"""Replies in one line: so many are drawn without holding anybody up."""
+
+GRIDS = (".yaml", ".yml")
+
+
+class CompareActions:
+    """POST /ui/compare and /ui/compare-…; each owner's runs are its own, and only the person at this machine loads models by them."""
+
+    def __init__(self, chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> None:
+        self.chat, self.models, self.settings, self.runs = chat, models, settings, runs
+
+    async def home(self, owner: Owner, asked: Asked) -> Asked:
+        CompareAsk.read(asked)
+        slots = [slot for slot in self.models.slots() if slot.state != "failed"]
+        first = self.models.first
+        loaded = [CompareModel("" if slot is first else slot.id, slot.id, slot.state == "ready") for slot in slots]
+        others = await asyncio.to_thread(self._others) if asked_here(self.settings) else []
+        runs = await asyncio.to_thread(self.runs.listed, owner)
+        return asdict(CompareHome([*loaded, *others], [asdict(run) for run in runs]))
+
+    async def open(self, owner: Owner, asked: Asked) -> Asked:
+        ask = CompareOpen.read(asked)
+        data = ask.text.encode()
+        if ask.name.lower().endswith(GRIDS):
+            return {"grid": grid_file.plain(await asyncio.to_thread(grid_file.parse, data, no_files))}
+        return {"grid": {"prompts": await asyncio.to_thread(grid_file.listed, ask.name, data)}}
+
+    async def grid(self, owner: Owner, asked: Asked) -> Asked:
+        ask = CompareGrid.read(asked)
+        return {"yaml": grid_file.written(grid_file.read(ask.grid, no_files))}
+
+    async def begin(self, owner: Owner, asked: Asked) -> Asked:
+        ask = CompareBegin.read(asked)
+        grid = await asyncio.to_thread(grid_file.read, ask.grid, no_files)
+        title = ask.title or grid.questions()[0].text.partition("\n")[0]
+        return {"id": self.runs.begin(owner, grid, title=title, may_load=asked_here(self.settings))}
+
+    async def do(self, owner: Owner, asked: Asked) -> Asked:
+        ask = CompareDo.read(asked)
+        run = self.runs.running(owner, ask.id)
+        match ask.do:
+            case "go_on":
+                self.runs.go_on(owner, ask.id, may_load=asked_here(self.settings))
+            case "stop":
+                await self.runs.stop(owner, ask.id)
+            case "delete":
+                await self.runs.delete(owner, ask.id)
+            case "pause" | "column" if run is None:
+                raise ChatError("This comparison has ended meanwhile.", status=409)
+            case "pause":
+                run.pause()
+            case "column":
+                run.stop_column(ask.column)
+            case _:
+                raise ChatError(f"The page asked for {ask.do!r}, which this version of the app does not know. Reload the page.", status=422)
+        return {}
+
+    async def go_on_as_chat(self, owner: Owner, asked: Asked) -> Asked:
+        """A conversation of this one exchange, which the model that wrote it answers where it is known."""
+        ask = CompareChat.read(asked)
+        row = await self._row(owner, ask)
+        wrote = self.models.wrote(turn_of(row, owner))
+        made = conversation_of(row, owner, wrote.id if wrote else None)
+        await asyncio.to_thread(self.chat.store.conversations.add, owner, [made])
+        return asdict(Done(made.id, made.leaf))
+
+    async def watch(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
+        """Lines of CompareNews. It ends when nothing more will come; a paused run is watched on."""
+        id = CompareWatch.read(asked).id
+        run = self.runs.running(owner, id)
+        title = next((kept.title for kept in await asyncio.to_thread(self.runs.listed, owner) if kept.id == id), "Comparison")
+        grid, rows = (run.results.grid, []) if run else await asyncio.to_thread(self.runs.read, owner, id)
+        yield view.brief(CompareNews(head=view.head(title, grid)))
+        if run:
+            following = Following(run)
+            while self.runs.running(owner, id) is run:
+                async for line in following.lines():
+                    yield line
+                await asyncio.sleep(TICK)
+            async for line in following.cells():
+                yield line
+            rows = list(run.rows.values())
+        else:
+            async for line in drawn(rows):
+                yield line
+        notes, problem = (run.notes, run.task.error) if run else ([], "")
+        state = view.rested(grid, rows, notes, problem)
+        yield view.brief(CompareNews(state=state, result=await asyncio.to_thread(view.result, grid, rows), done=True))
+
+    async def _row(self, owner: Owner, ask: CompareChat) -> Row:
+        run = self.runs.running(owner, ask.id)
+        rows = list(run.rows.values()) if run else (await asyncio.to_thread(self.runs.read, owner, ask.id))[1]
+        row = next((row for row in rows if key_of(row) == (ask.prompt, ask.column, ask.replica)), None)
+        if row is None or failed(row):
+            raise NotFound("The reply")
+        return row
+
+    def _others(self) -> list[CompareModel]:
+        """Models on this machine that are not in memory."""
+        slots = self.models.slots()
+        known = catalog.here(self.settings.data_dir, named=[slot.settings.model for slot in slots])
+        ids = [slot.known.id for slot in slots if slot.known]
+        others = [model for model in known if not model.problem and not any(is_same(model, id) for id in ids)]
+        return [CompareModel(model.name, model.label, False) for model in others]
+
+
+class Following:
+    """What one page has seen of a run."""
+
+    def __init__(self, run: Comparison) -> None:
+        self.run = run
+        self.sent: set[tuple[int, str, int]] = set()
+        self.shown: dict[tuple[int, str, int], str] = {}
+        self.state: object = None
+
+    async def lines(self) -> AsyncIterator[Asked]:
+        """What came since the last time."""
+        async for line in self.cells():
+            yield line
+        state = view.live(self.run)
+        changed, self.state = state != self.state, state
+        if news := view.brief(CompareNews(grown=list(self._grown()), state=state if changed else None)):
+            yield news
+
+    async def cells(self) -> AsyncIterator[Asked]:
+        """The replies that have ended since."""
+        new = [row for key, row in self.run.rows.items() if key not in self.sent]
+        self.sent |= {key_of(row) for row in new}
+        async for line in drawn(new):
+            yield line
+
+    def _grown(self) -> Iterator[CompareGrown]:
+        for key, turn in self.run.live.items():
+            before, now = self.shown.get(key, ""), turn.reply
+            if now != before:
+                self.shown[key] = now
+                at = len(before) if now.startswith(before) else 0
+                yield CompareGrown(*key, at, now[at:], len(turn.reply_ids))
+
+
+async def drawn(rows: Sequence[Row]) -> AsyncIterator[Asked]:
+    """Replies as lines of some."""
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        cells = await asyncio.to_thread(lambda some=some: [view.cell(row) for row in some])
+        yield view.brief(CompareNews(cells=cells))

@@ -1,0 +1,178 @@
+"""What the page Compare is told: a grid read, begun and watched; its run changed; a reply taken on as a chat; files; each owner's own."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatapp.chat.service import Chat
+from chatapp.errors import ChatError, NotFound
+from chatapp.lab.kept import Runs
+from chatapp.pages.compare_actions import CompareActions
+from chatapp.pages.compare_files import made
+from chatapp.resident.admission import handed_on
+from chatapp.resident.manager import ModelManager
+from chatapp.settings import Settings
+from chatapp.store import Store
+from tests.chats import until
+from tests.conftest import Scripted
+
+ANN, BOB = "visitor:ann", "visitor:bob"
+GRID = {"prompts": ["One", "Two"], "columns": [{"name": "a", "temperature": 0}, {"name": "b"}], "assert": [{"contains": "world"}]}
+
+
+@pytest.fixture
+async def actions(scripted: Scripted, tmp_path: Path) -> AsyncIterator[CompareActions]:
+    settings = Settings(data_dir=tmp_path)
+    models = ModelManager.of(scripted, settings)
+    store = Store.open(settings)
+    runs = Runs(tmp_path / "compare", models)
+    yield CompareActions(Chat(models, store), models, settings, runs)
+    await runs.shutdown()
+    store.close()
+
+
+async def watched(actions: CompareActions, id: str, owner: str = ANN) -> list[dict[str, Any]]:
+    return [json.loads(json.dumps(line)) async for line in actions.watch(owner, {"id": id})]
+
+
+def joined(lines: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [one for line in lines for one in line.get(name, [])]
+
+
+async def test_a_run_is_watched_from_its_head_to_its_verdicts(actions: CompareActions) -> None:
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    lines = await watched(actions, id)
+    head, last = lines[0]["head"], lines[-1]
+    assert head["title"] == "One" and head["prompts"] == ["One", "Two"] and [one["label"] for one in head["columns"]] == ["a", "b"]
+    cells = joined(lines, "cells")
+    assert sorted((cell["prompt"], cell["column"]) for cell in cells) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+    assert all(cell["passed"] and "Hello world" in cell["blocks"][0] and cell["facts"][0] == "3 tokens" for cell in cells)
+    assert {cell["facts"][-1] for cell in cells if cell["column"] == "a"} == {"greedy"}
+    assert last["done"] and last["state"]["state"] == "finished" and last["state"]["words"] == "4 replies"
+    assert [line[:3] for line in last["result"]["table"]] == [["a", "2", "0"], ["b", "2", "0"]]
+    assert [one["words"] for one in last["result"]["partings"]] == ["The same words as a."] * 2
+    assert last["result"]["verdicts"] and "prompt tokens" in last["state"]["notes"][-1]
+
+
+async def test_who_comes_back_sees_what_is_there_and_what_grows(actions: CompareActions, scripted: Scripted) -> None:
+    scripted.words, scripted.delay = ["x "] * 40, 0.02
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await until(lambda: bool(actions.runs.running(ANN, id).rows))
+    lines = await watched(actions, id)
+    assert len(joined(lines, "cells")) == 4
+    texts: dict[tuple[int, str], str] = {}
+    for one in joined(lines, "grown"):
+        key = one["prompt"], one["column"]
+        texts[key] = texts.get(key, "")[: one["at"]] + one["more"]
+    assert texts and all(set(text) == {"x", " "} for text in texts.values())
+    again = await watched(actions, id)
+    assert again[-1]["result"] == lines[-1]["result"] and len(joined(again, "cells")) == 4
+
+
+async def test_pause_go_on_stop_a_column_and_stop(actions: CompareActions, scripted: Scripted) -> None:
+    scripted.hold = asyncio.Event()
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    run = actions.runs.running(ANN, id)
+    await actions.do(ANN, {"do": "pause", "id": id})
+    assert run.paused
+    await actions.do(ANN, {"do": "column", "id": id, "column": "b"})
+    await actions.do(ANN, {"do": "go_on", "id": id})
+    scripted.hold.set()
+    await until(lambda: actions.runs.running(ANN, id) is None)
+    last = (await watched(actions, id))[-1]
+    assert last["state"]["state"] == "stopped" and last["state"]["words"] == "2 of 4 replies"
+    with pytest.raises(ChatError, match="has ended meanwhile"):
+        await actions.do(ANN, {"do": "pause", "id": id})
+    await actions.do(ANN, {"do": "go_on", "id": id})
+    await actions.do(ANN, {"do": "stop", "id": id})
+    await actions.do(ANN, {"do": "delete", "id": id})
+    assert (await actions.home(ANN, {}))["runs"] == []
+
+
+async def test_a_cell_that_fails_says_why_and_is_tried_again(actions: CompareActions, scripted: Scripted) -> None:
+    scripted.fail_after = 1
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    lines = await watched(actions, id)
+    assert all(cell["problem"] and not cell["blocks"] for cell in joined(lines, "cells"))
+    assert lines[-1]["state"]["words"] == "0 of 4 replies · 4 failed"
+    scripted.fail_after = None
+    await actions.do(ANN, {"do": "go_on", "id": id})
+    assert (await watched(actions, id))[-1]["state"]["state"] == "finished"
+
+
+async def test_a_reply_goes_on_as_a_chat_of_its_model(actions: CompareActions, scripted: Scripted) -> None:
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await watched(actions, id)
+    done = await actions.go_on_as_chat(ANN, {"id": id, "prompt": 1, "column": "b", "replica": 0})
+    chat = actions.chat.store.conversations.whole(ANN, done["conversation"])
+    assert [(turn.id, turn.user, turn.reply) for turn in chat.turns] == [(done["turn"], "Two", "Hello world")]
+    assert chat.model == actions.models.first.id
+    with pytest.raises(NotFound):
+        await actions.go_on_as_chat(ANN, {"id": id, "prompt": 7, "column": "b", "replica": 0})
+
+
+async def test_anothers_run_reads_as_none(actions: CompareActions) -> None:
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await watched(actions, id)
+    for ask in (
+        actions.do(BOB, {"do": "delete", "id": id}),
+        actions.go_on_as_chat(BOB, {"id": id, "prompt": 0, "column": "a", "replica": 0}),
+        watched(actions, id, BOB),
+    ):
+        with pytest.raises(NotFound):
+            await ask
+    with pytest.raises(NotFound):
+        made(actions.runs, BOB, id, "csv")
+    assert (await actions.home(BOB, {}))["runs"] == [] and len((await actions.home(ANN, {}))["runs"]) == 1
+
+
+async def test_the_files_of_a_run(actions: CompareActions) -> None:
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await watched(actions, id)
+    files = {form: made(actions.runs, ANN, id, form) for form in ("csv", "jsonl", "markdown", "html", "yaml")}
+    assert [ending for ending, _ in files.values()] == [".csv", ".jsonl", ".md", ".html", ".grid.yaml"]
+    assert files["csv"][1].startswith("prompt_index,") and files["html"][1].startswith("<!doctype html>")
+    assert [json.loads(line)["reply"] for line in files["jsonl"][1].splitlines()] == ["Hello world"] * 4
+    opened = await actions.open(ANN, {"name": "grid.yaml", "text": files["yaml"][1]})
+    assert (await actions.grid(ANN, opened))["yaml"] == files["yaml"][1]
+    with pytest.raises(ChatError, match=r"no form named 'cvs'\. Did you mean csv"):
+        made(actions.runs, ANN, id, "cvs")
+
+
+async def test_prompts_come_from_a_file(actions: CompareActions) -> None:
+    said = await actions.open(ANN, {"name": "my.csv", "text": "prompt,town\nWhere is {{town}}?,Rome\n"})
+    assert said["grid"]["prompts"][0]["prompt"] == "Where is {{town}}?" and said["grid"]["prompts"][0]["variables"] == {"town": "Rome"}
+    id = (await actions.begin(ANN, {"grid": {**GRID, "prompts": said["grid"]["prompts"]}, "title": " Towns "}))["id"]
+    lines = await watched(actions, id)
+    assert lines[0]["head"]["prompts"] == ["Where is Rome?"] and lines[0]["head"]["title"] == "Towns"
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ({}, "either prompts"),
+        ({"prompts": [], "columns": []}, "at least one prompt"),
+        ({"file": "/etc/passwd", "columns": [{"name": "a"}]}, "is a file's name. Upload the file"),
+        ({"prompts": ["x"], "columns": [{"name": "a", "temprature": 1}]}, "Did you mean temperature"),
+        ({"prompts": ["x"], "columns": [{"name": "a", "temperature": "warm"}]}, "Temperature is 'warm'"),
+        ({"prompts": ["x"], "columns": [{"name": "a"}] * 7}, "7 columns|called 'a'"),
+    ],
+)
+async def test_a_grid_that_is_wrong_is_refused_in_a_sentence(actions: CompareActions, grid: dict[str, Any], said: str) -> None:
+    with pytest.raises(ChatError, match=said):
+        await actions.begin(ANN, {"grid": grid})
+    assert (await actions.home(ANN, {}))["runs"] == []
+
+
+async def test_a_stranger_names_loaded_models_alone(actions: CompareActions) -> None:
+    handed_on.set(True)
+    home = await actions.home(ANN, {})
+    assert [model["name"] for model in home["models"]] == [""]
+    grid = {"prompts": ["x"], "columns": [{"name": "a", "model": "org/none"}]}
+    id = (await actions.begin(ANN, {"grid": grid}))["id"]
+    [cell] = joined(await watched(actions, id), "cells")
+    assert "There is no model 'org/none' here" in cell["problem"]
