@@ -1,6 +1,7 @@
 """The command line of a model's files: what models files, models architecture and models load-check print."""
 
 import argparse
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def files(settings: Settings, arguments: argparse.Namespace) -> Answer:
 
 def place_of(name: str, data_dir: Path) -> Path:
     """A path that exists, else the place of a model on this machine. Raises ChatError for anything else; the Hub is not asked."""
-    path = Path(name).expanduser()
+    path = Path(expanduser(name))
     if path.exists():
         return path
     known = catalog.here(data_dir)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def save_arguments(parser: argparse.ArgumentParser) -> None:
 
 def save_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
     """A chat model or encoder on this machine, as its own class saves it; a GGUF as it is."""
-    place, target = place_of(arguments.model, settings.data_dir), arguments.folder.expanduser().absolute()
+    place, target = place_of(arguments.model, settings.data_dir), Path(expanduser(arguments.folder)).absolute()
     return {"name": arguments.model, "place": str(target), "bytes": save_place(place, arguments.model, target, no_progress)}
 
 

@@ -113,6 +113,7 @@ def test_search_info_download_list_delete(fake: FakeHub, tiny_llama: Path, tmp_p
         (("download", "org/none"), "org/none is not on the Hub, or is private"),
         (("search", "--rows", "0"), "0 models were asked for"),
         (("delete", "nothing"), "nothing is not on this machine"),
+        (("files", "~nobody.there/x"), "There is no folder or file ~nobody.there/x"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], words: str, fake: FakeHub) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def beside(folder: Path) -> Files:
     """Files by their path, relative ones from `folder`."""
 
     def read(name: str) -> bytes:
-        path = folder / Path(name).expanduser()
+        path = folder / expanduser(name)
         try:
             with path.open("rb") as file:
                 return file.read(MOST_BYTES + 1)

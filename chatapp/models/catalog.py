@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -115,7 +116,7 @@ def folders(data_dir: Path, named: Iterable[str] = ()) -> list[LocalModel]:
     """Folders and .gguf files: those in data_dir/models, a file also in a folder of its own there, those that were loaded before from
     anywhere, and `named` ones."""
     saved = [path for path in sorted((data_dir / "models").glob("*/*.gguf")) if not LATER_PART.search(path.name)]
-    paths = [*sorted((data_dir / "models").glob("*")), *saved, *remembered(data_dir), *(Path(name).expanduser() for name in named)]
+    paths = [*sorted((data_dir / "models").glob("*")), *saved, *remembered(data_dir), *(Path(expanduser(name)) for name in named)]
     places = dict.fromkeys(path.resolve() for path in paths if _is_model(path))
     return [_of_place(place) for place in sorted(places, key=lambda place: place.name.lower())]
 

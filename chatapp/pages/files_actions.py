@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class FilesActions:
         found = next((model.place for model in known if model.name == name and (local or self.serves(model))), None)
         if found is not None:
             return found
-        path = Path(name).expanduser()
+        path = Path(expanduser(name))
         if local and path.is_absolute() and path.exists():
             return path
         raise ChatError(f"There is no model {name!r} here. The list of models says which there are.", status=404)

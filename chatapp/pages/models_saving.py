@@ -1,6 +1,7 @@
 """What the page Models asks to keep a loaded model: saved to a folder, as a task."""
 
 import asyncio
+from os.path import expanduser
 from pathlib import Path
 
 from chatapp.engines.saving import save
@@ -49,10 +50,10 @@ class Saving:
 
 def folder_of(name: str, data_dir: Path) -> Path:
     """A bare name is a folder among the app's models. Raises ChatError for a path that depends on where the app was started."""
-    path = Path(name.strip()).expanduser()
+    path = Path(expanduser(name.strip()))
     if not name.strip() or name.strip() in (".", ".."):
         raise ChatError("Name the folder to save to: a new one, such as /home/me/models/mine, or a bare name for one in the app's folder.")
-    if len(path.parts) == 1 and not path.is_absolute():
+    if len(path.parts) == 1 and not path.is_absolute() and path.name[0] != "~":
         return data_dir / "models" / path
     if not path.is_absolute():
         raise ChatError(f"{name} is no whole path. Begin with / or ~, or give a bare name for a folder among the app's models.")

@@ -185,6 +185,8 @@ def test_a_wrong_list_is_one_sentence(name: str, data: str, words: str, tmp_path
 def test_a_list_that_is_not_there_or_no_text_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ChatError, match=r"none\.txt cannot be read: No such file"):
         grid(f"{{file: none.txt, {ONE}}}", tmp_path)
+    with pytest.raises(ChatError, match=r"~nobody\.there/a\.txt cannot be read: No such file"):
+        grid(f"{{file: ~nobody.there/a.txt, {ONE}}}", tmp_path)
     (tmp_path / "a.txt").write_bytes(b"caf\xe9")
     with pytest.raises(ChatError, match="no text in UTF-8: byte 3"):
         grid(f"{{file: a.txt, {ONE}}}", tmp_path)

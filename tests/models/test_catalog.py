@@ -51,6 +51,11 @@ def test_without_a_cache_there_is_nothing_in_it(tmp_path: Path) -> None:
     assert cached(tmp_path / "none") == []
 
 
+def test_a_name_that_no_model_has_is_not_among_the_folders(tmp_path: Path) -> None:
+    """A slot whose load failed keeps the name that was typed."""
+    assert folders(tmp_path, ["~nobody.there/x", "x" * 5000, "/a\0b", ""]) == []
+
+
 def test_folders_are_those_of_the_data_folder_and_those_loaded_before(tiny_llama: Path, tmp_path: Path) -> None:
     own, elsewhere, data = tmp_path / "data" / "models" / "mine", tmp_path / "checkpoint-500", tmp_path / "data"
     shutil.copytree(tiny_llama, own)

@@ -47,6 +47,6 @@ async def test_a_stranger_and_a_model_that_is_not_loaded_are_refused(scripted, t
 
 def test_a_folder_is_a_whole_path_or_a_bare_name(tmp_path: Path) -> None:
     assert folder_of("mine", tmp_path) == tmp_path / "models" / "mine" and folder_of("/a/b", tmp_path) == Path("/a/b")
-    for name in ("", "  ", "..", "a/b", "../x"):
+    for name in ("", "  ", "..", "a/b", "../x", "~nobody.there", "~nobody.there/x"):
         with pytest.raises(ChatError, match=r"Name the folder|no whole path"):
             folder_of(name, tmp_path)

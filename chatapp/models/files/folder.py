@@ -146,7 +146,7 @@ class Folder:
 
 def opened(place: Path) -> Folder:
     """A folder, or the folder of a lone file. Raises ChatError where nothing is."""
-    place = place.expanduser()
+    place = Path(os.path.expanduser(place))
     if place.is_file():
         return Folder(place.parent, only=place.name)
     if not place.is_dir():
