@@ -80,13 +80,10 @@
     if (!found.length) return [];
     const line = ({ sentence, differs }) => el("li", { class: differs ? "differs" : null }, sentence);
     const [differ, same] = [found.filter((one) => one.differs), found.filter((one) => !one.differs)];
-    const rest = el(
-      "details",
-      { open: !differ.length },
-      el("summary", {}, `${same.length} without a difference`),
-      el("ul", {}, ...same.map(line)),
-    );
-    return [el("ul", { class: "c-verdicts" }, ...differ.map(line)), same.length ? rest : null];
+    const looked = `${same.length} ${differ.length ? "more " : ""}without a difference that is larger than chance makes it`;
+    const rest = el("details", {}, el("summary", {}, looked), el("ul", {}, ...same.map(line)));
+    const title = el("h2", {}, "What made the difference");
+    return [title, differ.length ? el("ul", { class: "c-verdicts" }, ...differ.map(line)) : null, same.length ? rest : null];
   }
 
   function files(run) {
@@ -99,9 +96,8 @@
 
   compare.drawResult = (run) => {
     const { result } = run;
-    const parts = result
-      ? [el("h2", {}, "What made the difference"), ...verdicts(result.verdicts), summary(result), files(run), el("h2", {}, "Replies")]
-      : [];
+    const made = result && run.cells.size ? [...verdicts(result.verdicts), el("h2", {}, "Columns"), summary(result), files(run)] : [];
+    const parts = [...made, result ? el("h2", {}, "Replies") : null];
     run.after.replaceChildren(...parts.filter(Boolean));
     if (result) for (const spot of run.spots.values()) compare.drawCell(run, spot);
   };

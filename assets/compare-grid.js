@@ -116,14 +116,11 @@
     return `${stem} ${count}`;
   };
 
-  /* The word at which one text leaves another: [from, to]; null where it has ended, or where they are the same. */
+  /* The first word of a text that another has not in its place: [from, to]; null where it has ended, or where they are the same. Lists and
+     paragraphs have spaces of their own, so that words are compared, not characters. */
   compare.leaves = (text, other) => {
-    const least = Math.min(text.length, other.length);
-    let at = 0;
-    while (at < least && text[at] === other[at]) at++;
-    if (at >= text.length) return null;
-    const start = text.slice(0, at).search(/\S+$/);
-    const end = text.slice(at).search(/\S(?=\s|$)/);
-    return [/\s/.test(text[at]) || start < 0 ? at : start, end < 0 ? text.length : at + end + 1];
+    const theirs = other.match(/\S+/g) || [];
+    const word = [...text.matchAll(/\S+/g)].find((mine, place) => mine[0] !== theirs[place]);
+    return word ? [word.index, word.index + word[0].length] : null;
   };
 })();

@@ -90,7 +90,7 @@
     run.live.set(key, live);
     if (live.node?.isConnected) {
       live.node.data = live.text;
-      live.facts.textContent = `${live.tokens} tokens`;
+      live.facts.textContent = compare.count(live);
     } else compare.drawCell(run, compare.spot(run, one));
   }
 

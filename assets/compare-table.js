@@ -3,6 +3,7 @@
   const app = window.chatapp;
   const { compare, el } = app;
   compare.key = ({ prompt, column, replica }) => JSON.stringify([prompt, column, replica]);
+  compare.count = ({ tokens }) => (tokens === 1 ? "1 token" : `${tokens} tokens`);
   const place = (prompt, column) => JSON.stringify([prompt, column]);
 
   function checks(cell) {
@@ -35,7 +36,7 @@
     live.node.data = live.text;
     const facts = el("p", { class: "c-facts" }, "");
     live.facts = facts;
-    facts.textContent = `${live.tokens} tokens`;
+    facts.textContent = compare.count(live);
     return [el("div", { class: "c-live" }, live.node), facts];
   }
 

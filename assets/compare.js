@@ -34,14 +34,33 @@
     }
   }
 
+  /* The address names a reply of a chat: its question and settings fill the form, and what it held can be had back. */
+  async function filled() {
+    const turn = new URL(location).searchParams.get("turn");
+    if (!turn) return;
+    history.replaceState(null, "", "compare");
+    try {
+      const { grid, alone } = await app.post("compare-of", { turn });
+      const before = compare.form;
+      compare.form = compare.fromGrid(grid);
+      compare.changed();
+      const words = "The form holds the question of that reply: as it was asked, and at another temperature.";
+      const more = alone ? "" : " What was said before it is left out.";
+      app.toast(words + more, { action: "Bring back what was there", click: () => compare.fill(before), ms: 12000 });
+    } catch (error) {
+      app.failed(error);
+    }
+  }
+
   function show() {
     const id = location.hash.slice(1);
     if (id) compare.showRun(id);
     else home();
   }
 
-  app.on("begin", () => {
+  app.on("begin", async () => {
     addEventListener("hashchange", show);
+    await filled();
     show();
   });
 })();

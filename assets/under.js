@@ -58,6 +58,15 @@
     return group;
   }
 
+  /* What can be learned about a reply. */
+  function looks(row) {
+    const compare = () => {
+      location.href = `./compare?${new URLSearchParams({ turn: row.id })}`;
+    };
+    const xray = tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray");
+    return row.line.empty ? [xray] : [xray, tool("Compare with other settings", "columns", compare)];
+  }
+
   function tools(row, last) {
     const { line } = row;
     const made = app.el("span", { class: "tools" });
@@ -74,7 +83,7 @@
     made.append(tool("Regenerate", "retry", () => app.regenerate(row)));
     if (app.known().length > 1) made.append(tool("Regenerate with another model", "cube", (event) => app.regenerateWith(row, event)));
     if (line.more && last) made.append(tool("Continue", "continue", () => app.act("continue", { turn: row.id }), "Continue"));
-    made.append(tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray"));
+    made.append(...looks(row));
     if (last && line.of === 1) made.append(tool("Undo: take this exchange back", "undo", () => takeBack(row)));
     made.append(tool("Delete", "trash", () => remove(row, last)));
     return made;

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner
 from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
+from chatapp.lab.grid import Column, Grid, PromptSpec
 from chatapp.lab.kept import Runs
 from chatapp.lab.lists import no_files
 from chatapp.lab.rows import Row, conversation_of, failed, key_of, turn_of
@@ -24,6 +25,7 @@ from chatapp.pages.compare_protocol import (
     CompareHome,
     CompareModel,
     CompareNews,
+    CompareOf,
     CompareOpen,
     CompareWatch,
 )
@@ -36,6 +38,9 @@ from chatapp.settings import Settings
 
 TICK = 0.12
 """Seconds between two views of a run: six columns are read by nobody faster."""
+
+ANOTHER = 1.2
+"""The temperature that a reply's own is compared with, where it is higher."""
 
 AT_ONCE = 50
 """Replies in one line: so many are drawn without holding anybody up."""
@@ -68,6 +73,16 @@ class CompareActions:
     async def grid(self, owner: Owner, asked: Asked) -> Asked:
         ask = CompareGrid.read(asked)
         return {"yaml": grid_file.written(grid_file.read(ask.grid, no_files))}
+
+    async def of_turn(self, owner: Owner, asked: Asked) -> Asked:
+        """The grid of a reply: its question, answered as it was, and with another temperature."""
+        turn = await self.chat.turn(owner, CompareOf.read(asked).turn)
+        wrote = self.models.wrote(turn)
+        model = "" if wrote in (None, self.models.first) else wrote.id
+        as_it_was = Column("as it was", model, turn.system, replace(turn.sampling, seed=None))
+        other = replace(as_it_was.sampling, temperature=ANOTHER if turn.sampling.temperature < ANOTHER else 0.0)
+        grid = Grid((PromptSpec(turn.user),), (as_it_was, replace(as_it_was, name=f"temperature {other.temperature:g}", sampling=other)))
+        return {"grid": grid_file.plain(grid), "alone": turn.parent_id is None and not turn.history}
 
     async def begin(self, owner: Owner, asked: Asked) -> Asked:
         ask = CompareBegin.read(asked)
@@ -123,7 +138,7 @@ class CompareActions:
         else:
             async for line in drawn(rows):
                 yield line
-        notes, problem = (run.notes, run.task.error) if run else ([], "")
+        notes, problem = (run.notes, run.task.error if run.task.state == "failed" else "") if run else ([], "")
         state = view.rested(grid, rows, notes, problem)
         yield view.brief(CompareNews(state=state, result=await asyncio.to_thread(view.result, grid, rows), done=True))
 

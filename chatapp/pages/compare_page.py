@@ -26,6 +26,7 @@ def add(door: Door, chat: Chat, models: ModelManager, settings: Settings) -> lis
     door.actions |= {
         "compare": actions.home,
         "compare-open": actions.open,
+        "compare-of": actions.of_turn,
         "compare-grid": actions.grid,
         "compare-begin": actions.begin,
         "compare-do": actions.do,

@@ -40,6 +40,16 @@ class CompareOpen(Request):
 
 
 @dataclass(frozen=True)
+class CompareOf(Request):
+    """POST /ui/compare-of: the grid of a reply of a chat: as it was, and with another temperature.
+
+    Answered by {grid, alone}; what was said before it is left out, unless it stands `alone`.
+    """
+
+    turn: str
+
+
+@dataclass(frozen=True)
 class CompareGrid(Request):
     """POST /ui/compare-grid: a grid as it would be begun. Answered by {yaml}, the file that page and command line read."""
 

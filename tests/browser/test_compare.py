@@ -3,11 +3,12 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, send, settled
 
 
 @pytest.fixture
@@ -90,3 +91,14 @@ def test_a_cell_that_fails_says_why(page: Page, site: Site) -> None:
     site.engine.fail_after = None
     page.get_by_role("button", name="Try again what failed").click()
     expect(page.get_by_role("cell", name="hot, prompt 1").locator(".markdown")).to_contain_text("Hello world")
+
+
+def test_a_reply_of_a_chat_is_compared(visit: Callable[..., Page], site: Site) -> None:
+    page = visit()
+    send(page, "How far?")
+    settled(page)
+    page.get_by_role("button", name="Compare with other settings").click()
+    expect(page.get_by_label("One prompt a line")).to_have_value("How far?")
+    expect(page.get_by_label("Temperature", exact=True)).to_have_count(2)
+    page.get_by_role("button", name="Bring back what was there").click()
+    expect(page.get_by_label("One prompt a line")).to_have_value(re.compile("^What is the capital"))

@@ -65,4 +65,5 @@ test("two texts part at a whole word of each", () => {
   assert.equal(cut("The sea is", "The sea").trim(), "is");
   assert.equal(cut("Le ciel", "Un ciel"), "Le");
   assert.equal(cut("same", "same"), null);
+  assert.equal(cut("\nThe sea\n", "The ocean"), "sea");
 });

@@ -130,6 +130,20 @@ async def test_anothers_run_reads_as_none(actions: CompareActions) -> None:
     assert (await actions.home(BOB, {}))["runs"] == [] and len((await actions.home(ANN, {}))["runs"]) == 1
 
 
+async def test_a_reply_of_a_chat_fills_the_form(actions: CompareActions) -> None:
+    from chatapp.sampling import Sampling
+
+    turn = await actions.chat.send(ANN, "How far?", system="Be short.", sampling=Sampling(temperature=0.3, max_tokens=9, seed=4))
+    await until(lambda: not actions.chat.models.busy)
+    said = await actions.of_turn(ANN, {"turn": turn.id})
+    first, second = said["grid"]["columns"]
+    assert said["alone"] and said["grid"]["prompts"] == ["How far?"]
+    assert (first["system"], first["temperature"], first["max_tokens"], "seed" in first) == ("Be short.", 0.3, 9, False)
+    assert second == first | {"name": "temperature 1.2", "temperature": 1.2}
+    with pytest.raises(NotFound):
+        await actions.of_turn(BOB, {"turn": turn.id})
+
+
 async def test_the_files_of_a_run(actions: CompareActions) -> None:
     id = (await actions.begin(ANN, {"grid": GRID}))["id"]
     await watched(actions, id)
