@@ -80,7 +80,7 @@
     if (!found.length) return [];
     const line = ({ sentence, differs }) => el("li", { class: differs ? "differs" : null }, sentence);
     const [differ, same] = [found.filter((one) => one.differs), found.filter((one) => !one.differs)];
-    const looked = `${same.length} ${differ.length ? "more " : ""}without a difference that is larger than chance makes it`;
+    const looked = `${differ.length ? "Otherwise no" : "No"} difference beyond chance: ${same.length} looked at`;
     const rest = el("details", {}, el("summary", {}, looked), el("ul", {}, ...same.map(line)));
     const title = el("h2", {}, "What made the difference");
     return [title, differ.length ? el("ul", { class: "c-verdicts" }, ...differ.map(line)) : null, same.length ? rest : null];

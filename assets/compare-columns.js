@@ -2,6 +2,7 @@
 (() => {
   const app = window.chatapp;
   const { compare, el } = app;
+  const STATES = { true: "", false: " (is loaded first)", null: " (not known here)" };
   let many = 0;
 
   /* A field with its label, kept in step with the form's values. `owner[key]` is a text. */
@@ -20,9 +21,9 @@
 
   function models(column) {
     const known = compare.models.some((model) => model.name === column.model);
-    const other = known || !column.model ? [] : [{ name: column.model, label: column.model, loaded: false }];
+    const other = known || !column.model ? [] : [{ name: column.model, label: column.model, loaded: null }];
     const options = [...compare.models, ...other].map(({ name, label, loaded }) =>
-      el("option", { value: name }, loaded ? app.brief(label) : `${app.brief(label)} (is loaded first)`),
+      el("option", { value: name }, app.brief(label) + STATES[loaded]),
     );
     return compare.field("Model", el("select", {}, ...options), column, "model");
   }

@@ -6,8 +6,13 @@
   const HINTS = { contains: "Paris", regex: "^[A-Z]", length: "10-400 characters", equals: "Paris." };
   const FILES = ".txt,.csv,.jsonl,.yaml,.yml";
 
-  compare.form = app.store.get("compare") || compare.example();
-  compare.changed = () => app.store.set("compare", compare.form);
+  /* A browser may serve several logins: what one typed is not shown to the next. */
+  let place = "";
+  compare.recall = (login) => {
+    place = login ? `${login}.compare` : "compare";
+    compare.form = app.store.get(place) || compare.example();
+  };
+  compare.changed = () => app.store.set(place, compare.form);
 
   const heading = (words, about) => el("h2", {}, words, about ? el("small", {}, about) : null);
   const act = (words, click, kind = "c-act") => el("button", { type: "button", class: kind, on: { click } }, words);

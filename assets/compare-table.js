@@ -72,13 +72,12 @@
       compare.act(run, "column", column.label);
       compare.drawHead(run);
     });
-    const swept = column.swept && !column.label.includes(column.swept) ? [el("span", { class: "c-hint" }, column.swept)] : [];
     const facts = [column.model ? app.brief(column.model) : "", column.settings].filter(Boolean).join(" · ");
     const system = column.system ? el("p", { class: "c-hint c-system", title: column.system }, `System: ${column.system}`) : null;
     const pass = el("span", { class: "c-pass" });
     run.heads.set(column.label, { stop, pass });
     const line = el("div", { class: "c-head" }, el("b", {}, column.label), pass, stop);
-    return el("th", { scope: "col" }, line, ...swept, el("p", { class: "c-hint" }, facts), system);
+    return el("th", { scope: "col" }, line, el("p", { class: "c-hint" }, facts), system);
   }
 
   /* Pass rates, and which columns can still be stopped. */

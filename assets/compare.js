@@ -18,6 +18,8 @@
     return box;
   }
 
+  const refused = (error) => app.$("#compare").replaceChildren(el("p", { class: "c-refusal", role: "alert" }, error.message));
+
   async function home() {
     compare.leaveRun();
     const about =
@@ -30,7 +32,7 @@
       app.$("#compare").replaceChildren(el("p", { class: "c-lead" }, about), form, runs(said.runs));
       app.$(".sheet").scrollTop = 0;
     } catch (error) {
-      app.$("#compare").replaceChildren(el("p", { class: "c-refusal", role: "alert" }, error.message));
+      refused(error);
     }
   }
 
@@ -59,6 +61,12 @@
   }
 
   app.on("begin", async () => {
+    try {
+      compare.recall((await app.post("compare")).login);
+    } catch (error) {
+      refused(error);
+      return;
+    }
     addEventListener("hashchange", show);
     await filled();
     show();

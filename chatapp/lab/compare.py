@@ -34,11 +34,12 @@ class Comparison:
     `live`  the turns that are being written now, by Cell.key: their text grows in place
     `failures`  how many replies failed in this run
     `notes` what a reader of the numbers should know, in sentences: settings that an engine does not have, tokens read
+    `address`  of the page that shows it, or ''
     `may_load`  whether a model that is not known here may be loaded by its name: by the person at this machine alone
     """
 
-    def __init__(self, results: Results, models: "ModelManager", *, owner: Owner, task: Task, may_load: bool) -> None:
-        self.results, self.models, self.owner, self.task, self.may_load = results, models, owner, task, may_load
+    def __init__(self, results: Results, models: "ModelManager", *, owner: Owner, task: Task, may_load: bool, address: str = "") -> None:
+        self.results, self.models, self.owner, self.task, self.may_load, self.address = results, models, owner, task, may_load, address
         self.cells, self.rows = results.grid.cells(), results.rows
         self.live: dict[tuple[int, str, int], Turn] = {}
         self.notes: list[str] = []
@@ -101,7 +102,7 @@ class Comparison:
                 yield row
             self._tell()
             work.result()
-            self.task.end("done")
+            self.task.end("done", result=self.address)
         except Cancelled as error:
             self.task.end("cancelled", error=str(error))
             raise

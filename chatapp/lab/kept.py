@@ -123,7 +123,7 @@ class Runs:
         again = partial(self.go_on, owner, id, may_load=may_load)
         opened = Results(place / RESULTS, grid)
         task = self.models.tasks.begin(owner, "compare", f"Compare: {about['title']}", again=again)
-        run = Comparison(opened, self.models, owner=owner, task=task, may_load=may_load)
+        run = Comparison(opened, self.models, owner=owner, task=task, may_load=may_load, address=f"./compare#{id}")
         work = asyncio.get_running_loop().create_task(run.drive(), name=f"run {id}")
         self._running[id] = run, work
         work.add_done_callback(lambda _: self._running.pop(id, None))

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
-from chatapp.identity import Owner
+from chatapp.identity import Owner, login_key
 from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Column, Grid, PromptSpec
@@ -61,7 +61,7 @@ class CompareActions:
         loaded = [CompareModel("" if slot is first else slot.id, slot.id, slot.state == "ready") for slot in slots]
         others = await asyncio.to_thread(self._others) if asked_here(self.settings) else []
         runs = await asyncio.to_thread(self.runs.listed, owner)
-        return asdict(CompareHome([*loaded, *others], [asdict(run) for run in runs]))
+        return asdict(CompareHome([*loaded, *others], [asdict(run) for run in runs], login_key(owner)))
 
     async def open(self, owner: Owner, asked: Asked) -> Asked:
         ask = CompareOpen.read(asked)

@@ -22,10 +22,14 @@ class CompareModel:
 
 @dataclass(frozen=True)
 class CompareHome:
-    """`runs` are the latest first: {id, title, created, cells, replies, running}, `replies` of `cells` being there."""
+    """`runs` are the latest first: {id, title, created, cells, replies, running}, `replies` of `cells` being there.
+
+    `login` is the key under which the browser keeps what a login typed, '' without one.
+    """
 
     models: list[CompareModel]
     runs: list[dict[str, Any]]
+    login: str
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,12 @@ class CompareWatch(Request):
 
 @dataclass(frozen=True)
 class CompareColumn:
-    """A column of the results. `settings` are those that shape its replies, in words; `swept` says what it is one value of, or ''."""
+    """A column of the results. `settings` are those that shape its replies, in words."""
 
     label: str
     model: str
     system: str
     settings: str
-    swept: str
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ def head(title: str, grid: Grid) -> CompareHead:
 
 def column(variant: Variant) -> CompareColumn:
     """A column of the results, a value of a sweep being one."""
-    name, value = variant.swept or ("", "")
-    return CompareColumn(variant.label, variant.model, variant.system, settings_of(variant.sampling), f"{name} {value}" if name else "")
+    return CompareColumn(variant.label, variant.model, variant.system, settings_of(variant.sampling))
 
 
 def cell(row: Row) -> CompareCell:

@@ -55,6 +55,7 @@ async def test_a_run_is_watched_from_its_head_to_its_verdicts(actions: CompareAc
     assert last["done"] and last["state"]["state"] == "finished" and last["state"]["words"] == "4 replies"
     assert [line[:3] for line in last["result"]["table"]] == [["a", "2", "0"], ["b", "2", "0"]]
     assert [one["words"] for one in last["result"]["partings"]] == ["The same words as a."] * 2
+    assert [task.result for task in actions.models.tasks.of(ANN)] == [f"./compare#{id}"]
     assert last["result"]["verdicts"] and "prompt tokens" in last["state"]["notes"][-1]
 
 
@@ -185,6 +186,7 @@ async def test_a_grid_that_is_wrong_is_refused_in_a_sentence(actions: CompareAct
 async def test_a_stranger_names_loaded_models_alone(actions: CompareActions) -> None:
     handed_on.set(True)
     home = await actions.home(ANN, {})
+    assert home["login"] == ""
     assert [model["name"] for model in home["models"]] == [""]
     grid = {"prompts": ["x"], "columns": [{"name": "a", "model": "org/none"}]}
     id = (await actions.begin(ANN, {"grid": grid}))["id"]
