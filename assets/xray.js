@@ -109,7 +109,9 @@
       xray.data[value.view] = value.data;
       xray.views[value.view].draw(value.data, app.$("#xray-body"), value.done);
     } else if (value.view === "load") {
-      if (value.done) xray.again();
+      if (!value.done) return;
+      xray.data = {}; // what the views said without it
+      xray.again();
     } else xray.views[xray.view].also?.(value.view, value.data, value.done);
   }
   xray.again = (params = null) => {

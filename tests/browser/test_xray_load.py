@@ -81,3 +81,14 @@ def test_a_load_that_fails_says_why_where_it_was_asked_for_and_can_be_asked_for_
         away.rename(folder)
     loads(page)
     expect(page.locator(SHOWN["probabilities"]).first).to_be_visible()
+
+
+def test_what_another_view_said_without_the_model_is_asked_again(page: Page) -> None:
+    page.get_by_role("button", name="X-ray: what the model saw and did").click()
+    page.locator("#xray-tab-card").click()
+    expect(page.locator("#xray-body .x-note")).to_contain_text("no model is loaded")
+    page.locator("#xray-tab-probabilities").click()
+    loads(page)
+    expect(page.locator(SHOWN["probabilities"]).first).to_be_visible()
+    page.locator("#xray-tab-card").click()
+    expect(page.get_by_role("button", name="Replay", exact=True)).to_be_visible(timeout=5000)
