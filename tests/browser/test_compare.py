@@ -83,6 +83,16 @@ def test_a_grid_is_opened_edited_and_deleted(page: Page, site: Site) -> None:
     expect(page.locator("#c-runs")).to_contain_text("None yet.")
 
 
+def test_a_phone_scrolls_the_tables_alone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.get_by_label("One prompt a line").fill("Small?")
+    run(page)
+    name = page.get_by_role("rowheader", name="cold")
+    expect(name).to_be_visible()
+    assert name.bounding_box()["height"] < 60 and page.evaluate("document.querySelector('.sheet').scrollWidth <= innerWidth")
+
+
 def test_a_cell_that_fails_says_why(page: Page, site: Site) -> None:
     site.engine.fail_after = 1
     page.get_by_label("One prompt a line").fill("Will it?")
