@@ -99,10 +99,13 @@ class ChatActions:
 
 
 class ListActions:
-    """POST /ui/manage: everything that concerns whole conversations."""
+    """POST /ui/manage: everything that concerns whole conversations.
 
-    def __init__(self, chat: Chat) -> None:
-        self.chat = chat
+    `elsewhere` erases what an owner has in other places than the chats.
+    """
+
+    def __init__(self, chat: Chat, elsewhere: Callable[[Owner], Awaitable[None]]) -> None:
+        self.chat, self.elsewhere = chat, elsewhere
         self.store = chat.store
         self.doing: dict[str, Callable[[str, Manage], Awaitable[Any]]] = {
             "rename": self.rename,
@@ -131,7 +134,8 @@ class ListActions:
         await asyncio.to_thread(self.store.conversations.delete, owner, ask.id)
 
     async def erase(self, owner: Owner, ask: Manage) -> None:
-        """Everything of this visitor, temporary chats too."""
+        """Everything of this visitor, temporary chats and comparisons too."""
+        await self.elsewhere(owner)
         await self.chat.stop_all(owner)
         await self.chat.stores.erase(owner)
         self.chat.removals.forget(owner)
@@ -142,7 +146,7 @@ def unknown(name: str) -> ChatError:
     return ChatError(f"The page asked for {name!r}, which this version of the server does not know. Reload the page.", status=404)
 
 
-def add(door: Door, chat: Chat) -> None:
+def add(door: Door, chat: Chat, elsewhere: Callable[[Owner], Awaitable[None]]) -> None:
     """Hang the chat page's actions on the door."""
-    conversation, conversations = ChatActions(chat), ListActions(chat)
+    conversation, conversations = ChatActions(chat), ListActions(chat, elsewhere)
     door.actions |= {"chat": conversation.do, "measure": conversation.measure, "manage": conversations.do}

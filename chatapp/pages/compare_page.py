@@ -19,9 +19,13 @@ BODY = '<div id="compare" aria-live="off"></div>'
 PAGE = Page("Compare", "compare", "columns", BODY, styles=("compare.css",), scripts=("compare.js",))
 
 
-def add(door: Door, chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
+def kept(models: ModelManager, settings: Settings) -> Runs:
+    """The runs of everybody."""
+    return Runs(settings.data_dir / FOLDER, models)
+
+
+def add(door: Door, chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> list[Route]:
     """Hang the page on the door; the routes of its files."""
-    runs = Runs(settings.data_dir / FOLDER, models)
     actions = CompareActions(chat, models, settings, runs)
     door.actions |= {
         "compare": actions.home,

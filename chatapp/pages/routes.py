@@ -38,8 +38,8 @@ def app_options(chat: Chat, models: ModelManager, settings: Settings) -> dict[st
 
 def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     """What is answered, and by whom."""
-    door = Door()
-    actions.add(door, chat)
+    door, runs = Door(), compare_page.kept(models, settings)
+    actions.add(door, chat, runs.erase)
     watch.add(door, chat, models)
     shell_actions.add(door, models.tasks, settings)
     about_page.add(door, models, settings)
@@ -48,7 +48,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
     xray = XrayService(chat, models)
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
-    compared = compare_page.add(door, chat, models, settings)
+    compared = compare_page.add(door, chat, models, settings, runs)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *door.routes(), *pages]
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from chatapp.chat.service import Chat
@@ -19,6 +20,7 @@ from chatapp.settings import Settings
 from chatapp.store import Store
 from tests.chats import until
 from tests.conftest import Scripted
+from tests.serving import serve
 
 ANN, BOB = "visitor:ann", "visitor:bob"
 GRID = {"prompts": ["One", "Two"], "columns": [{"name": "a", "temperature": 0}, {"name": "b"}], "assert": [{"contains": "world"}]}
@@ -192,3 +194,14 @@ async def test_a_stranger_names_loaded_models_alone(actions: CompareActions) -> 
     id = (await actions.begin(ANN, {"grid": grid}))["id"]
     [cell] = joined(await watched(actions, id), "cells")
     assert "There is no model 'org/none' here" in cell["problem"]
+
+
+def test_delete_everything_erases_one_s_own_comparisons_too(scripted: Scripted, tmp_path: Path) -> None:
+    with serve(scripted, data_dir=tmp_path) as site, httpx2.Client(base_url=site.url) as ann, httpx2.Client(base_url=site.url) as bob:
+        for visitor in (ann, bob):
+            visitor.get("/")
+            assert visitor.post("/ui/compare-begin", json={"grid": GRID}).is_success
+        assert ann.post("/ui/manage", json={"do": "erase"}).json() == {}
+        assert ann.post("/ui/compare", json={}).json()["runs"] == []
+        assert len(bob.post("/ui/compare", json={}).json()["runs"]) == 1
+        assert len(list((tmp_path / "compare").glob("*/*"))) == 1

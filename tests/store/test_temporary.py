@@ -7,6 +7,7 @@ import pytest
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
+from chatapp.identity import Owner
 from chatapp.pages.actions import ListActions
 from chatapp.server.files import exported
 from chatapp.store import Store
@@ -35,7 +36,12 @@ async def test_delete_everything_erases_temporary_chats_too_and_stops_their_repl
     running = await chat.send(ME, "Temporary and running", keep=False)
     await until(lambda: len(running.reply_ids) > 3)
     await chat.meter.budget(ME, mine.conversation_id, "typing")
-    assert await ListActions(chat).do(ME, {"do": "erase"}) == {}
+    erased: list[str] = []
+
+    async def elsewhere(owner: Owner) -> None:
+        erased.append(owner)
+
+    assert await ListActions(chat, elsewhere).do(ME, {"do": "erase"}) == {} and erased == [ME]
     assert running.finish_reason == "stopped" and not chat.jobs.busy
     for turn in (kept, mine, running):
         with pytest.raises(NotFound):
