@@ -17,8 +17,9 @@ def nothing(source: Source, settings: Settings, progress) -> None:
     """All that a model needs is here."""
 
 
-ROOMY = Budget(lambda source, settings, tokens: Forecast(0, 0, 1, tokens, 0), lambda device: 1, nothing)
-"""There is memory for everything."""
+def roomy() -> Budget:
+    """There is memory for everything. Each manager has its own: a budget remembers its server's event loop."""
+    return Budget(lambda source, settings, tokens: Forecast(0, 0, 1, tokens, 0), lambda device: 1, nothing)
 
 
 class Loaded:

@@ -11,7 +11,7 @@ from chatapp.settings import Settings
 from tests.browser.conftest import launched, send, settled
 from tests.browser.test_failed_load import WHY, Disk
 from tests.fixtures.engine import engine
-from tests.openers import ROOMY
+from tests.openers import roomy
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def disk() -> Disk:
 @pytest.fixture
 def page(context: BrowserContext, disk: Disk, tiny_llama: Path, tiny_gpt2: Path, tmp_path: Path) -> Iterator[Page]:
     """A chat with one model; a second one was asked for in the picker, and its file is broken."""
-    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=disk.open, budget=ROOMY)
+    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=disk.open, budget=roomy())
     with launched(engine(), tmp_path, models=models) as site:
         models.start()
         page = context.new_page()

@@ -14,7 +14,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, launched, send, settled
 from tests.conftest import Scripted
-from tests.openers import ROOMY
+from tests.openers import roomy
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def two_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         return engine
 
     folder = tmp_path_factory.mktemp("two")
-    models = ModelManager(Settings(model="org/first", data_dir=folder), find=find, open=open, budget=ROOMY)
+    models = ModelManager(Settings(model="org/first", data_dir=folder), find=find, open=open, budget=roomy())
     models.start()
     with launched(None, folder, models=models) as site:
         yield site

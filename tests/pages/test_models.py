@@ -16,7 +16,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.tasks import Progress, Tasks
 from tests.conftest import Scripted
-from tests.openers import ROOMY
+from tests.openers import roomy
 
 ANN = "visitor:ann"
 DOWNLOADS = Downloads(Tasks())
@@ -54,7 +54,7 @@ async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Script
         opened.append(source.name)
         return scripted
 
-    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=open, budget=ROOMY)
+    models = ModelManager(Settings(model=str(tiny_llama), data_dir=tmp_path), open=open, budget=roomy())
     models.start()
     await models.first.wait_ready()
     actions = ModelsActions(models, models.settings, DOWNLOADS)

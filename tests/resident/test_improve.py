@@ -21,7 +21,7 @@ from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.turn import Token
-from tests.openers import ROOMY
+from tests.openers import roomy
 
 
 class Improvable:
@@ -74,7 +74,7 @@ def shop(tmp_path: Path) -> Shop:
 
 @pytest.fixture
 async def slot(shop: Shop):
-    models = ModelManager(Settings(), find=shop.find, open=shop.open, budget=ROOMY)
+    models = ModelManager(Settings(), find=shop.find, open=shop.open, budget=roomy())
     models.start()
     await models.first.wait_ready()
     yield models.first

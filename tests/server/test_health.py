@@ -11,7 +11,7 @@ from chatapp.models.sources import Source
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.conftest import Scripted
-from tests.openers import ROOMY
+from tests.openers import roomy
 from tests.serving import serve, until
 
 HUB = Source("org/m", "hub", repo="org/m")
@@ -25,7 +25,7 @@ def test_health_goes_from_loading_to_ready(scripted: Scripted, monkeypatch: pyte
         assert may_load.wait(10)
         return scripted
 
-    models = ModelManager(Settings(), find=lambda settings: HUB, budget=ROOMY, open=slow)
+    models = ModelManager(Settings(), find=lambda settings: HUB, budget=roomy(), open=slow)
     models.start()
     with serve(None, models=models) as site:
         assert until(lambda: models.first.step.words == "Reading weights")
@@ -48,7 +48,7 @@ def test_a_model_that_cannot_load_is_failed_with_the_reason() -> None:
     def broken(source: object, settings: Settings, progress) -> Scripted:
         raise ChatError("The file is cut off. Download it again.")
 
-    models = ModelManager(Settings(), find=lambda settings: HUB, budget=ROOMY, open=broken)
+    models = ModelManager(Settings(), find=lambda settings: HUB, budget=roomy(), open=broken)
     models.start()
     with serve(None, models=models) as site:
         assert until(lambda: models.first.state == "failed")
