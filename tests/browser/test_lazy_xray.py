@@ -23,10 +23,10 @@ def asked(page: Page) -> list[str]:
 def test_the_chat_loads_its_own_files_only_and_x_ray_when_it_is_opened(page: Page) -> None:
     send(page, "Hello")
     settled(page)
-    assert sorted(asked(page)) == ["chat", "chat", "shell", "shell"]
+    assert sorted(asked(page)) == ["chat", "chat"]
     button(page).click()
     expect(page.locator("#xray-body .x-cells")).to_be_visible()
-    assert sorted(asked(page)) == ["chat", "chat", "shell", "shell", "xray", "xray", "xray-parts"]
+    assert sorted(asked(page)) == ["chat", "chat", "xray", "xray", "xray-parts"]
     page.get_by_role("button", name="Close X-ray (Esc)").click()
     expect(button(page)).to_be_focused()
 

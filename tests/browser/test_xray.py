@@ -166,13 +166,13 @@ def test_a_head_is_chosen_and_a_token_pointed_at(drawer: Page) -> None:
 
 def test_two_models_and_two_tokenizers_stand_side_by_side(drawer: Page, tiny_gpt2: Path) -> None:
     show(drawer, "attention")
-    drawer.get_by_label("compare with").fill(str(tiny_gpt2))
+    drawer.get_by_role("textbox", name="compare with").fill(str(tiny_gpt2))
     drawer.get_by_role("button", name="Look").click()
     drawer.get_by_role("button", name=re.compile("^Load .*gpt2")).click()
     expect(drawer.locator(".x-column")).to_have_count(2, timeout=30_000)
     expect(drawer.locator(".x-column").nth(1)).to_contain_text(tiny_gpt2.name)
     show(drawer, "tokenizer")
-    drawer.get_by_label("compare with").fill(str(tiny_gpt2))
+    drawer.get_by_role("textbox", name="compare with").fill(str(tiny_gpt2))
     drawer.get_by_role("button", name="Cut into tokens").click()
     expect(drawer.locator(".x-column")).to_have_count(3)
     expect(drawer.locator(".x-column").nth(1)).to_contain_text("byte-level BPE")
