@@ -1,6 +1,7 @@
 """`python -m tests.switching FIRST SECOND FOLDER`: two models by turns under one budget that holds one; prints the memory on the way.
 
-One line of JSON: proportional set size of this process and its children after the first switch and back, and after ten switches.
+One line of JSON: resident bytes of this process and its children after the first switch and back, and so on, after ten switches. Not the
+proportional set size: that grows when another program ends that shared a library.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from chatapp.chat.service import Chat
-from chatapp.models.memory import give_back, process_bytes
+from chatapp.models.memory import give_back
 from chatapp.resident.budget import Budget
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
@@ -34,7 +35,7 @@ class OneAtATime(Budget):
 def all_bytes() -> int:
     give_back()
     own = psutil.Process()
-    return sum(process_bytes(process.pid) for process in [own, *own.children(recursive=True)])
+    return sum(process.memory_info().rss for process in [own, *own.children(recursive=True)])
 
 
 async def main(first: str, second: str, folder: Path) -> list[int]:
