@@ -89,7 +89,7 @@
   function files(run) {
     const link = ([label, format, title]) => {
       const href = `ui/compare-file?${new URLSearchParams({ id: run.id, format, session: app.session })}`;
-      return el("a", { class: "c-act", href, download: "", title }, label);
+      return el("a", { class: "act", href, download: "", title }, label);
     };
     return el("div", { class: "c-row c-files", role: "group", "aria-label": "Download" }, el("span", {}, "Download"), ...FILES.map(link));
   }

@@ -15,7 +15,7 @@
   compare.changed = () => app.store.set(place, compare.form);
 
   const heading = (words, about) => el("h2", {}, words, about ? el("small", {}, about) : null);
-  const act = (words, click, kind = "c-act") => el("button", { type: "button", class: kind, on: { click } }, words);
+  const act = (words, click, kind = "act") => el("button", { type: "button", class: kind, on: { click } }, words);
 
   compare.fill = (form) => {
     compare.form = form;
@@ -180,8 +180,8 @@
     const fresh = () =>
       app.ask("Empty the form? What it holds is lost.", [{ text: "Empty it", run: () => compare.fill(compare.example()) }]);
     const buttons = [act("Save grid.yaml", save), act("Start over", fresh)];
-    const error = el("p", { id: "c-error", class: "c-refusal", role: "alert", hidden: true });
-    const foot = el("div", { class: "c-row" }, el("button", { type: "submit", id: "c-run", class: "c-primary" }, "Run"), ...buttons);
+    const error = el("p", { id: "c-error", class: "refusal", role: "alert", hidden: true });
+    const foot = el("div", { class: "c-row" }, el("button", { type: "submit", id: "c-run", class: "act primary" }, "Run"), ...buttons);
     made.append(prompts(form), columns(form), checks(form), error, foot);
     app.$("#c-form")?.replaceWith(made);
     return made;

@@ -29,7 +29,7 @@
     }
   }
 
-  const act = (words, click, more = {}) => el("button", { type: "button", class: "c-act", on: { click }, ...more }, words);
+  const act = (words, click, more = {}) => el("button", { type: "button", class: "act", on: { click }, ...more }, words);
 
   compare.act = async (run, name, column = "") => {
     try {
@@ -98,7 +98,7 @@
     const before = run.head;
     run.head = head;
     if (before) return;
-    const top = el("div", { class: "c-top" }, el("a", { href: "#", class: "c-act" }, "New comparison"), el("h2", {}, head.title));
+    const top = el("div", { class: "c-top" }, el("a", { href: "#", class: "act" }, "New comparison"), el("h2", {}, head.title));
     run.bar = el("section", { class: "c-bar" });
     run.after = el("section", { class: "c-after" });
     app.$("#compare").replaceChildren(top, run.bar, run.after, compare.table(run));
@@ -146,8 +146,8 @@
   }
 
   function gone(error) {
-    const back = el("a", { href: "#", class: "c-act" }, "All comparisons");
-    app.$("#compare").replaceChildren(el("p", { class: "c-refusal", role: "alert" }, error.message), back);
+    const back = el("a", { href: "#", class: "act" }, "All comparisons");
+    app.$("#compare").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message), back);
   }
 
   compare.leaveRun = () => {

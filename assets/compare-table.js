@@ -21,7 +21,7 @@
   }
 
   function ended(run, cell) {
-    if (cell.problem) return [el("p", { class: "c-refusal" }, cell.problem)];
+    if (cell.problem) return [el("p", { class: "refusal" }, cell.problem)];
     const words = el("div", { class: "markdown" });
     words.innerHTML = cell.blocks?.join("") || "";
     if (!words.textContent.trim()) words.append(el("p", { class: "c-hint" }, "An empty reply."));

@@ -18,12 +18,13 @@
     return box;
   }
 
-  const refused = (error) => app.$("#compare").replaceChildren(el("p", { class: "c-refusal", role: "alert" }, error.message));
+  const refused = (error) => app.$("#compare").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message));
 
   async function home() {
     compare.leaveRun();
     const about =
-      "Prompts × columns: models, settings or system prompts answer the same prompts with the same random numbers, and what made the difference is measured.";
+      "Prompts × columns: models, settings or system prompts answer the same prompts with the same random numbers, " +
+      "and what made the difference is measured.";
     try {
       const said = await app.post("compare");
       if (location.hash.length > 1) return;

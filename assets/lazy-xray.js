@@ -1,4 +1,5 @@
-/* X-ray before it is there: its scripts and styles are fetched when somebody opens it. xray.js then takes the place of `open` and `close`. */
+/* X-ray before it is there: its scripts and styles are fetched when somebody opens it. xray.js then takes the place of
+   `open` and `close`. */
 (() => {
   const app = window.chatapp;
   const xray = { turn: null };

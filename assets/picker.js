@@ -1,4 +1,5 @@
-/* Which model answers: its name in the header, and the list to choose another from; what an old conversation was written with is offered. */
+/* Which model answers: its name in the header, and the list to choose another from;
+   what an old conversation was written with is offered. */
 (() => {
   const app = window.chatapp;
   const STATES = { unloaded: "Loads with the first message", loading: "", ready: "", failed: "Failed", leaving: "Unloading" };

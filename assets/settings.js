@@ -1,4 +1,5 @@
-/* The settings panel: sampling is kept in this browser, system prompt, seed and stop strings with their chat; all go along with each action. */
+/* The settings panel: sampling is kept in this browser, system prompt, seed and stop strings with their chat;
+   all go along with each action. */
 (() => {
   const app = window.chatapp;
   const { values } = app;

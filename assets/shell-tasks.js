@@ -1,4 +1,5 @@
-/* The tasks tray and the account: what every page shows of the server. Nothing of it is held open: a page asks, and asks less when nothing runs. */
+/* The tasks tray and the account: what every page shows of the server.
+   Nothing of it is held open: a page asks, and asks less when nothing runs. */
 (() => {
   const app = window.chatapp;
   const SOON = 1000;

@@ -98,7 +98,8 @@
     name: "depth",
     label: "By layer",
     about:
-      "What {attention} rests on in each {layer}: means over all {heads|head}, and over the tokens from the third on. Two models lie over one another by {relative depth}.",
+      "What {attention} rests on in each {layer}: means over all {heads|head}, and over the tokens from the third on. " +
+      "Two models lie over one another by {relative depth}.",
     draw(data, body) {
       const measures = Object.keys(MEASURES).filter((name) => has(data, name));
       xray.fill(

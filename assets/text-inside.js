@@ -19,7 +19,8 @@
     name: "attention",
     label: "Attention",
     about:
-      "How much each token took over from the others, in every {layer} and {head}. A model that writes sees the tokens before it only; an {encoder} sees all, before and behind.",
+      "How much each token took over from the others, in every {layer} and {head}. " +
+      "A model that writes sees the tokens before it only; an {encoder} sees all, before and behind.",
     draw(data, body) {
       const panels = data.models.map((model, n) => xray.views.attention.panel(model, SIDES[n]));
       xray.fill(body, ...layersAsked(data), columns(panels));
@@ -56,7 +57,8 @@
     name: "neighbours",
     label: "Neighbours",
     about:
-      "Which tokens of the whole {vocabulary} have an {embedding} most like that of a token of the text: what the model took for alike before it read anything. Choose a token.",
+      "Which tokens of the whole {vocabulary} have an {embedding} most like that of a token of the text: " +
+      "what the model took for alike before it read anything. Choose a token.",
     draw: (data, body) => xray.fill(body, columns(data.models.map(near))),
   });
 

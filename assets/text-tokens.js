@@ -55,7 +55,8 @@
     name: "tokens",
     label: "Tokens",
     about:
-      "How a {tokenizer} cuts the text into {tokens|token}, read from its file: no model is loaded for this. Choose one for its {token id}.",
+      "How a {tokenizer} cuts the text into {tokens|token}, read from its file: " +
+      "no model is loaded for this. Choose one for its {token id}.",
     post: "text-tokens",
     draw: (data, body) => {
       const columns = (...nodes) => el("div", { class: "x-columns" }, ...nodes);

@@ -13,7 +13,8 @@
   text.chosen = () => [field("one").value, field("other").value].filter(Boolean);
   text.label = (name) => text.models.find((model) => model.name === name)?.label || name;
 
-  /* A tab: { name, label, about, ask(signal, heard), draw(data, body) }. `ask` is left out where the door's stream answers the tab's name. */
+  /* A tab: { name, label, about, ask(signal, heard), draw(data, body) }.
+     `ask` is left out where the door's stream answers the tab's name. */
   text.tab = (tab) => text.tabs.push(tab);
 
   function status(words, share) {

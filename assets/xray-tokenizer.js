@@ -1,4 +1,5 @@
-/* X-ray's view Tokenizer: any pasted text, how one or two tokenizers cut it, how surprised the model is by it, a search in the vocabulary. */
+/* X-ray's view Tokenizer: any pasted text, how one or two tokenizers cut it, how surprised the model is by it, a
+   search in the vocabulary. */
 (() => {
   const app = window.chatapp;
   const { xray, el } = { xray: app.xray, el: app.el };

@@ -1,4 +1,5 @@
-/* X-ray: the drawer beside the chat and the page /xray. One question goes to the server for each view; everything drawn comes from its answer. */
+/* X-ray: the drawer beside the chat and the page /xray.
+   One question goes to the server for each view; everything drawn comes from its answer. */
 (() => {
   const app = window.chatapp;
   const { xray } = app;

@@ -16,7 +16,7 @@ FOLDER = "compare"
 
 BODY = '<div id="compare" aria-live="off"></div>'
 
-PAGE = Page("Compare", "compare", "columns", BODY, styles=("compare.css",), scripts=("compare.js",))
+PAGE = Page("Compare", "compare", "columns", BODY, styles=("sheet.css", "compare.css"), scripts=("compare.js",))
 
 
 def kept(models: ModelManager, settings: Settings) -> Runs:

@@ -76,7 +76,7 @@ PAGE = Page(
     "models",
     "cube",
     BODY,
-    styles=("models.css", "models-files.css", "models-parts.css"),
+    styles=("sheet.css", "models.css", "models-files.css", "models-parts.css"),
     scripts=("models.js", "models-files.js"),
 )
 

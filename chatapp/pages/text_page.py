@@ -34,7 +34,7 @@ PAGE = Page(
     "text",
     "text",
     BODY,
-    styles=("xray.css", "text.css"),
+    styles=("sheet.css", "xray.css", "text.css"),
     scripts=("text.js", "xray-parts.js", "text-views.js"),
 )
 
