@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,12 @@ class Results:
         self.path, self.grid = path, grid
         self.rows: dict[tuple[int, str, int], Row] = {}
         self._file = self._opened()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             if not fresh:
                 self._take_up()
             self._begin()
-        except BaseException:
-            self._file.close()
-            raise
+            undo.pop_all()
 
     def append(self, row: Row) -> None:
         """Write a row down: whatever happens to this process then, it is there."""
