@@ -14,6 +14,7 @@ from chatapp.settings import EMBEDDED_MODEL, Settings, add_flags, from_namespace
 if TYPE_CHECKING:
     from chatapp.lab.compare import Comparison
     from chatapp.lab.grid import Grid
+    from chatapp.lab.results import Results
     from chatapp.lab.rows import Row
 
 OWNER = "the command line"
@@ -87,7 +88,7 @@ def with_models(settings: Settings, grid: "Grid", *, named: bool) -> Settings:
     return settings.model_copy(update={"model": wanted[0], "more_models": (*settings.more_models, *wanted[1:])})
 
 
-async def _answered(results, settings: Settings) -> int:
+async def _answered(results: "Results", settings: Settings) -> int:
     """Answers the grid, a line on standard error for each reply; how many failed."""
     from chatapp.lab.compare import Comparison
     from chatapp.resident.manager import ModelManager

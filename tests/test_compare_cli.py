@@ -11,7 +11,8 @@ import pytest
 
 from chatapp import compare_cli
 from chatapp.errors import ChatError
-from chatapp.lab.rows import Row, key_of, repeatable
+from chatapp.lab.rows import Row, key_of
+from tests.lab.runs import repeatable
 from tests.test_cli import APP, app
 
 GRID = """

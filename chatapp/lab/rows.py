@@ -20,9 +20,6 @@ reply, ids, finish_reason, error; tokens, prompt_tokens; logprob (mean over its 
 assertions (lab/assertions.py), passed (None without any); seconds, timings: what two runs of one grid do not share; turn: the rest of the
 Turn, as it names its fields."""
 
-VOLATILE = ("seconds", "timings")
-"""What differs between two runs of the same grid: how long it took, and what was already in a KV cache."""
-
 OWN = ("owner", "conversation_id", "id", "created", "parent_id", "continues", "history", "user", "prefix_text")
 APART = ("reply_text", "reply_ids", "finish_reason", "error", "timings", "cached_prompt_tokens")
 
@@ -68,11 +65,6 @@ def failed(row: Row) -> bool:
 def key_of(row: Row) -> tuple[int, str, int]:
     """As Cell.key."""
     return row["prompt_index"], row["column"], row["replica"]
-
-
-def repeatable(row: Row) -> Row:
-    """What two runs of the same grid have in common."""
-    return {name: value for name, value in row.items() if name not in VOLATILE}
 
 
 def turn_of(row: Row, owner: Owner, conversation_id: str = "") -> Turn:

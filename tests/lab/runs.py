@@ -14,6 +14,9 @@ from chatapp.tasks import Tasks
 
 ME = "owner-me"
 
+VOLATILE = ("seconds", "timings")
+"""What differs between two runs of the same grid: how long it took, and what was already in a KV cache."""
+
 
 def grid(text: str) -> Grid:
     return parse(text, no_files)
@@ -33,6 +36,11 @@ async def rows_of(run: Comparison, at_most: int = 10**6) -> list[Row]:
             if len(found) == at_most:
                 break
     return found
+
+
+def repeatable(row: Row) -> Row:
+    """What two runs of the same grid have in common."""
+    return {name: value for name, value in row.items() if name not in VOLATILE}
 
 
 def lines(path: Path) -> list[str]:

@@ -7,13 +7,13 @@ import pytest
 from transformers import AutoTokenizer
 
 from chatapp.errors import ChatError
-from chatapp.lab.rows import repeatable, turn_of
+from chatapp.lab.rows import turn_of
 from chatapp.resident.manager import ModelManager
 from chatapp.tasks import Cancelled
 from tests.chats import Residence, beside, until
 from tests.conftest import Scripted
 from tests.directs import endless
-from tests.lab.runs import ME, append, comparison, lines, rows_of
+from tests.lab.runs import ME, append, comparison, lines, repeatable, rows_of
 
 GRID = """
 prompts: [One, Two]
