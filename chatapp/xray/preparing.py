@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -73,7 +72,7 @@ class InspectedModels:
         if made := self.ready(engine):
             yield made
             return
-        coming = self.begin(slot, engine)
+        coming = self.begin(slot, engine, asked_by.get())
         shown = coming.step()
         yield shown
         while not coming.building.done():
@@ -83,11 +82,11 @@ class InspectedModels:
                 yield shown
         yield coming.building.result()
 
-    def begin(self, slot: ModelSlot, engine: "Engine") -> Preparation:
-        """On X-ray's thread, with the settings of now: by the time it is this build's turn, another model may be resident."""
+    def begin(self, slot: ModelSlot, engine: "Engine", owner: Owner) -> Preparation:
+        """For `owner`, on X-ray's thread, with the settings of now: by the time it is this build's turn, another model may be resident."""
         if known := self._preparing.get(engine):
             return known
-        coming = self._shared(engine) if shareable(engine) else self._copied(slot, engine)
+        coming = self._shared(engine) if shareable(engine) else self._copied(slot, engine, owner)
         self._preparing[engine] = coming
         coming.building.add_done_callback(lambda _: self._preparing.pop(engine, None))
         return coming
@@ -108,11 +107,11 @@ class InspectedModels:
         building.add_done_callback(settle)
         return Preparation(lambda: step, building)
 
-    def _copied(self, slot: ModelSlot, engine: "Engine") -> Preparation:
-        """As a task of whoever asked first: it takes as long as loading the model did, and as much memory, and may be cancelled."""
+    def _copied(self, slot: ModelSlot, engine: "Engine", owner: Owner) -> Preparation:
+        """As a task of `owner`, who asked first: it takes as long as loading the model did, and as much memory, and may be cancelled."""
         slot.house.budget.attach()
-        task = slot.house.tasks.begin(asked_by.get(), "load", f"Load {COPY} of {slot.id}")
-        task.again = partial(self._again, slot, task.owner)
+        title = f"Load {COPY} of {slot.id}"
+        task = slot.house.tasks.begin(owner, "load", title, again=lambda: self.begin(slot, slot.engine, owner))
         building = asyncio.ensure_future(self._thread.run(read_copy, slot, engine, task))
 
         def settle(done: asyncio.Future[InspectedModel]) -> None:
@@ -125,11 +124,6 @@ class InspectedModels:
 
         building.add_done_callback(settle)
         return Preparation(lambda: task.step, building)
-
-    def _again(self, slot: ModelSlot, owner: Owner) -> None:
-        """The same for the same owner, whoever asks for it."""
-        asked_by.set(owner)
-        self.begin(slot, slot.engine)
 
 
 def over_resident(engine: "Engine") -> InspectedModel:
@@ -154,7 +148,7 @@ def read_copy(slot: ModelSlot, engine: "Engine", task: Task) -> InspectedModel:
 
 def read_weights(slot: ModelSlot, engine: "Engine", task: Task) -> Loaded:
     """In float32 on the CPU, of the engine's own file. Raises ChatError where there is no room, or the file is another one by now."""
-    settings = slot.settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
+    settings = in_full_numbers(slot.settings)
     source = slot.house.find(settings)
     with slot.house.budget.room_for_copy(slot, source, settings, task.tell):
         loaded = load(source, settings, task.tell)
@@ -163,6 +157,11 @@ def read_weights(slot: ModelSlot, engine: "Engine", task: Task) -> Loaded:
         name = engine.info.model
         raise ChatError(f"The files of {name} have changed since the app loaded them, so X-ray cannot show what is running. Restart it.")
     return loaded
+
+
+def in_full_numbers(settings: Settings) -> Settings:
+    """As X-ray reads weights for itself: in float32, on the CPU, by transformers."""
+    return settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"})
 
 
 def read_tokenizer(name: str, settings: Settings) -> "PreTrainedTokenizerBase":

@@ -13,7 +13,7 @@ from chatapp.resident.slot import ModelSlot, arriving
 from chatapp.settings import Settings
 from chatapp.tasks import Progress, Step
 from chatapp.xray.inspector import Inspector
-from chatapp.xray.preparing import InspectedModel, why_not_load
+from chatapp.xray.preparing import InspectedModel, in_full_numbers, why_not_load
 from chatapp.xray.steps import Result
 from chatapp.xray.text.which import MOST, Found
 
@@ -114,5 +114,5 @@ def read_alone(found: Found, settings: Settings, progress: Progress) -> Inspecte
     from chatapp.models.loading import load
     from chatapp.xray import module
 
-    loaded = load(found.source, settings.model_copy(update={"device": "cpu", "dtype": "float32", "engine": "direct"}), progress)
+    loaded = load(found.source, in_full_numbers(settings), progress)
     return InspectedModel(found.name, loaded.info.id, module.twin(loaded.model), loaded.tokenizer, "in float32")
