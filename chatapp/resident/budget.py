@@ -22,7 +22,6 @@ from chatapp.settings import Settings
 from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
-    from chatapp.resident.copies import Copy
     from chatapp.resident.slot import ModelSlot
 
 T = TypeVar("T")

@@ -26,17 +26,11 @@ def forecast(source: Source, settings: Settings, tokens: int = ENOUGH) -> Foreca
 
     `tokens` each are counted where --context names no number, and the model allows so many.
     """
-    runtime = missing_for(source, settings)  # first: what follows imports some of it
+    packages = {name: missing(name) for name in ("direct", "batched", "llamacpp")}  # first: what follows imports some of them
     engine = choose(source, settings)
     device = pick_device(settings) if engine != "llamacpp" else "cpu"
     sizes = _sizes(source, engine, settings, device)
-    return forecast_of(engine, sizes, settings.concurrency, settings.context or tokens, free_bytes(device), device, runtime)
-
-
-def missing_for(source: Source, settings: Settings) -> int:
-    """Bytes of the packages that this model needs and that are not here yet."""
-    loaded = missing("direct"), missing("llamacpp")
-    return loaded[choose(source, settings) == "llamacpp"]
+    return forecast_of(engine, sizes, settings.concurrency, settings.context or tokens, free_bytes(device), device, packages[engine])
 
 
 def _sizes(source: Source, engine: str, settings: Settings, device: str) -> Sizes:

@@ -22,7 +22,8 @@ def taken(slot: "ModelSlot") -> int:
 
 def numbers(slot: "ModelSlot") -> dict[str, int] | None:
     """For programs: bytes forecast with the context full, and measured now; None where nothing was forecast."""
-    return slot.held and {"forecast": slot.held.bytes, "measured": taken(slot)}
+    held = slot.held  # it may leave meanwhile
+    return held and {"forecast": held.bytes, "measured": taken(slot)}
 
 
 def facts(slot: "ModelSlot") -> list[tuple[str, str]]:
