@@ -72,7 +72,7 @@ class CompareActions:
 
     async def grid(self, owner: Owner, asked: Asked) -> Asked:
         ask = CompareGrid.read(asked)
-        return {"yaml": grid_file.written(grid_file.read(ask.grid, no_files))}
+        return {"yaml": await asyncio.to_thread(lambda: grid_file.written(grid_file.read(ask.grid, no_files)))}
 
     async def of_turn(self, owner: Owner, asked: Asked) -> Asked:
         """The grid of a reply: its question, answered as it was, and with another temperature."""
