@@ -26,6 +26,7 @@ def main(settings: Settings) -> None:
     print(f"Starting with {settings.model} … the address of the page follows.", flush=True)
     from chatapp.chat.housekeeping import Clock, keep_house  # seconds of imports: here, so that a wrong flag is refused before them
     from chatapp.chat.service import Chat
+    from chatapp.lab.kept import all_runs
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
@@ -38,7 +39,7 @@ def main(settings: Settings) -> None:
     refuse_address(settings.host, settings.port)
     store, models, launched = Store.open(settings), ModelManager(settings), threading.Event()
     models.start(launched)
-    chat = Chat(models, store)
+    chat, runs = Chat(models, store), all_runs(models, settings)
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60), partial(ahead, models))
     demo = build(chat)
     _, url, public_url = demo.launch(
@@ -47,20 +48,19 @@ def main(settings: Settings) -> None:
         share=settings.share,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={**app_options(chat, models, settings), "lifespan": loop.lifespan},
+        app_kwargs={**app_options(chat, models, settings, runs), "lifespan": loop.lifespan},
         **launch_options(),
     )
     launched.set()
     announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
-    saved = save_chats(chat, loop)
-    signals.end_within(CLOSING_SECONDS, 0 if saved else 1)  # nothing can be lost any more: what still runs may not hold up the end
+    status = 0 if save_chats(chat, runs, loop) else 1
+    signals.end_within(CLOSING_SECONDS, status)  # nothing can be lost any more: what still runs may not hold up the end
     close_tunnels()
     models.close()
     demo.close(verbose=False)
     store.close()
-    if not saved:
-        sys.exit(1)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
+from chatapp.lab.kept import all_runs
 from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
+from chatapp.pages.start import shutdown
 from chatapp.resident.manager import ModelManager
 from chatapp.server import auth, security
 from chatapp.settings import Settings
@@ -63,14 +65,14 @@ def serve(
     settings = Settings(port=free_port(), **given)
     models = models or ModelManager.of(engine, settings)
     store = Store("sqlite://")
-    chat = Chat(models, store)
+    chat, runs = Chat(models, store), all_runs(models, settings)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         loops.append(asyncio.get_running_loop())
         yield
-        await chat.shutdown()
+        await shutdown(chat, runs)
 
     with Page(analytics_enabled=False) as demo:
         gr.Markdown("page")
@@ -86,7 +88,7 @@ def serve(
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
         app_kwargs={
-            "routes": [*more, *routes(chat, models, settings)],
+            "routes": [*more, *routes(chat, models, settings, runs)],
             "middleware": around(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,

@@ -19,6 +19,7 @@ from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Grid
 from chatapp.lab.results import Results, replace_file
 from chatapp.lab.rows import Row
+from chatapp.settings import Settings
 from chatapp.turn import new_id
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ MOST_RUNNING = 2
 LONGEST_TITLE = 100
 ID = re.compile(r"[0-9a-f]{32}")
 RESULTS, ABOUT = "results.jsonl", "about.json"
+
+FOLDER = "compare"
+"""Where the runs are, in the data folder."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,7 @@ class Runs:
 
     async def shutdown(self) -> None:
         """Stop every run; each can be taken up again."""
-        for id in list(self._running):
-            await self._stop(id)
+        await asyncio.gather(*map(self._stop, self._running))
 
     def _start(self, owner: Owner, id: str, grid: Grid, may_load: bool) -> None:
         place = self._place(owner, id)
@@ -147,6 +150,11 @@ class Runs:
         if not ID.fullmatch(id) or not place.is_dir():
             raise NotFound("The comparison")
         return place
+
+
+def all_runs(models: "ModelManager", settings: Settings) -> Runs:
+    """Those of everybody, in the data folder."""
+    return Runs(settings.data_dir / FOLDER, models)
 
 
 @lru_cache(maxsize=1000)

@@ -11,17 +11,9 @@ from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 
-FOLDER = "compare"
-"""Where the runs are, in the data folder."""
-
 BODY = '<div id="compare" aria-live="off"></div>'
 
 PAGE = Page("Compare", "compare", "columns", BODY, styles=("sheet.css", "compare.css"), scripts=("compare.js",))
-
-
-def kept(models: ModelManager, settings: Settings) -> Runs:
-    """The runs of everybody."""
-    return Runs(settings.data_dir / FOLDER, models)
 
 
 def add(door: Door, chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> list[Route]:

@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from chatapp.chat.service import Chat
+from chatapp.lab.kept import Runs
 from chatapp.pages import (
     about_page,
     actions,
@@ -31,14 +32,14 @@ from chatapp.settings import Settings
 from chatapp.xray.service import XrayService
 
 
-def app_options(chat: Chat, models: ModelManager, settings: Settings) -> dict[str, Any]:
+def app_options(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> dict[str, Any]:
     """For launch(app_kwargs=…)."""
-    return {"routes": routes(chat, models, settings), "middleware": middleware(settings), "exception_handlers": handlers()}
+    return {"routes": routes(chat, models, settings, runs), "middleware": middleware(settings), "exception_handlers": handlers()}
 
 
-def routes(chat: Chat, models: ModelManager, settings: Settings) -> list[Route]:
+def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> list[Route]:
     """What is answered, and by whom."""
-    door, runs = Door(), compare_page.kept(models, settings)
+    door = Door()
     actions.add(door, chat, runs.erase)
     watch.add(door, chat, models)
     shell_actions.add(door, models.tasks, settings)

@@ -13,6 +13,7 @@ from gradio import tunneling
 from chatapp.chat.service import Chat
 from chatapp.engines.cores import usable_cores
 from chatapp.errors import ChatError
+from chatapp.lab.kept import Runs
 from chatapp.pages import view
 from chatapp.resident import weighed
 from chatapp.resident.slot import ModelSlot
@@ -40,10 +41,10 @@ class Loop:
             task.cancel()
 
 
-def save_chats(chat: Chat, loop: Loop, seconds: float = SAVING_SECONDS) -> bool:
-    """End what is being written as interrupted and put it on disk. Says what is done, and whether it came to its end."""
+def save_chats(chat: Chat, runs: Runs, loop: Loop, seconds: float = SAVING_SECONDS) -> bool:
+    """End what is being written as interrupted and put it on disk; comparisons stop. Says what is done, and whether it came to its end."""
     print("Saving chats …", flush=True)
-    saving = asyncio.run_coroutine_threadsafe(chat.shutdown(), loop.running)
+    saving = asyncio.run_coroutine_threadsafe(shutdown(chat, runs), loop.running)
     try:
         saving.result(timeout=seconds)
     except TimeoutError:
@@ -55,6 +56,11 @@ def save_chats(chat: Chat, loop: Loop, seconds: float = SAVING_SECONDS) -> bool:
         return False
     print("Saved.", flush=True)
     return True
+
+
+async def shutdown(chat: Chat, runs: Runs) -> None:
+    """No reply is being written afterwards: one of a comparison that the closing engines cut would stand there as failed."""
+    await asyncio.gather(chat.shutdown(), runs.shutdown())
 
 
 def close_tunnels() -> None:

@@ -16,10 +16,12 @@ import httpx2
 import pytest
 
 from chatapp.chat.service import Chat
+from chatapp.lab.kept import Runs
 from chatapp.pages.start import Loop, save_chats
 from chatapp.settings import Settings
 from chatapp.store import Store
-from tests.chats import Residence
+from tests.chats import ME, Residence, until
+from tests.lab.runs import grid
 from tests.serving import free_port
 from tests.turns import turns_of
 
@@ -78,10 +80,24 @@ async def test_what_cannot_be_saved_in_time_is_said(scripted, tmp_path: Path, ca
     """Here the server's loop is busy with something that never ends."""
     chat, loop = Chat(Residence(scripted), Store(f"sqlite:///{tmp_path}/chat.db")), Loop(partial(asyncio.sleep, 0))
     loop.running = asyncio.get_running_loop()
-    assert not save_chats(chat, loop, 0.1)
+    assert not save_chats(chat, Runs(tmp_path, chat.models), loop, 0.1)
     assert "Not all replies could be saved in 0.1 seconds" in capsys.readouterr().err
     await chat.shutdown()
     chat.store.close()
+
+
+async def test_a_comparison_stops_and_is_taken_up_again(scripted, tmp_path: Path) -> None:
+    """One reply is being written and another waits for its place: neither stands there as failed afterwards."""
+    chat, loop = Chat(Residence(scripted), Store("sqlite://")), Loop()
+    runs, loop.running, scripted.hold = Runs(tmp_path, chat.models), asyncio.get_running_loop(), asyncio.Event()
+    id = runs.begin(ME, grid("{prompts: [One, Two], columns: [{name: a}, {name: b}]}"), title="", may_load=False)
+    await until(lambda: bool(runs.running(ME, id).live))
+    assert await asyncio.to_thread(save_chats, chat, runs, loop)
+    [task] = chat.models.tasks.of(ME)
+    assert (runs.running(ME, id), runs.read(ME, id)[1], task.state, chat.models.busy) == (None, [], "cancelled", False)
+    scripted.hold.set()
+    Runs(tmp_path, chat.models).go_on(ME, id, may_load=False)
+    await until(lambda: runs.listed(ME)[0].replies == 4)
 
 
 def delta(line: str) -> dict[str, str]:
