@@ -178,4 +178,6 @@ def copy_refusal(slot: "ModelSlot", need: Forecast, free: int, holding: Sequence
 def doing(slot: "ModelSlot") -> str:
     """Why it stays, in words."""
     count = slot.queue.running + slot.queue.waiting
-    return f"answering {count} message{'' if count == 1 else 's'}" if count else slot.state
+    if count:
+        return f"answering {count} message{'' if count == 1 else 's'}"
+    return "looked into" if slot.looked else slot.state

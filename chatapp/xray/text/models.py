@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.models.encoders import load_encoder, needs
-from chatapp.models.memory import free_bytes, free_memory, gigabytes
+from chatapp.models.memory import free_memory, gigabytes
 from chatapp.resident.needs import forecast
 from chatapp.resident.slot import ModelSlot, arriving
 from chatapp.settings import Settings
@@ -32,13 +32,14 @@ class TextModels:
     def __init__(self, inspector: Inspector) -> None:
         self.inspector = inspector
         self._encoders: OrderedDict[Path, InspectedModel] = OrderedDict()
+        self._one = asyncio.Lock()
 
-    async def inspected(self, found: Found, beside: Sequence[Found], *, load: bool) -> AsyncIterator[Step | InspectedModel]:
+    async def inspected(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
         """Steps while it is prepared, then the model. One that is not in memory is loaded where a person asked for that (`load`).
 
-        Raises NotInMemory otherwise, and ChatError with the numbers where it does not fit beside the models that are looked at with it.
+        Raises NotInMemory otherwise, and ChatError with the numbers where it does not fit.
         """
-        work = self._encoder(found, load=load) if found.encoder else self._served(found, beside, load=load)
+        work = self._encoder(found, load=load) if found.encoder else self._served(found, load=load)
         async for item in work:
             yield item
 
@@ -55,20 +56,25 @@ class TextModels:
             yield Step(f"Loading {found.name}")
             async for step in self.inspector.awake():
                 yield step
-            while len(self._encoders) >= MOST:
-                self._encoders.popitem(last=False)
-            self._encoders[found.place] = await self.inspector.run(read_encoder, found)
+            await self._load_encoder(found)
         self._encoders.move_to_end(found.place)
         yield self._encoders[found.place]
 
-    async def _served(self, found: Found, beside: Sequence[Found], *, load: bool) -> AsyncIterator[Step | InspectedModel]:
+    async def _load_encoder(self, found: Found) -> None:
+        """One after the other: who asks for the same meanwhile waits for it."""
+        async with self._one:
+            if found.place in self._encoders:
+                return
+            while len(self._encoders) >= MOST:
+                self._encoders.popitem(last=False)
+            self._encoders[found.place] = await self.inspector.run(read_encoder, found)
+
+    async def _served(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
         slot = found.slot
         if slot is None or slot.state not in ("ready", "loading"):
             if not load:
                 raise NotInMemory(found, await asyncio.to_thread(self._takes, found))
             self._demand()
-            if beside:
-                await asyncio.to_thread(self._refuse_beside, found, beside)
             loaded: Result[ModelSlot] = Result()
             async for step in loaded.of(self.inspector.load(found.asked, slot)):
                 yield step
@@ -88,17 +94,6 @@ class TextModels:
     def _takes(self, found: Found) -> str:
         """What loading it would take, in words."""
         return f"It takes {forecast(found.source, self.inspector.served.settings)}."
-
-    def _refuse_beside(self, found: Found, beside: Sequence[Found]) -> None:
-        """Loading one makes room by unloading idle ones; the other of two that are looked at side by side must stay."""
-        need = forecast(found.source, self.inspector.served.settings)
-        if need.required > (free := free_bytes(need.device)):
-            other = " and ".join(one.name for one in beside)
-            raise ChatError(
-                f"{found.name} does not fit beside {other}: it needs {gigabytes(need.required)} ({need}), and {gigabytes(free)} are free. "
-                "Look at one after the other, or choose a smaller one.",
-                status=503,
-            )
 
 
 def read_encoder(found: Found) -> InspectedModel:

@@ -1,13 +1,15 @@
 """Which question about a text: it comes in with the name of a view, its progress and its data go out."""
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from chatapp.errors import ChatError
 from chatapp.models.files.sentence import LONGEST
+from chatapp.resident.slot import ModelSlot, looked_into
 from chatapp.tasks import Step
 from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.query import Values
 from chatapp.xray.steps import Answers, Result
 from chatapp.xray.text.models import TextModels
@@ -30,11 +32,21 @@ class TextService:
         if not text or len(text) > LONGEST:
             raise ChatError(f"Type a text of 1 to {LONGEST:,} characters; this one has {len(text):,}.")
         readings: list[Reading] = []
-        for one in found:
-            made: Result[Any] = Result()
-            async for step in made.of(self.models.inspected(one, [other for other in found if other is not one], load=load)):
-                yield step
-            readings.append(await self.inspector.run(read, made.value, text))
-        async with aclosing(VIEWS[view](self.inspector, readings, Values(asked))) as answers:
-            async for answer in answers:
-                yield answer if isinstance(answer, Step) else answer | {"view": view}
+        with ExitStack() as staying:
+            for one in found:  # at first, so that none leaves for another that is looked at with it
+                stay(staying, one.slot)
+            for one in found:
+                made: Result[InspectedModel] = Result()
+                async for step in made.of(self.models.inspected(one, load=load)):
+                    yield step
+                stay(staying, self.inspector.served.wrote(made.value.id))
+                readings.append(await self.inspector.run(read, made.value, text))
+            async with aclosing(VIEWS[view](self.inspector, readings, Values(asked))) as answers:
+                async for answer in answers:
+                    yield answer if isinstance(answer, Step) else answer | {"view": view}
+
+
+def stay(stack: ExitStack, slot: ModelSlot | None) -> None:
+    """Until the stack ends. An encoder has no slot."""
+    if slot is not None:
+        stack.enter_context(looked_into(slot))

@@ -1,6 +1,8 @@
 """Questions about a text: plain data of models in memory, of base models and of encoders; offers and refusals with the numbers."""
 
+import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ from chatapp.xray.text.service import TextService
 from chatapp.xray.text.which import find
 from tests.directs import endless
 from tests.encoders import make_encoder
+from tests.tiny import one_more_step
 from tests.xrays import last
 
+LARGE = Forecast(9 * 10**9, 0, 1, 256, 10**9)
 TEXT = "The capital of France is Paris."
 
 
@@ -95,13 +99,33 @@ async def test_what_is_not_loaded_is_offered_with_its_numbers(service: TextServi
         assert refused.value.offer == name
 
 
-async def test_two_that_do_not_fit_side_by_side_are_refused_with_the_numbers(service: TextService, monkeypatch: pytest.MonkeyPatch) -> None:
-    large = Forecast(9 * 10**9, 1000, 1, 256, 10**9)
-    monkeypatch.setattr(text_models, "forecast", lambda *_: large)
-    monkeypatch.setattr(text_models, "free_bytes", lambda device: 10**9)
-    with pytest.raises(ChatError, match=r"base does not fit beside .*: it needs 9\.9 GB .* and 1\.0 GB are free"):
-        await asked(service, "depth", service.inspector.served.first.id, "base", load=True)
-    assert service.inspector.served.first.state == "ready", "nothing was unloaded"
+async def test_two_that_do_not_fit_side_by_side_are_refused_with_the_numbers(service: TextService) -> None:
+    models, budget = service.inspector.served, service.inspector.served.house.budget
+    budget.needs, budget.free = lambda *_: LARGE, lambda device: 10**9
+    models.first.held = LARGE
+    said = r"base@.* does not fit: it needs 9\.9 GB .* and 1\.0 GB are free\. In memory are .* \(9\.0 GB, looked into\)"
+    for names in ((models.first.id, "base"), ("base", models.first.id)):
+        with pytest.raises(ChatError, match=said):
+            await asked(service, "depth", *names, load=True)
+        assert (models.first.state, models.first.looked) == ("ready", 0), "nothing was unloaded"
+
+
+async def test_an_idle_model_leaves_for_two_that_are_looked_at_side_by_side(service: TextService, tiny_llama: Path, tmp_path: Path) -> None:
+    models, budget = service.inspector.served, service.inspector.served.house.budget
+    budget.needs = lambda *_: replace(LARGE, free=0)
+    budget.free = lambda device: 10**11 if sum(slot.loaded is not None for slot in budget.slots) < 2 else 0
+    idle = await models.load(str(one_more_step(tiny_llama, tmp_path / "idle")))
+    await idle.wait_ready()
+    idle.used = models.first.used + 100  # the first one would leave before it
+    shown = await asked(service, "depth", models.first.id, "base", load=True)
+    assert len(shown["models"]) == 2 and (models.first.state, idle.state) == ("ready", "unloaded")
+
+
+async def test_one_encoder_that_two_ask_for_is_read_once(service: TextService, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, read = [], text_models.read_encoder
+    monkeypatch.setattr(text_models, "read_encoder", lambda found: made.append(found) or read(found))
+    await asyncio.gather(*(asked(service, "depth", str(tiny_bert), load=True) for _ in range(2)))
+    assert len(made) == 1
 
 
 async def test_an_encoder_that_does_not_fit_is_refused_with_the_numbers(service: TextService, tiny_bert: Path, monkeypatch) -> None:
