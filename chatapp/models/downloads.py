@@ -34,7 +34,7 @@ class Downloads:
             raise ChatError(f"{source.name} is on this machine already: there is nothing to fetch.", status=409)
         key = (source.repo, source.revision, source.file)
         with self._lock:
-            if (known := self._running.get(key)) is not None:
+            if (known := self._running.get(key)) is not None and known.state == "running":
                 return known
             task = self._tasks.begin(EVERYBODY, "download", f"Download {source.name}", again=lambda: self._again(source, hub))
             self._running[key] = task
@@ -54,7 +54,8 @@ class Downloads:
             cancelled = cancelled or (time.monotonic() if task.cancelling else 0.0)
         task.end("cancelled" if cancelled else "failed", error="" if cancelled else UNEXPECTED)
         with self._lock:
-            self._running.pop(key, None)
+            if self._running.get(key) is task:  # what ended may have been begun again since
+                del self._running[key]
 
     def _fetch(self, task: Task, source: Source, hub: Callable[[], Hub]) -> None:
         try:

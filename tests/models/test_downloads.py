@@ -1,6 +1,7 @@
 """Downloads as tasks: one for each model, cancelled though nothing comes, begun again with the token of then."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,33 @@ def test_what_was_refused_is_begun_again_with_the_token_of_then(hubs: tuple[Fake
     tasks.retry("", task.id, local=True)
     (again,) = tasks.of(EVERYBODY)
     assert ended(again) == "done"
+
+
+class Slow(Downloads):
+    """Its first thread lives on for a while after the task has ended."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        super().__init__(tasks)
+        self.let_go = threading.Event()
+
+    def _fetch(self, task: Task, source: Source, hub: Callable[[], Hub]) -> None:
+        super()._fetch(task, source, hub)
+        if task.state == "failed":
+            self.let_go.wait(30)
+
+
+def test_it_is_begun_again_in_the_moment_of_its_end(hubs: tuple[FakeHub, Hub]) -> None:
+    fake, hub = hubs
+    fake.add("org/gated", FILES, gated="auto", readers=frozenset({"hf_reader"}))
+    tasks, asks = Tasks(), [hub, replace(hub, token="hf_reader")]
+    downloads = Slow(tasks)
+    task = downloads.begin(model("org/gated"), lambda: asks.pop(0))
+    assert ended(task) == "failed"
+    tasks.retry("", task.id, local=True)
+    (again,) = tasks.of(EVERYBODY)
+    assert ended(again) == "done"
+    downloads.let_go.set()
+    until(lambda: not downloads.running("org/gated"))
 
 
 def test_what_is_here_is_not_fetched(tmp_path: Path) -> None:
