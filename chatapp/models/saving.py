@@ -84,13 +84,15 @@ def _written(target: Path, size: int, write: Callable[[Path], None]) -> int:
 
 
 def refuse(target: Path, size: int) -> None:
-    """Raises ChatError for a folder that holds something, and a disk that does not hold so many bytes more."""
+    """Raises ChatError for a folder that holds something or is below a file, and a disk that does not hold so many bytes more."""
     try:
         if target.exists() and not target.is_dir():
             raise ChatError(f"{target} is a file. Name a new folder.", status=409)
         if target.is_dir() and (first := next(target.iterdir(), None)):
             raise ChatError(f"{target} is not empty: {first.name} is in it. Name a new folder.", status=409)
         place = next(parent for parent in (target, *target.absolute().parents) if parent.exists())
+        if not place.is_dir():
+            raise ChatError(f"{target} cannot be made: {place} is a file. Name a new folder elsewhere.", status=409)
         free = shutil.disk_usage(place).free
     except OSError as error:
         raise ChatError(f"{target} cannot be looked at: {error.strerror or error}. Name another folder.") from error
