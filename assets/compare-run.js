@@ -8,7 +8,7 @@
   class Run {
     constructor(id) {
       Object.assign(this, { id, head: null, state: null, result: null, cells: new Map(), live: new Map() });
-      Object.assign(this, { spots: new Map(), heads: new Map(), stopped: new Set(), reading: new AbortController() });
+      Object.assign(this, { spots: new Map(), heads: new Map(), reading: new AbortController() });
     }
     replicas(prompt, column, kept) {
       const all = Array.from({ length: this.head.replicas }, (_, replica) => kept.get(compare.key({ prompt, column, replica })));
@@ -111,10 +111,11 @@
   }
 
   function stands(run, state) {
-    const before = run.state?.state;
+    const how = ({ state, stopped = [] }) => JSON.stringify([state, stopped]);
+    const before = run.state && how(run.state);
     run.state = state;
     drawState(run);
-    if (before !== state.state) for (const spot of run.spots.values()) compare.drawCell(run, spot);
+    if (before !== how(state)) for (const spot of run.spots.values()) compare.drawCell(run, spot);
   }
 
   function rests(run, result) {

@@ -50,8 +50,11 @@
     return el("div", { class: "c-pager" }, app.button("Reply before", "left", go(-1)), words, app.button("Next reply", "right", go(1)));
   }
 
-  const empty = (run) => {
-    const words = { running: "waits", paused: "paused" }[run.state?.state] || (run.state ? "not made" : "");
+  const isStopped = (run, label) => Boolean(run.state?.stopped?.includes(label));
+
+  const empty = (run, label) => {
+    const going = !isStopped(run, label) && { running: "waits", paused: "paused" }[run.state?.state];
+    const words = going || (run.state ? "not made" : "");
     return el("p", { class: "c-hint" }, words);
   };
 
@@ -60,18 +63,14 @@
     const live = run.living(spot.prompt, spot.column);
     spot.shown = Math.min(spot.shown, Math.max(0, cells.length - 1));
     const shown = cells[spot.shown];
-    const going = () => (live ? growing(live) : [empty(run)]);
+    const going = () => (live ? growing(live) : [empty(run, spot.column)]);
     const parts = shown ? ended(run, shown) : going();
     spot.box.replaceChildren(...[pager(run, spot, cells), ...parts].filter(Boolean));
     spot.box.classList.toggle("is-live", !shown && !!live);
   };
 
   function head(run, column) {
-    const stop = app.button(`Stop ${column.label}`, "stop", () => {
-      run.stopped.add(column.label);
-      compare.act(run, "column", column.label);
-      compare.drawHead(run);
-    });
+    const stop = app.button(`Stop ${column.label}`, "stop", () => compare.act(run, "column", column.label));
     const facts = [column.model ? app.brief(column.model) : "", column.settings].filter(Boolean).join(" · ");
     const system = column.system ? el("p", { class: "c-hint c-system", title: column.system }, `System: ${column.system}`) : null;
     const pass = el("span", { class: "c-pass" });
@@ -87,7 +86,7 @@
       const { passed, checked, missing } = run.tally(label);
       pass.textContent = checked ? `${Math.round((100 * passed) / checked)} % pass` : "";
       pass.title = checked ? `${passed} of ${checked} replies pass every check` : "";
-      stop.hidden = !running || !missing || run.stopped.has(label);
+      stop.hidden = !running || !missing || isStopped(run, label);
     }
   };
 

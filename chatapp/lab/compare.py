@@ -56,6 +56,11 @@ class Comparison:
         return not self._going.is_set()
 
     @property
+    def stopped(self) -> list[str]:
+        """The labels of columns that get no more replies in this run."""
+        return sorted(self._stopped)
+
+    @property
     def share(self) -> float:
         """Of the replies, how many are there (0 to 1)."""
         return len(self.rows) / len(self.cells)

@@ -153,7 +153,8 @@ class CompareGrown:
 
 @dataclass(frozen=True)
 class CompareState:
-    """`replies` of `cells` are there. `words` say how it goes; `notes` are sentences on how to read the numbers."""
+    """`replies` of `cells` are there. `words` say how it goes; `notes` are sentences on how to read the numbers; `stopped` are the labels
+    of columns that get no more replies in this run."""
 
     state: str
     replies: int
@@ -161,6 +162,7 @@ class CompareState:
     share: float
     words: str
     notes: list[str]
+    stopped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,19 @@ def test_the_places_where_replies_part_are_marked(page: Page, site: Site) -> Non
     expect(page.get_by_role("cell", name="hot, prompt 1")).to_contain_text("Parts from cold at token 3.")
 
 
+def test_a_stopped_column_is_known_to_a_page_that_comes_back(page: Page, site: Site) -> None:
+    site.engine.hold = asyncio.Event()
+    run(page)
+    page.get_by_role("button", name="Stop hot").click()
+    for _ in range(2):
+        expect(page.get_by_role("button", name="Stop hot")).to_be_hidden()
+        expect(page.get_by_role("cell", name="hot, prompt 3")).to_have_text("not made")
+        expect(page.get_by_role("button", name="Stop cold")).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    site.engine.hold.set()
+
+
 def test_a_grid_is_opened_edited_and_deleted(page: Page, site: Site) -> None:
     grid = "{prompts: [Uno], replicas: 2, columns: [{name: x, max_tokens: 9}, {name: y, sweep: {temperature: [0, 1]}}]}"
     page.locator("input[type=file]").set_input_files({"name": "g.yaml", "mimeType": "application/yaml", "buffer": grid.encode()})
