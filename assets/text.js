@@ -97,6 +97,7 @@
     for (const [name, value] of Object.entries({ model: one, with: other, view: shown.name }))
       value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     history.replaceState(null, "", url);
+    keep();
   }
 
   function drawTabs() {
@@ -149,6 +150,7 @@
     app.$("#text-remark").textContent = said.refused;
     app.$("#text-remark").hidden = !said.refused;
     counted();
+    return said.login;
   }
   text.refresh = () => models().catch(app.failed);
 
@@ -156,6 +158,30 @@
     const count = [...field("text").value].length;
     app.$("#text-count").textContent = `${count.toLocaleString("en")} of at most ${text.longest.toLocaleString("en")} characters`;
     app.$("#text-count").classList.toggle("bad", count > text.longest);
+  }
+
+  /* What was typed and chosen stays in this browser, under the login: others may use it after them. */
+  let place = "";
+  const keep = () => app.store.set(place, { text: field("text").value, models: text.chosen() });
+  function recall(login) {
+    place = login ? `${login}.text` : "text";
+    const kept = app.store.get(place);
+    const box = field("text");
+    if (kept && box.value === box.defaultValue) box.value = kept.text;
+    counted();
+    form().addEventListener("input", keep);
+    return kept?.models || [];
+  }
+
+  /* Those of the address, where it names any; else those that were chosen before, as far as they are here. */
+  function choose(before) {
+    const query = new URL(location).searchParams;
+    if (query.has("model") || query.has("with")) {
+      asked("one", query.get("model"));
+      asked("other", query.get("with"));
+    } else if (before.every((name) => text.models.some((model) => model.name === name))) {
+      for (const [place, name] of before.entries()) field(["one", "other"][place]).value = name;
+    }
   }
 
   /* An address may name a model by its id, its short name or its folder. */
@@ -175,13 +201,11 @@
     form().addEventListener("input", counted);
     form().addEventListener("change", (event) => event.target.matches("select") && show(shown || text.tabs[0]));
     try {
-      await models();
+      choose(recall(await models()));
     } catch (error) {
       app.failed(error);
       return;
     }
-    asked("one", query.get("model"));
-    asked("other", query.get("with"));
     if (text.models.length) show(text.tabs.find((tab) => tab.name === query.get("view")) || text.tabs[0]);
     else app.$("#text-body").replaceChildren(el("p", {}, "No model is loaded yet. Come back when there is one."));
   });

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
 
-from chatapp.identity import Owner
+from chatapp.identity import Owner, login_key
 from chatapp.models import catalog
 from chatapp.models.files.sentence import LONGEST
 from chatapp.pages.models_actions import NOT_HERE, is_same
@@ -34,7 +34,7 @@ class TextActions:
         local = asked_here(self.settings)
         loaded = [TextModel(slot.id, slot.info.model, True, False) for slot in self.models.slots() if slot.state == "ready"]
         others = await asyncio.to_thread(self._others) if local else []
-        return asdict(TextModels([*loaded, *others], LONGEST, "" if local else NOT_HERE))
+        return asdict(TextModels([*loaded, *others], LONGEST, "" if local else NOT_HERE, login_key(owner)))
 
     async def tokens(self, owner: Owner, asked: Asked) -> Asked:
         ask = TextTokens.read(asked)

@@ -28,11 +28,13 @@ class TextModel:
 
 @dataclass(frozen=True)
 class TextModels:
-    """Loaded ones first. `longest`: the most characters of a text; `refused`: why whoever asks has no other model loaded, or ''."""
+    """Loaded ones first. `longest`: the most characters of a text; `refused`: why whoever asks has no other model loaded, or ''; `login`:
+    the key under which the browser keeps what a login typed, '' without one."""
 
     models: list[TextModel]
     longest: int
     refused: str
+    login: str
 
 
 @dataclass(frozen=True)

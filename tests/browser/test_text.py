@@ -57,6 +57,20 @@ def test_a_text_is_cut_by_two_models_that_are_in_the_address(context: BrowserCon
     expect(page.get_by_label("beside")).to_have_value(str(shelf_place(shelf)))
 
 
+def test_what_was_typed_and_chosen_is_there_again(context: BrowserContext, shelf: Site) -> None:
+    page = opened(context, shelf)
+    page.get_by_label("beside").select_option(label="base")
+    page.get_by_label("A text", exact=True).fill("only typed")
+    page.reload()
+    expect(page.get_by_label("A text", exact=True)).to_have_value("only typed")
+    again = opened(context, shelf)
+    expect(again.get_by_label("A text", exact=True)).to_have_value("only typed")
+    expect(again.get_by_label("beside")).to_have_value(str(shelf_place(shelf)))
+    alone = opened(context, shelf, "?model=base")
+    expect(alone.locator("[name=one]")).to_have_value(str(shelf_place(shelf)))
+    expect(alone.get_by_label("beside")).to_have_value("")
+
+
 def test_a_text_that_is_too_long_is_refused_with_the_numbers(context: BrowserContext, shelf: Site) -> None:
     page = opened(context, shelf)
     looked(page, "x" * 2001)
