@@ -16,19 +16,22 @@
   const ways = (...buttons) => (models.now.refused ? null : app.el("div", { class: "acts" }, ...buttons));
   const unload = (text, row, more = {}) => act(text, () => models.unload({ id: row.id, ...more }));
 
-  /* To a folder that a person names. */
-  function save(row) {
+  /* To a folder that a person names; one that is refused is asked for again, with why. */
+  function save(row, typed = "", refused = "") {
     const box = app.el("input", { type: "text", "aria-label": "Folder", placeholder: "/home/me/models/mine", autocomplete: "off" });
+    const why = app.el("span", { class: "refusal", role: "alert" }, refused);
+    box.value = typed;
     const run = async () => {
       try {
         await app.post("models-save", { id: row.id, folder: box.value });
         app.toast(`${row.name} is being saved.`);
       } catch (error) {
-        app.failed(error);
+        save(row, box.value, error.message);
       }
     };
     app.ask(`Save ${row.name} to a new folder. A bare name is one among the app's models.`, [{ text: "Save it", run }]);
-    app.$("#question-text").append(box);
+    app.$("#question-text").append(...(refused ? [why, box] : [box]));
+    box.addEventListener("keydown", (event) => event.key === "Enter" && app.$("#question .answers button").click());
     box.focus();
   }
 

@@ -149,6 +149,24 @@ def test_deleting_is_asked_with_what_it_frees(open_models: Callable[..., Page], 
     expect(page.locator("#here").get_by_role("link", name="org/quantized:m.Q4.gguf")).to_have_count(0)
 
 
+def test_a_folder_that_is_refused_is_asked_for_again_with_why(open_models: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_models()
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    page.get_by_role("button", name="Save …").click()
+    box = page.get_by_role("textbox", name="Folder")
+    box.press("Enter")
+    expect(page.locator("#question [role=alert]")).to_contain_text("Name the folder to save to")
+    for path, said in ((tmp_path, "is not empty"), (file / "x", "notes.txt is a file")):
+        box.fill(str(path))
+        box.press("Enter")
+        expect(page.locator("#question [role=alert]")).to_contain_text(said)
+        expect(box).to_have_value(str(path))
+    expect(box).to_be_focused()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#question")).to_be_hidden()
+
+
 def test_what_is_not_there_and_a_silent_hub_are_said_in_their_place(open_models: Callable[..., Page], fake: FakeHub) -> None:
     page = open_models("org%2Fnone")
     expect(page.get_by_role("alert")).to_contain_text("org/none is not on the Hub, or is private")
