@@ -32,7 +32,7 @@ async def test_it_is_written_as_it_is_held_and_loads_again(tiny_llama: Path, tmp
     assert (await again.wait_ready()).info.parameters == models.first.info.parameters
     with pytest.raises(ChatError, match="is not empty"):
         await saved(models, "mine")
-    with pytest.raises(ChatError, match="config.json is a file"):
+    with pytest.raises(ChatError, match=r"config\.json is a file"):
         await saved(models, str(tmp_path / "models" / "mine" / "config.json" / "x"))
     assert [task.kind for task in models.tasks.of(ANN)].count("save") == 1, "what is refused at once is no task"
     models.close()
