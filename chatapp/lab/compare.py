@@ -32,6 +32,7 @@ class Comparison:
 
     `rows`  every finished row by Cell.key, those of earlier runs too
     `live`  the turns that are being written now, by Cell.key: their text grows in place
+    `stopped`  the labels of columns that get no more replies in this run
     `failures`  how many replies failed in this run
     `notes` what a reader of the numbers should know, in sentences: settings that an engine does not have, tokens read
     `address`  of the page that shows it, or ''
@@ -43,7 +44,7 @@ class Comparison:
         self.cells, self.rows = results.grid.cells(), results.rows
         self.live: dict[tuple[int, str, int], Turn] = {}
         self.notes: list[str] = []
-        self._stopped: set[str] = set()
+        self.stopped: set[str] = set()
         self._answering: list[Answering] = []
         self._going = asyncio.Event()
         self._going.set()
@@ -54,11 +55,6 @@ class Comparison:
     @property
     def paused(self) -> bool:
         return not self._going.is_set()
-
-    @property
-    def stopped(self) -> list[str]:
-        """The labels of columns that get no more replies in this run."""
-        return sorted(self._stopped)
 
     @property
     def share(self) -> float:
@@ -87,7 +83,7 @@ class Comparison:
 
     def stop_column(self, label: str) -> None:
         """Make no more replies of one column; what it has stays. Another run of the same grid makes them."""
-        self._stopped.add(label)
+        self.stopped.add(label)
         for answering in self._answering:
             answering.stop(label)
 
@@ -161,7 +157,7 @@ class Comparison:
             self._began = time.monotonic()  # loading does not count for the pace
         answering = Answering(slot, cells, self.owner, live=self.live, going=self._going, ended=self._reply_ended)
         self._answering.append(answering)
-        for label in self._stopped:
+        for label in self.stopped:
             answering.stop(label)
         await answering.run()
         return True

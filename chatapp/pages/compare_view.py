@@ -74,7 +74,7 @@ def live(run: Comparison) -> CompareState:
     words += ["paused"] if run.paused else [f"about {duration(left)} left"] if left is not None else []
     words += ["a model is made ready"] if not run.rows and not run.live and not run.paused else []
     state = "paused" if run.paused else "running"
-    return CompareState(state, len(run.rows), len(run.cells), run.share, " · ".join(words), list(run.notes), run.stopped)
+    return CompareState(state, len(run.rows), len(run.cells), run.share, " · ".join(words), list(run.notes), sorted(run.stopped))
 
 
 def rested(grid: Grid, rows: Sequence[Row], notes: Sequence[str], problem: str) -> CompareState:
