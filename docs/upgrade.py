@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chatapp.versions import CONSTRAINTS, ROOT, RUNTIME
 
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-gpu.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-gpu.txt", "requirements-train.txt")
 
 HEAD = """\
 # The exact versions that were tested, for Python 3.11 to 3.13 on Linux, macOS and Windows. Written by `make upgrade`.

