@@ -30,6 +30,7 @@ FLOORS = {
     "lab": 6,
     "server": 7,
     "pages": 8,
+    "chat_cli": 9,
     "cli": 9,
     "compare_cli": 9,
     "files_cli": 8,
