@@ -38,6 +38,7 @@ FLOORS = {
     "models_cli_here": 9,
     "models_cli_hub": 9,
     "text_cli": 8,
+    "classify_cli": 8,
     "bench": 9,
     "deploy": 9,
     "app": 10,

@@ -27,7 +27,7 @@ def csv(grid: Grid, rows: Sequence[Row]) -> str:
         facts = [row[name] for name in FACTS]
         numbers = [None if failed(row) else metric.value(row) for metric in METRICS]
         settings = [turn["model"], turn["system"], *(turn["sampling"][param.name] for param in SAMPLING_PARAMS), turn["seed"]]
-        writer.writerow(map(_harmless, [*facts, *numbers, *settings]))
+        writer.writerow(map(harmless, [*facts, *numbers, *settings]))
     return out.getvalue()
 
 
@@ -89,5 +89,6 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(text.split()))
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value

@@ -1,4 +1,4 @@
-"""An encoder (BERT and its kin) from its folder, to be looked into: no chat model, so no engine serves it. On the CPU, in float32."""
+"""What no engine serves, an encoder (BERT and its kin) or a classifier, from its folder, to be looked into. On the CPU, in float32."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,16 +27,19 @@ def needs(folder: Path) -> int:
     return int(weights.inspect(folder).bytes_as(BYTES) * HEADROOM)
 
 
-def load_encoder(folder: Path, name: str) -> Loaded:
-    """Raises ChatError for what does not fit, is damaged, or asks for code of its own."""
+def load_encoder(folder: Path, name: str, kind: str = "AutoModel") -> Loaded:
+    """`kind` is the class of transformers that reads it.
+
+    Raises ChatError for what does not fit, is damaged, or asks for code of its own.
+    """
     if (needed := needs(folder)) > (free := free_memory()):
         raise ChatError(
             f"{name} does not fit: it needs {gigabytes(needed)} in float32, and {gigabytes(free)} are free. Unload another model.",
             status=503,
         )
     config = _config(folder, name)
-    check_description(config, weights.inspect(folder), name, "AutoModel")
-    tokenizer, model = read_tokenizer(folder, name), _model(folder, name)
+    check_description(config, weights.inspect(folder), name, kind)
+    tokenizer, model = read_tokenizer(folder, name), _model(folder, name, kind)
     info = ModelInfo(name, revision_of(folder), model.num_parameters(), context_of(config), "cpu", "float32", "X-ray looks in full numbers")
     return Loaded(model, tokenizer, info, folder)
 
@@ -51,15 +54,15 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
         raise ChatError(f"{name} cannot be loaded: {first_line(error)} A newer transformers may know it.") from error
 
 
-def _model(folder: Path, name: str) -> "PreTrainedModel":
+def _model(folder: Path, name: str, kind: str) -> "PreTrainedModel":
     """With eager attention, which gives its weights: not every encoder says in which layer an attention stands, as recording it needs."""
     import torch
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoModel
 
     given = {"dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True, "trust_remote_code": False}
     try:
-        model, report = AutoModel.from_pretrained(folder, output_loading_info=True, **given)
+        model, report = getattr(transformers, kind).from_pretrained(folder, output_loading_info=True, **given)
     except (*FAILURES, SafetensorError) as error:
         raise ChatError(f"{name} cannot be loaded: {first_line(error)}") from error
     if missing := sorted(key for key in report["missing_keys"] if not key.startswith(MADE_UP)):

@@ -1,0 +1,171 @@
+"""python app.py classify: texts through a classifier, step by step; a table of them, measured; by the functions of the page."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatapp.errors import ChatError
+from chatapp.settings import Settings, default_data_dir, from_namespace, reject_unknown_environment
+
+if TYPE_CHECKING:
+    from chatapp.lab.classify.classifier import Classifier
+
+Answer = dict[str, Any]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Raises ChatError for what cannot be done; argparse ends the program for wrong usage."""
+    arguments = parser().parse_args(argv)
+    reject_unknown_environment()
+    named, arguments.model = arguments.model, ""
+    settings = from_namespace(arguments)
+    refuse_nothing_to_do(arguments)
+    classifier = opened(named, settings)
+    answer = table(classifier, arguments) if arguments.csv else texts(classifier, arguments)
+    if arguments.json:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        print(
+            table_in_words(answer, arguments.out)
+            if arguments.csv
+            else "\n\n".join(in_words(one, arguments.steps) for one in answer["texts"])
+        )
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python app.py classify", description="Texts → logits → softmax → label, and which words decided.")
+    made.add_argument("texts", nargs="*", metavar="TEXT")
+    made.add_argument(
+        "--model", default="", help="folder or Hub id on this machine; without it the latest that was trained here", metavar="DIR_OR_ID"
+    )
+    made.add_argument("--csv", help="a table of texts, .csv or .jsonl; with a column of labels it is measured", metavar="IN.csv")
+    made.add_argument("--out", help="where the predictions go, as .csv", metavar="OUT.csv")
+    made.add_argument("--text-column", default="", help="column of the texts; text, sentence, review or the only one without it")
+    made.add_argument("--label-column", default="", help="column of the labels; label or class, where there is one, without it")
+    made.add_argument("--temperature", type=float, default=1.0, help="what if the logits were divided by this before the softmax")
+    made.add_argument("--steps", action="store_true", help="show ids, logits, softmax and every word's part in it")
+    made.add_argument("--json", action="store_true", help="print JSON, in the form that docs/classify.md describes")
+    made.add_argument("--data-dir", default=argparse.SUPPRESS, help=f"folder for chats and models; {default_data_dir()}")
+    return made
+
+
+def refuse_nothing_to_do(arguments: argparse.Namespace) -> None:
+    """Raises ChatError where there is nothing to classify, or two things."""
+    from chatapp.lab.classify.classifier import refuse_temperature
+
+    refuse_temperature(arguments.temperature)
+    if bool(arguments.texts) == bool(arguments.csv):
+        raise ChatError('Give texts: python app.py classify "A fine film.", or a table: --csv reviews.csv. One of both.')
+    if arguments.out and not arguments.csv:
+        raise ChatError("--out is for the predictions of a table: give --csv too.")
+
+
+def opened(name: str, settings: Settings) -> "Classifier":
+    """The classifier of this name, read from its folder."""
+    from chatapp.lab.classify.head import read
+    from chatapp.lab.classify.which import place_of
+
+    label, folder = place_of(name, settings)
+    return read(folder, label)
+
+
+def texts(classifier: "Classifier", arguments: argparse.Namespace) -> Answer:
+    """{texts}: of each its steps; with --steps the words that decided, too."""
+    from chatapp.lab.classify.classifier import refuse_length, steps
+    from chatapp.lab.classify.words import measured
+
+    for text in arguments.texts:
+        refuse_length(text)
+    shown = []
+    for text in arguments.texts:
+        one = steps(classifier, text, arguments.temperature)
+        if arguments.steps or arguments.json:
+            one |= ended(measured(classifier, one["read"], one["decided"]))
+        shown.append(one)
+    return {"texts": shown}
+
+
+def table(classifier: "Classifier", arguments: argparse.Namespace) -> Answer:
+    """What `table.classified` gives; the predictions are written where --out says."""
+    from chatapp.lab.classify import table as many
+
+    path = Path(arguments.csv).expanduser()
+    found = ended(
+        many.classified(classifier, many.read_file(path, arguments.text_column, arguments.label_column), arguments.temperature), told
+    )
+    if arguments.out:
+        try:
+            Path(arguments.out).expanduser().write_text(many.as_csv(found), encoding="utf-8")
+        except OSError as error:
+            raise ChatError(f"{arguments.out} cannot be written: {error.strerror or error}.") from error
+    return found
+
+
+def ended(work: Any, heard: Any = None) -> Answer:
+    """What a generator returns; `heard` is told what it yields."""
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            return end.value
+        if heard:
+            heard(step)
+
+
+def told(step: tuple[int, int]) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{step[0]:,} of {step[1]:,} texts", end="", file=sys.stderr, flush=True)
+
+
+def in_words(one: Answer, whole: bool) -> str:
+    """For a person at a terminal: label and probability; with all steps the numbers between."""
+    best = one["rows"][one["decided"]]
+    lines = [f"{best['label']}  {100 * best['probability']:.2f} %  {one['text'] if len(one['text']) < 100 else one['text'][:99] + '…'}"]
+    if one["cut"]:
+        lines.append(f"  {one['cut']}")
+    return "\n".join([*lines, *(all_steps(one) if whole else [])])
+
+
+def all_steps(one: Answer) -> list[str]:
+    """The numbers as the tutorial prints them."""
+    logits = ", ".join(f"{row['logit']:.4f}" for row in one["rows"])
+    shares = ", ".join(f"{row['probability']:.4f}" for row in one["rows"])
+    function = "sigmoid" if one["several"] else "softmax"
+    divided = f" / {one['temperature']:g}" if one["temperature"] != 1 else ""
+    said = [f"  {name}  {words}" for name, words in one["facts"]]
+    said += [f"  tokens  {' '.join(one['tokens'])}", f"  input_ids  {one['ids']}", f"  logits  [{logits}]"]
+    said += [f"  {function}(logits{divided})  [{shares}]", f"  id2label[{one['decided']}]  {one['rows'][one['decided']]['label']}"]
+    return [
+        *said,
+        "  which words decided (what is lost without them, of the probability and of its log-odds):",
+        *map(word_line(one), one["words"]),
+        *([f"    {one['why_not']}"] if one["why_not"] else []),
+    ]
+
+
+def word_line(one: Answer) -> Any:
+    return lambda word: f"    {100 * word['probability']:+7.2f} %  {word['log_odds']:+7.3f}  {one['read'][word['start'] : word['end']]}"
+
+
+def table_in_words(found: Answer, out: str | None) -> str:
+    """Counts by label, the confusion matrix and the accuracy."""
+    labels, rows = found["labels"], found["rows"]
+    lines = [f"{len(rows):,} texts: " + ", ".join(f"{sum(row['label'] == label for row in rows):,} {label}" for label in labels)]
+    if found["cut"]:
+        lines.append(f"{found['cut']:,} of them are longer than what is read: their beginning decided.")
+    if found["measured"]:
+        width = max(len("true \\ predicted"), *(len(label) for label in labels)) + 2
+        head = "".join(name.rjust(width) for name in ("true \\ predicted", *labels))
+        lines += [
+            head,
+            *(
+                "".join(str(cell).rjust(width) for cell in (label, *line))
+                for label, line in zip(labels, found["measured"]["matrix"], strict=True)
+            ),
+        ]
+        lines.append(found["words"])
+    return "\n".join([*lines, f"Written to {out}." if out else "--out OUT.csv keeps the prediction of each text."])

@@ -1,0 +1,64 @@
+"""python app.py classify: a text step by step, as the tutorial prints it; a table measured; wrong input in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chatapp import classify_cli
+from chatapp.errors import ChatError
+from tests.encoders import make_classifier
+
+TEXT = "hello world"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_classifier(tmp_path_factory.mktemp("cli") / "judge")
+
+
+def said(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object) -> str:
+    assert classify_cli.run([*map(str, arguments), "--model", str(folder), "--data-dir", str(folder.parent)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_text_step_by_step(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = json.loads(said(capsys, folder, TEXT, "--json"))["texts"]
+    best = one["rows"][one["decided"]]
+    words = said(capsys, folder, TEXT, "--steps")
+    assert words.startswith(f"{best['label']}  {100 * best['probability']:.2f} %  {TEXT}")
+    assert f"logits  [{', '.join(format(row['logit'], '.4f') for row in one['rows'])}]" in words
+    assert f"input_ids  {one['ids']}" in words and "[CLS]" in words and f"id2label[{one['decided']}]  {best['label']}" in words
+    for word in one["words"]:
+        assert f"{word['log_odds']:+7.3f}  {TEXT[word['start'] : word['end']]}" in words
+    assert "softmax(logits / 2)" in said(capsys, folder, TEXT, "--steps", "--temperature", 2)
+
+
+def test_a_table_is_written_and_measured(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("review,label\nhello world,positive\nhow are you,negative\n")
+    words = said(capsys, folder, "--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv")
+    assert "true \\ predicted" in words and "95 % interval" in words and "of 2 texts" in words
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "text,truth,predicted,probability,p(negative),p(positive)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Give texts: "),
+        ((TEXT, "--csv", "x.csv"), "One of both"),
+        ((TEXT, "--out", "x.csv"), "--out is for the predictions of a table"),
+        ((TEXT, "--temperature", "0"), "temperature 0 is outside"),
+        (("--csv", "/nowhere/in.csv"), "in.csv cannot be read"),
+        ((" ",), "this one has 0"),
+    ],
+)
+def test_wrong_input_is_a_sentence(folder: Path, arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ChatError, match=words):
+        classify_cli.run([*arguments, "--model", str(folder), "--data-dir", str(folder.parent)])
+
+
+def test_without_a_model_the_way_to_one_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ChatError, match=r"no classifier on this machine yet.*classify --train"):
+        classify_cli.run([TEXT, "--data-dir", str(tmp_path)])
+    with pytest.raises(ChatError, match="/nowhere was not found"):
+        classify_cli.run([TEXT, "--model", "/nowhere", "--data-dir", str(tmp_path)])
