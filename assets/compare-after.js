@@ -91,7 +91,15 @@
       const href = `ui/compare-file?${new URLSearchParams({ id: run.id, format, session: app.session })}`;
       return el("a", { class: "act", href, download: "", title }, label);
     };
-    return el("div", { class: "c-row c-files", role: "group", "aria-label": "Download" }, el("span", {}, "Download"), ...FILES.map(link));
+    const click = () => app.asCode("compare-code", { id: run.id }, "The whole grid");
+    const code = el("button", { type: "button", class: "act", title: "The grid as a Python program", on: { click } }, "The grid as code");
+    return el(
+      "div",
+      { class: "c-row c-files", role: "group", "aria-label": "Download" },
+      el("span", {}, "Download"),
+      ...FILES.map(link),
+      code,
+    );
   }
 
   compare.drawResult = (run) => {

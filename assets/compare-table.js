@@ -17,7 +17,9 @@
     const name = `${cell.column}, prompt ${cell.prompt + 1}`;
     const chat = app.button(`Continue as chat: ${name}`, "chat", () => compare.chat(run, cell, false), { text: "Continue as chat" });
     const xray = app.button(`X-ray: ${name}`, "xray", () => compare.chat(run, cell, true), { text: "X-ray" });
-    return el("div", { class: "c-do" }, chat, xray);
+    const { prompt, column, replica } = cell;
+    const code = () => app.asCode("compare-code", { id: run.id, prompt, column, replica }, "This reply");
+    return el("div", { class: "c-do" }, chat, xray, app.button(`Copy as code: ${name}`, "code", code, { text: "Code" }));
   }
 
   function ended(run, cell) {
@@ -74,8 +76,10 @@
     const facts = [column.model ? app.brief(column.model) : "", column.settings].filter(Boolean).join(" · ");
     const system = column.system ? el("p", { class: "c-hint c-system", title: column.system }, `System: ${column.system}`) : null;
     const pass = el("span", { class: "c-pass" });
+    const asked = { id: run.id, column: column.label };
+    const code = app.button(`Copy as code: column ${column.label}`, "code", () => app.asCode("compare-code", asked, "This column"));
     run.heads.set(column.label, { stop, pass });
-    const line = el("div", { class: "c-head" }, el("b", {}, column.label), pass, stop);
+    const line = el("div", { class: "c-head" }, el("b", {}, column.label), pass, code, stop);
     return el("th", { scope: "col" }, line, el("p", { class: "c-hint" }, facts), system);
   }
 

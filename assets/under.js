@@ -64,7 +64,9 @@
       location.href = `./compare?${new URLSearchParams({ turn: row.id })}`;
     };
     const xray = tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray");
-    return row.line.empty ? [xray] : [xray, tool("Compare with other settings", "columns", compare)];
+    const code = () => app.asCode("code", { turn: row.id }, "This reply");
+    const more = [tool("Compare with other settings", "columns", compare), tool("Copy as code", "code", code)];
+    return row.line.empty ? [xray] : [xray, ...more];
   }
 
   function tools(row, last) {

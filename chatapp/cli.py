@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from chatapp import chat_cli, classify_cli, compare_cli, models_cli, text_cli
+from chatapp import chat_cli, classify_cli, code_cli, compare_cli, models_cli, text_cli
 from chatapp.errors import ChatError
 from chatapp.server.auth import hash_password
 
@@ -24,6 +24,7 @@ def hash_password_command(arguments: Sequence[str]) -> int:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "chat": chat_cli.run,
     "classify": classify_cli.run,
+    "code": code_cli.run,
     "compare": compare_cli.run,
     "hash-password": hash_password_command,
     "models": models_cli.run,

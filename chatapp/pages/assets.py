@@ -29,6 +29,7 @@ BUNDLES = {
         "viewed.js",
         "chat.js",
         "picker.js",
+        "code.js",
         "under.js",
         "blocks.js",
         "transcript.js",
@@ -48,6 +49,7 @@ BUNDLES = {
     "xray.css": ("xray.css", "xray-cells.css", "xray-drawing.css", "xray-views.css", "xray-terms.css", "xray-narrow.css"),
     "xray-parts.js": tuple(sorted(file.name for file in ASSETS.glob("xray-*.js"))),
     "compare.js": (
+        "code.js",
         "compare-grid.js",
         "compare-form.js",
         "compare-columns.js",

@@ -11,6 +11,7 @@ from chatapp.pages import (
     about_page,
     actions,
     assets,
+    code_actions,
     compare_page,
     files_actions,
     login_page,
@@ -50,6 +51,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> 
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
     compared = compare_page.add(door, chat, models, settings, runs)
+    code_actions.add(door, chat, settings, runs)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *door.routes(), *pages]
 

@@ -50,6 +50,26 @@ def test_from_the_form_over_a_reload_to_a_chat(page: Page, site: Site) -> None:
     expect(page.locator("#bot")).to_contain_text("Second?")
 
 
+def test_replies_columns_and_the_grid_are_copied_as_code(page: Page, site: Site) -> None:
+    page.get_by_label("One prompt a line").fill("Who?")
+    run(page)
+    page.get_by_role("button", name="Copy as code: hot, prompt 1").click()
+    page.get_by_role("button", name="Copy the script").click()
+    expect(page.locator(".toast")).to_contain_text("The script is copied")
+    page.evaluate("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))")
+    page.locator("#paste").focus()
+    page.keyboard.press("Control+V")
+    assert "'content': 'Who?'" in page.locator("#paste").input_value() and "model.generate(" in page.locator("#paste").input_value()
+    for opener, button, name in [
+        ("Copy as code: column cold", "Download the script", "column.py"),
+        ("The grid as code", "Download the notebook", "grid.ipynb"),
+    ]:
+        page.get_by_role("button", name=opener).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename == name and "Who?" in download.value.path().read_text()
+
+
 def test_what_the_server_refuses_is_said_and_nothing_typed_is_lost(page: Page) -> None:
     page.get_by_label("Temperature").first.fill("warm")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -125,3 +145,14 @@ def test_a_reply_of_a_chat_is_compared(visit: Callable[..., Page], site: Site) -
     expect(page.get_by_label("Temperature", exact=True)).to_have_count(2)
     page.get_by_role("button", name="Bring back what was there").click()
     expect(page.get_by_label("One prompt a line")).to_have_value(re.compile("^What is the capital"))
+
+
+def test_a_reply_of_a_chat_is_copied_as_code(visit: Callable[..., Page], site: Site) -> None:
+    page = visit()
+    send(page, "How deep?")
+    settled(page)
+    page.get_by_role("button", name="Copy as code").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the notebook").click()
+    cells = json.loads(download.value.path().read_text())["cells"]
+    assert any("How deep?" in line for cell in cells for line in cell["source"])

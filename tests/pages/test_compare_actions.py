@@ -12,6 +12,7 @@ import pytest
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.lab.kept import Runs
+from chatapp.pages.code_actions import CodeActions
 from chatapp.pages.compare_actions import CompareActions
 from chatapp.pages.compare_files import made
 from chatapp.resident.admission import handed_on
@@ -205,3 +206,33 @@ def test_delete_everything_erases_one_s_own_comparisons_too(scripted: Scripted, 
         assert ann.post("/ui/compare", json={}).json()["runs"] == []
         assert len(bob.post("/ui/compare", json={}).json()["runs"]) == 1
         assert len(list((tmp_path / "compare").glob("*/*"))) == 1
+
+
+async def test_a_reply_a_column_and_the_grid_are_programs_for_their_owner_alone(actions: CompareActions) -> None:
+    code = CodeActions(actions.chat, actions.settings, actions.runs)
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await watched(actions, id)
+    cell = {"id": id, "prompt": 1, "column": "b", "replica": 0}
+    whole, column, reply = ({"id": id}, {"id": id, "column": "b"}, cell)
+    made = [await code.of_run(ANN, asked) for asked in (whole, column, reply, reply | {"notebook": True})]
+    assert [one["name"] for one in made] == ["grid.py", "column.py", "reply.py", "reply.ipynb"]
+    assert "num_return_sequences" in made[0]["text"] and "'replies': [" in made[1]["text"]
+    assert "'content': 'Two'" in made[2]["text"] and json.loads(made[3]["text"])["nbformat"] == 4
+    for wrong in (cell | {"column": "c"}, {"id": id, "column": "c"}, {"id": "0" * 32}):
+        with pytest.raises(NotFound):
+            await code.of_run(ANN, wrong)
+    with pytest.raises(NotFound):
+        await code.of_run(BOB, cell)
+
+
+async def test_a_reply_of_a_chat_is_a_program_once_it_is_done(actions: CompareActions, scripted: Scripted) -> None:
+    code = CodeActions(actions.chat, actions.settings, actions.runs)
+    scripted.hold = asyncio.Event()
+    turn = await actions.chat.send(ANN, "Why?")
+    with pytest.raises(ChatError, match="still being written"):
+        await code.of_turn(ANN, {"turn": turn.id})
+    scripted.hold.set()
+    await until(lambda: not actions.chat.running(ANN, turn.conversation_id))
+    assert "'content': 'Why?'" in (await code.of_turn(ANN, {"turn": turn.id}))["text"]
+    with pytest.raises(NotFound):
+        await code.of_turn(BOB, {"turn": turn.id})
