@@ -67,7 +67,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         if (status := cli.run(sys.argv[1:])) is None:
-            main(parse())
+            main(parse(commands=cli.described()))
         sys.exit(status)
     except (ChatError, OSError) as error:
         sys.exit(str(error))

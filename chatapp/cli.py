@@ -4,9 +4,10 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from chatapp import chat_cli, classify_cli, code_cli, compare_cli, models_cli, text_cli
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, closest
 from chatapp.server.auth import hash_password
 
 
@@ -21,23 +22,42 @@ def hash_password_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "chat": chat_cli.run,
-    "classify": classify_cli.run,
-    "code": code_cli.run,
-    "compare": compare_cli.run,
-    "hash-password": hash_password_command,
-    "models": models_cli.run,
-    "text": text_cli.run,
+class Command(NamedTuple):
+    """`run` is given what follows the name and returns the exit status."""
+
+    run: Callable[[Sequence[str]], int]
+    words: str
+
+
+COMMANDS = {
+    "chat": Command(chat_cli.run, "talk to a model in the terminal"),
+    "classify": Command(classify_cli.run, "texts → logits → softmax → label, and which words decided"),
+    "code": Command(code_cli.run, "a reply or a grid as a script or a notebook"),
+    "compare": Command(compare_cli.run, "prompts × models and settings, and what made the difference"),
+    "hash-password": Command(hash_password_command, "a line for a file given to --auth"),
+    "models": Command(models_cli.run, "find, fetch, understand and delete models"),
+    "text": Command(text_cli.run, "any text through one model or two: tokens, attention by layer"),
 }
 
 
+def described() -> str:
+    """For --help: every command with its words."""
+    width = max(map(len, COMMANDS))
+    return "commands, each with a --help of its own:\n" + "".join(
+        f"  {name:{width}}  {command.words}\n" for name, command in COMMANDS.items()
+    )
+
+
 def run(argv: Sequence[str]) -> int | None:
-    """Run the subcommand that argv names; its exit status, or None where argv names none."""
-    if not argv or argv[0] not in COMMANDS:
+    """Run the subcommand that argv names; its exit status, or None where argv names none. Raises ChatError for one that there is not."""
+    if not argv or argv[0].startswith("-"):
         return None
+    if argv[0] not in COMMANDS:
+        raise ChatError(
+            f"There is no command {argv[0]}.{closest(argv[0], COMMANDS)} There are {', '.join(COMMANDS)}; without one the page is served."
+        )
     try:
-        status = COMMANDS[argv[0]](argv[1:])
+        status = COMMANDS[argv[0]].run(argv[1:])
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `| head`: whoever reads has seen enough

@@ -161,10 +161,17 @@ class Settings(BaseSettings):
         return self.max_running_each or (self.concurrency if self.local_only else max(1, self.concurrency // 2))
 
 
-def parse(argv: Sequence[str] | None = None) -> Settings:
-    """Settings from flags and environment. Raises ChatError with the cure for anything unknown or out of range."""
+def parse(argv: Sequence[str] | None = None, commands: str = "") -> Settings:
+    """Settings from flags and environment; --help ends with `commands`. Raises ChatError with the cure for anything wrong."""
     reject_unknown_environment()
-    return from_namespace(add_flags(argparse.ArgumentParser(prog="python app.py", description=__doc__)).parse_args(argv))
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        usage="python app.py [flags] | python app.py COMMAND …",
+        description="Serve the chat page. Every flag is an environment variable too: --max-waiting is CHATAPP_MAX_WAITING.",
+        epilog=commands,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return from_namespace(add_flags(parser).parse_args(argv))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.cli import COMMANDS
+
 APP = Path(__file__).parent.parent / "app.py"
 
 
@@ -34,6 +36,12 @@ def test_whoever_has_read_enough_ends_a_command_quietly(tmp_path: Path) -> None:
         app.stdout.close()
         assert app.stderr.read() == ""
     assert app.returncode == 1
+
+
+def test_help_names_every_command_and_a_misspelt_one_is_told_the_nearest() -> None:
+    helped, wrong = app("--help"), app("compair", "grid.yaml")
+    assert all(f"  {name} " in helped.stdout and command.words in helped.stdout for name, command in COMMANDS.items())
+    assert wrong.returncode == 1 and "There is no command compair. Did you mean compare?" in wrong.stderr
 
 
 def test_a_missing_name_is_one_sentence_without_traceback() -> None:
