@@ -4,7 +4,16 @@ import inspect
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from chatapp.pages import code_protocol, compare_protocol, files_protocol, models_protocol, protocol, shell_protocol, text_protocol
+from chatapp.pages import (
+    classify_protocol,
+    code_protocol,
+    compare_protocol,
+    files_protocol,
+    models_protocol,
+    protocol,
+    shell_protocol,
+    text_protocol,
+)
 from chatapp.xray import registry
 
 FILE = Path(__file__).parent / "protocol.md"
@@ -12,7 +21,7 @@ HEAD = """\
 # The page's protocol
 
 Written by `make docs` from chatapp/pages/protocol.py, shell_protocol.py, models_protocol.py, files_protocol.py,
-text_protocol.py, compare_protocol.py and code_protocol.py.
+text_protocol.py, compare_protocol.py, code_protocol.py and classify_protocol.py.
 Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON, or lines of JSON (`application/x-ndjson`)
 until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
 the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
@@ -34,7 +43,10 @@ def questions() -> str:
 
 def kinds() -> list[type]:
     """The messages in the order of the file."""
-    rooms = (protocol, shell_protocol, models_protocol, files_protocol, text_protocol, compare_protocol, code_protocol)
+    rooms = (
+        *(protocol, shell_protocol, models_protocol, files_protocol, text_protocol),
+        *(compare_protocol, code_protocol, classify_protocol),
+    )
     return [kind for room in rooms for kind in vars(room).values() if is_dataclass(kind) and kind.__module__ == room.__name__]
 
 

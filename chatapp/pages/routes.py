@@ -11,6 +11,7 @@ from chatapp.pages import (
     about_page,
     actions,
     assets,
+    classify_page,
     code_actions,
     compare_page,
     files_actions,
@@ -50,6 +51,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> 
     xray = XrayService(chat, models)
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
+    classify_page.add(door, settings, xray.inspector)
     compared = compare_page.add(door, chat, models, settings, runs)
     code_actions.add(door, chat, settings, runs)
     pages = [*shell.routes(PAGES), *assets.routes()]

@@ -1,4 +1,4 @@
-"""Many texts from a .csv or .jsonl file: which column holds them, which their labels, what is predicted, and the table that comes out."""
+"""Many texts from a .csv, .jsonl or .txt file: which column holds them, which their labels, what is predicted, what comes out."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ class Table:
 
 def read(name: str, data: bytes, text_column: str = "", label_column: str = "") -> Table:
     """Raises ChatError for a file that is no table, and for a column that is not there."""
-    rows = lists.variables(name, data)
+    rows = lists.prompts(name, data) if name.lower().endswith(".txt") else lists.variables(name, data)
     columns = list(rows[0])
     if len(rows) > MOST_ROWS:
         raise ChatError(f"{name} has {len(rows):,} rows; at most {MOST_ROWS:,} are classified at once. Split it.", status=422)

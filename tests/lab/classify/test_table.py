@@ -36,6 +36,7 @@ def test_columns_may_be_named(tiny: HeadClassifier) -> None:
     table = read("in.csv", b"a,b\n1,hello\n0,world\n", "b", "a")
     assert table.texts == ["hello", "world"] and table.truth == ["1", "0"]
     assert read("in.csv", b"anything\nhello\n").texts == ["hello"]
+    assert read("in.txt", b"hello\n\nworld\n").texts == ["hello", "world"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+/* The page Classify: a text, a classifier, and what they give. */
+(() => {
+  const app = window.chatapp;
+  const { classify, el } = app;
+  let asking = new AbortController();
+  let longest = 0;
+  let place = "classify";
+
+  const form = () => app.$("#k-form");
+  const field = (name) => form().elements[name];
+  classify.asked = () => ({ model: field("model").value });
+
+  function status(words, share) {
+    const bar = words && share !== undefined ? el("progress", { max: 1, value: share, "aria-label": words }) : "";
+    app.$("#k-status").replaceChildren(words || "", bar);
+    app.$("#k-status").hidden = !words;
+  }
+
+  const refused = (error) => app.$("#k-body").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message));
+
+  function draw(data) {
+    const before = app.$("#k-body input[type=range]");
+    if (before && data.words) app.$("#k-body > section:last-of-type").replaceWith(classify.drawWords(data));
+    else app.$("#k-body").replaceChildren(...classify.drawSteps(data), classify.drawWords(data), classify.drawFacts(data));
+  }
+
+  async function look() {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    app.$("#k-body").replaceChildren();
+    status("Asking the server");
+    const heard = (said) => {
+      if (signal.aborted) return;
+      if (said.words) status(said.words, said.share);
+      if (said.data) draw(said.data);
+    };
+    try {
+      await app.lines("classify-look", { text: field("text").value, ...classify.asked() }, heard, signal);
+    } catch (error) {
+      if (!signal.aborted) refused(error);
+    }
+    if (!signal.aborted) status("");
+  }
+
+  function counted() {
+    const count = [...field("text").value].length;
+    app.$("#k-count").textContent = `${count.toLocaleString("en")} of at most ${longest.toLocaleString("en")} characters`;
+    app.$("#k-count").classList.toggle("bad", count > longest);
+  }
+
+  function card() {
+    const chosen = classify.models.find(({ name }) => name === field("model").value);
+    app.$("#k-card").textContent = chosen?.words || "";
+  }
+
+  /* What can be chosen; the choice stays where it is still there. */
+  classify.refresh = async () => {
+    const said = await app.post("classify");
+    Object.assign(classify, said);
+    longest = said.longest;
+    const before = field("model").value;
+    field("model").replaceChildren(...said.models.map(({ name, label }) => el("option", { value: name }, label)));
+    if (said.models.some(({ name }) => name === before)) field("model").value = before;
+    field("model").disabled = !said.models.length;
+    app.$("[type=submit]", form()).disabled = !said.models.length;
+    counted();
+    card();
+    return said;
+  };
+
+  const nothing = () =>
+    el(
+      "p",
+      { class: "k-note" },
+      classify.refused
+        ? `No classifier is loaded yet. ${classify.refused}`
+        : "There is no classifier on this machine yet. Any folder of an AutoModelForSequenceClassification in the app's folder of models is one.",
+    );
+
+  /* What was typed stays in this browser, under the login: others may use it after them. */
+  function recall(login) {
+    place = login ? `${login}.classify` : "classify";
+    const kept = app.store.get(place);
+    if (kept && field("text").value === field("text").defaultValue) field("text").value = kept;
+    form().addEventListener("input", () => app.store.set(place, field("text").value));
+  }
+
+  app.on("begin", async () => {
+    form().addEventListener("submit", (event) => {
+      event.preventDefault();
+      look();
+    });
+    form().addEventListener("input", counted);
+    field("model").addEventListener("change", card);
+    try {
+      recall((await classify.refresh()).login);
+    } catch (error) {
+      refused(error);
+      return;
+    }
+    counted();
+    if (classify.models.length) app.$("#k-more").replaceChildren(classify.drawTable());
+    else app.$("#k-body").replaceChildren(nothing());
+  });
+})();

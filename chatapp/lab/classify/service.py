@@ -1,0 +1,101 @@
+"""Classifying in the app: which classifiers are in memory, and a text or a table through one of them, on X-ray's thread."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+from chatapp.errors import ChatError
+from chatapp.lab.classify import table as many
+from chatapp.lab.classify.classifier import Classifier, refuse_length, refuse_temperature, steps
+from chatapp.lab.classify.head import HeadClassifier, read
+from chatapp.lab.classify.which import place_of
+from chatapp.lab.classify.words import measured
+from chatapp.settings import Settings
+from chatapp.tasks import Step
+from chatapp.xray.inspector import Inspector
+from chatapp.xray.steps import Answers, Result, returning
+
+MOST = 2
+"""Classifiers in memory; of more, the one asked longest ago is freed."""
+
+SHOWN = 200
+"""Rows of a table that a page draws; its file holds all."""
+
+
+class ClassifyService:
+    """`inspector` lends its thread: work here comes after whoever is being answered."""
+
+    def __init__(self, inspector: Inspector, settings: Settings) -> None:
+        self.inspector = inspector
+        self.settings = settings
+        self._held: OrderedDict[Path, HeadClassifier] = OrderedDict()
+        self._one = asyncio.Lock()
+
+    def held(self) -> dict[Path, HeadClassifier]:
+        """Those in memory, by folder."""
+        return dict(self._held)
+
+    async def opened(self, name: str, *, local: bool) -> AsyncIterator[Step | Classifier]:
+        """Steps while it is read, then the classifier. Others than the person at this machine (`local`) have those in memory alone."""
+        if not local:
+            yield self._known(name)
+            return
+        label, place = await asyncio.to_thread(place_of, name, self.settings)
+        if place not in self._held:
+            yield Step(f"Loading {label}")
+            async for step in self.inspector.awake():
+                yield step
+            await self._read(place, label)
+        self._held.move_to_end(place)
+        yield self._held[place]
+
+    def _known(self, name: str) -> HeadClassifier:
+        found = next((one for one in reversed(self._held.values()) if name in ("", one.name)), None)
+        if found is None:
+            there = ", ".join(one.name for one in self._held.values()) or "none"
+            raise ChatError(
+                f"{name or 'A classifier'} is not loaded here. Loaded are: {there}. The person at this machine loads more.", status=404
+            )
+        return found
+
+    async def _read(self, place: Path, label: str) -> None:
+        """One after the other: who asks for the same meanwhile waits for it."""
+        async with self._one:
+            if place in self._held:
+                return
+            while len(self._held) >= MOST:
+                self._held.popitem(last=False)
+            self._held[place] = await self.inspector.run(read, place, label)
+
+    async def look(self, name: str, text: str, temperature: float, *, local: bool) -> Answers:
+        """The steps of a text; then the same with `words`, which take a reading each."""
+        refuse_length(text)
+        refuse_temperature(temperature)
+        made: Result[Classifier] = Result()
+        async for step in made.of(self.opened(name, local=local)):
+            yield step
+        found = await self.inspector.run(steps, made.value, text, temperature)
+        yield found
+        result: list = []
+        work = returning(measured(made.value, found["read"], found["decided"]), result)
+        async with aclosing(self.inspector.drive(work)) as shares:
+            async for share in shares:
+                yield Step("Leaving out each word", share)
+        yield found | result[0]
+
+    async def table(self, name: str, table: many.Table, temperature: float, *, local: bool) -> Answers:
+        """Predictions of a table; `rows` are the first SHOWN, where labels are known the wrong ones first, `csv` holds all."""
+        refuse_temperature(temperature)
+        made: Result[Classifier] = Result()
+        async for step in made.of(self.opened(name, local=local)):
+            yield step
+        result: list = []
+        work = returning(many.classified(made.value, table, temperature), result)
+        async with aclosing(self.inspector.drive(work)) as counts:
+            async for done, count in counts:
+                yield Step(f"{done:,} of {count:,} texts", done / count)
+        found = result[0]
+        rows = sorted(found["rows"], key=lambda row: "truth" not in row or row["truth"] == row["label"])[:SHOWN]
+        yield found | {"model": made.value.name, "count": len(found["rows"]), "rows": rows, "csv": many.as_csv(found)}

@@ -1,0 +1,60 @@
+"""What the page Classify asks: which classifiers there are, a text through one of them, a table measured."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+
+from chatapp.identity import Owner, login_key
+from chatapp.lab.classify import table as many
+from chatapp.lab.classify.classifier import LONGEST
+from chatapp.lab.classify.service import ClassifyService
+from chatapp.lab.classify.which import here
+from chatapp.pages.classify_protocol import ClassifierRow, Classifiers, ClassifyAsk, ClassifyLook, ClassifyTable
+from chatapp.pages.models_actions import NOT_HERE
+from chatapp.pages.xray_page import told
+from chatapp.resident.admission import asked_here
+from chatapp.server.door import Asked
+from chatapp.settings import Settings
+from chatapp.xray.steps import Answers
+
+
+class ClassifyActions:
+    """POST /ui/classify and /ui/classify-…; only the person at this machine has further classifiers read."""
+
+    def __init__(self, settings: Settings, service: ClassifyService) -> None:
+        self.settings = settings
+        self.service = service
+
+    @property
+    def local(self) -> bool:
+        return asked_here(self.settings)
+
+    async def listed(self, owner: Owner, asked: Asked) -> Asked:
+        ClassifyAsk.read(asked)
+        if self.local:
+            rows = [
+                ClassifierRow(model.name, model.label, card.words if card else "")
+                for model, card in await asyncio.to_thread(here, self.settings)
+            ]
+        else:
+            rows = [ClassifierRow(one.name, one.name, "") for one in self.service.held().values()]
+        return asdict(Classifiers(rows, LONGEST, "" if self.local else NOT_HERE, login_key(owner)))
+
+    async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
+        ask = ClassifyLook.read(asked)
+        async for line in lines(self.service.look(ask.model, ask.text, 1.0, local=self.local)):
+            yield line
+
+    async def table(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
+        ask = ClassifyTable.read(asked)
+        table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
+        async for line in lines(self.service.table(ask.model, table, 1.0, local=self.local)):
+            yield line
+
+
+async def lines(answers: Answers) -> AsyncIterator[Asked]:
+    """As lines of `Shown`. Closing this ends the work."""
+    async with aclosing(told(answers)) as made:
+        async for line in made:
+            yield line

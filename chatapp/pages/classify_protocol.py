@@ -1,0 +1,62 @@
+"""The contract of the page Classify: which classifiers there are, a text through one of them, and a table. See protocol."""
+
+from dataclasses import dataclass
+
+from chatapp.pages.protocol import Request
+
+
+@dataclass(frozen=True)
+class ClassifyAsk(Request):
+    """POST /ui/classify: what a text can be classified by. Answered by `Classifiers`."""
+
+
+@dataclass(frozen=True)
+class ClassifierRow:
+    """A classifier to choose.
+
+    name   by which a question names it; label is for people
+    words  what was measured when it was trained here
+    """
+
+    name: str
+    label: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """Those trained here first. `longest`: the most characters of a text; `refused`: why whoever asks can load and train none, or '';
+    `login`: the key under which the browser keeps what a login typed, '' without one."""
+
+    models: list[ClassifierRow]
+    longest: int
+    refused: str
+    login: str
+
+
+@dataclass(frozen=True)
+class ClassifyLook(Request):
+    """POST /ui/classify-look: a text through a classifier, answered by lines of `Shown`: first its steps, then the same with its words.
+
+    model  a name of `Classifiers`; '' takes the first
+    """
+
+    text: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class ClassifyTable(Request):
+    """POST /ui/classify-table: a .csv, .jsonl or .txt file, answered by lines of `Shown`.
+
+    The last has {labels, rows, count, cut, measured, words, csv, model}: docs/classify.md says what they are.
+
+    text        what the file `name` holds
+    text_column, label_column   '' finds them by their usual names
+    """
+
+    name: str
+    text: str
+    model: str = ""
+    text_column: str = ""
+    label_column: str = ""

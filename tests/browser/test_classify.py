@@ -1,0 +1,92 @@
+"""Classify in Chromium: a text step by step, a temperature, the words, and a table with its accuracy and its file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from chatapp.engines.direct.engine import DirectEngine
+from chatapp.resident.manager import ModelManager
+from chatapp.settings import Settings
+from tests.browser.conftest import Site, launched
+from tests.browser.test_page_guards import faults
+from tests.directs import endless
+from tests.encoders import make_classifier
+
+
+@pytest.fixture(scope="module")
+def bench(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An app over a tiny model, with a classifier in its data folder."""
+    data = tmp_path_factory.mktemp("bench")
+    make_classifier(data / "models" / "judge")
+    engine = DirectEngine(endless(tiny_llama), Settings(threads=1))
+    models = ModelManager.of(engine, Settings(model=str(tiny_llama), data_dir=data))
+    with launched(engine, data, models=models) as site:
+        yield site
+    engine.close()
+
+
+def opened(context: BrowserContext, site: Site, query: str = "", width: int = 1280) -> Page:
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 1800})
+    page.goto(f"{site.url}/classify{query}")
+    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
+    return page
+
+
+def classified(page: Page, text: str) -> None:
+    page.get_by_label("A text", exact=True).fill(text)
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.locator(".k-words, .k-section h2 >> nth=3")).to_be_visible()
+
+
+def test_a_text_becomes_a_label_number_by_number(context: BrowserContext, bench: Site) -> None:
+    page = opened(context, bench)
+    classified(page, "hello world how are you")
+    expect(page.locator("#k-body h2")).to_have_text(
+        ["1 · Tokens and their ids", "2 · Logits → softmax", "3 · The label", "4 · Which words decided"]
+    )
+    expect(page.locator(".k-token b").first).to_have_text("[CLS]")
+    expect(page.locator(".k-word > span")).to_have_text(["hello", "world", "how", "are", "you"])
+    row = page.locator(".k-steps .decided")
+    before = row.locator("td").last.inner_text()
+    page.get_by_label("Temperature", exact=True).fill("5")
+    expect(row.locator("td").last).not_to_have_text(before)
+    expect(page.locator(".k-slider output")).to_have_text("T = 5: what if it were less sure of it")
+    shares = [float(cell.split()[0]) for cell in page.locator(".k-steps tbody td:last-child").all_inner_texts()]
+    assert sum(shares) == pytest.approx(100, abs=0.02)
+    assert page.locator(".k-label").inner_text().startswith(row.locator("th").inner_text().split()[0])
+    page.reload()
+    expect(page.get_by_label("A text", exact=True)).to_have_value("hello world how are you")
+
+
+def test_a_table_is_measured_and_can_be_kept(context: BrowserContext, bench: Site, tmp_path: Path) -> None:
+    page = opened(context, bench)
+    given = page.get_by_label("A table of texts", exact=True)
+    given.set_input_files(
+        files=[{"name": "in.csv", "mimeType": "text/csv", "buffer": b"text,label\nhello,positive\nworld,negative\nhow,1\n"}]
+    )
+    expect(page.locator(".k-verdict")).to_contain_text("of 3 texts. Always saying positive would get 66.7 %")
+    assert sum(map(int, page.locator(".k-matrix tbody td").all_inner_texts())) == 3
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the predictions").click()
+    assert download.value.suggested_filename == "in.predictions.csv"
+    assert Path(download.value.path()).read_text().splitlines()[0] == "text,truth,predicted,probability,p(negative),p(positive)"
+    page.get_by_label("Column of the labels").fill("gold")
+    given.set_input_files(files=[{"name": "in.csv", "mimeType": "text/csv", "buffer": b"text,label\nhello,positive\n"}])
+    expect(page.locator("#k-result [role=alert]")).to_contain_text("in.csv has no column 'gold' for the labels; it has: text, label")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(context: BrowserContext, bench: Site, theme: str, width: int) -> None:
+    page = opened(context, bench, f"?__theme={theme}", width)
+    classified(page, "hello world how are you")
+    expect(page.locator(".k-word")).to_have_count(5)
+    page.get_by_label("A table of texts", exact=True).set_input_files(
+        files=[{"name": "in.csv", "mimeType": "text/csv", "buffer": b"text,label\nhello,positive\nworld,negative\n"}]
+    )
+    expect(page.locator(".k-matrix")).to_be_visible()
+    assert faults(page) == []
+    assert page.evaluate("document.querySelector('.sheet').scrollWidth <= innerWidth")
