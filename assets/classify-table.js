@@ -57,7 +57,7 @@
     ].filter(Boolean);
   }
 
-  async function classifyFile(file, columns, place) {
+  async function classifyFile(file, place) {
     asking?.abort();
     asking = new AbortController();
     const { signal } = asking;
@@ -71,7 +71,12 @@
       if (said.data) place.replaceChildren(...result(said.data, file.name));
     };
     try {
-      await app.lines("classify-table", { ...classify.asked(), name: file.name, text: await file.text(), ...columns() }, heard, signal);
+      await app.lines(
+        "classify-table",
+        { ...classify.asked(), name: file.name, text: await file.text(), ...classify.columns() },
+        heard,
+        signal,
+      );
     } catch (error) {
       const said = signal.aborted ? "Stopped." : error.message;
       place.replaceChildren(el("p", { class: signal.aborted ? "k-hint" : "refusal", role: "alert" }, said));
@@ -85,10 +90,10 @@
     const place = el("div", { id: "k-result" });
     const text = field("text_column", "Column of the texts", "text, sentence, review");
     const label = field("label_column", "Column of the labels", "label, class");
-    const columns = () => ({ text_column: app.$("input", text).value.trim(), label_column: app.$("input", label).value.trim() });
+    classify.columns = () => ({ text_column: app.$("input", text).value.trim(), label_column: app.$("input", label).value.trim() });
     const input = el("input", { type: "file", accept: FILES, hidden: true, "aria-label": "A table of texts" });
     input.addEventListener("change", () => {
-      if (input.files[0]) classifyFile(input.files[0], columns, place);
+      if (input.files[0]) classifyFile(input.files[0], place);
       input.value = "";
     });
     const open = el("button", { type: "button", class: "act", on: { click: () => input.click() } }, "Choose a file");

@@ -75,8 +75,23 @@
       { class: "k-note" },
       classify.refused
         ? `No classifier is loaded yet. ${classify.refused}`
-        : "There is no classifier on this machine yet. Any folder of an AutoModelForSequenceClassification in the app's folder of models is one.",
+        : "There is no classifier on this machine yet. Train one below in minutes, or fetch one of the Hub on the page Models.",
     );
+
+  /* Below the text: what a table gives, and a training, for the person at this machine. */
+  function drawMore() {
+    const parts = [classify.models.length || !classify.refused ? classify.drawTable() : "", classify.refused ? "" : classify.drawTrain()];
+    app.$("#k-more").replaceChildren(...parts.filter(Boolean));
+    app.tell("look");
+  }
+
+  /* A classifier came: it is the first one, and chosen. */
+  classify.restart = async () => {
+    if (!classify.models.length) app.$("#k-body").replaceChildren();
+    await classify.refresh();
+    field("model").selectedIndex = 0;
+    card();
+  };
 
   /* What was typed stays in this browser, under the login: others may use it after them. */
   function recall(login) {
@@ -100,7 +115,7 @@
       return;
     }
     counted();
-    if (classify.models.length) app.$("#k-more").replaceChildren(classify.drawTable());
-    else app.$("#k-body").replaceChildren(nothing());
+    if (!classify.models.length) app.$("#k-body").replaceChildren(nothing());
+    drawMore();
   });
 })();

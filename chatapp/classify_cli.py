@@ -22,6 +22,8 @@ def run(argv: Sequence[str]) -> int:
     reject_unknown_environment()
     named, arguments.model = arguments.model, ""
     settings = from_namespace(arguments)
+    if arguments.train:
+        return trained(arguments, settings)
     refuse_nothing_to_do(arguments)
     classifier = opened(named, settings)
     answer = table(classifier, arguments) if arguments.csv else texts(classifier, arguments)
@@ -43,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
         "--model", default="", help="folder or Hub id on this machine; without it the latest that was trained here", metavar="DIR_OR_ID"
     )
     made.add_argument("--csv", help="a table of texts, .csv or .jsonl; with a column of labels it is measured", metavar="IN.csv")
-    made.add_argument("--out", help="where the predictions go, as .csv", metavar="OUT.csv")
+    made.add_argument("--out", help="where the predictions go, as .csv; with --train the folder of the model", metavar="OUT")
+    made.add_argument("--train", action="store_true", help="fine-tune MiniLM here: on rated movie sentences, or on --csv with labels")
     made.add_argument("--text-column", default="", help="column of the texts; text, sentence, review or the only one without it")
     made.add_argument("--label-column", default="", help="column of the labels; label or class, where there is one, without it")
     made.add_argument("--temperature", type=float, default=1.0, help="what if the logits were divided by this before the softmax")
@@ -51,6 +54,33 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="print JSON, in the form that docs/classify.md describes")
     made.add_argument("--data-dir", default=argparse.SUPPRESS, help=f"folder for chats and models; {default_data_dir()}")
     return made
+
+
+def trained(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Train a classifier: on the rated movie sentences, or on a labelled table."""
+    from chatapp.lab.classify import lesson, table, training
+
+    if arguments.texts:
+        raise ChatError("--train takes no texts: its sentences are fetched, or come from a labelled table by --csv.")
+    if arguments.out:
+        training.refuse(Path(arguments.out).expanduser())
+    if arguments.csv:
+        path = Path(arguments.csv).expanduser()
+        taught = lesson.of_table(table.read_file(path, arguments.text_column, arguments.label_column), path.name)
+    else:
+        taught = lesson.of_movies(settings.data_dir, progressed)
+    out = Path(arguments.out).expanduser() if arguments.out else training.free_name(settings.data_dir / "models", taught.name)
+    said = training.train(taught, out, progressed)
+    print(f'{said}\nIt is at {out}. Use it: python app.py classify "A warm, funny film."' + (f" --model {out}" if arguments.out else ""))
+    return 0
+
+
+def progressed(words: str, share: float | None) -> None:
+    """On a terminal in one line; elsewhere what comes before the steps."""
+    if share is None or not share:
+        print(words, file=sys.stderr, flush=True)
+    elif sys.stderr.isatty():
+        print(f"\r\033[K{words}", end="" if share is None or share < 1 else "\n", file=sys.stderr, flush=True)
 
 
 def refuse_nothing_to_do(arguments: argparse.Namespace) -> None:

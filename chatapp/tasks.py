@@ -43,7 +43,7 @@ class Step:
 class Task:
     """One long work. Its worker calls `tell` and `end`, from whichever thread.
 
-    kind      load | download | convert | save | compare
+    kind      load | download | convert | save | compare | train
     result    an address of the page that shows what came of it, or ''
     again     begins the same work anew; None where that is not possible
     dismissed is called when a person takes it off the list

@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
     parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
     parser.add_argument("--memory", action="store_true", help="Measure what models take, beside what was forecast, instead")
+    parser.add_argument("--classify", action="store_true", help="Measure the training of a classifier instead: minutes, and its accuracy")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
@@ -89,6 +90,10 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
         from chatapp.bench import memory
 
         return memory.main(settings)
+    if arguments.classify:
+        from chatapp.bench import classify
+
+        return classify.main(settings)
     if arguments.start:
         from chatapp.bench import start
 

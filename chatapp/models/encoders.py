@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
+from chatapp.models.convert import progress_bars_to
 from chatapp.models.failures import FAILURES, first_line
+from chatapp.models.hub import no_progress
 from chatapp.models.identity import revision_of
 from chatapp.models.info import ModelInfo, context_of
 from chatapp.models.loading import Loaded, check_description
@@ -62,7 +64,8 @@ def _model(folder: Path, name: str, kind: str) -> "PreTrainedModel":
 
     given = {"dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True, "trust_remote_code": False}
     try:
-        model, report = getattr(transformers, kind).from_pretrained(folder, output_loading_info=True, **given)
+        with progress_bars_to(f"Loading {name}", no_progress):  # transformers would draw its own
+            model, report = getattr(transformers, kind).from_pretrained(folder, output_loading_info=True, **given)
     except (*FAILURES, SafetensorError) as error:
         raise ChatError(f"{name} cannot be loaded: {first_line(error)}") from error
     if missing := sorted(key for key in report["missing_keys"] if not key.startswith(MADE_UP)):

@@ -58,7 +58,7 @@ BUNDLES = {
         "compare-after.js",
         "compare.js",
     ),
-    "classify.js": ("classify-steps.js", "classify-words.js", "classify-table.js", "classify.js"),
+    "classify.js": ("classify-steps.js", "classify-words.js", "classify-table.js", "classify-train.js", "classify.js"),
     "compare.css": ("compare.css", "compare-run.css"),
     "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
 }

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
 
+from chatapp.errors import ChatError
 from chatapp.identity import Owner, login_key
 from chatapp.lab.classify import table as many
+from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.classifier import LONGEST
+from chatapp.lab.classify.lesson import of_movies, of_table
+from chatapp.lab.classify.ratings import HOW
 from chatapp.lab.classify.service import ClassifyService
 from chatapp.lab.classify.which import here
-from chatapp.pages.classify_protocol import ClassifierRow, Classifiers, ClassifyAsk, ClassifyLook, ClassifyTable
+from chatapp.pages.classify_protocol import ClassifierRow, Classifiers, ClassifyAsk, ClassifyLook, ClassifyTable, ClassifyTrain
 from chatapp.pages.models_actions import NOT_HERE
 from chatapp.pages.xray_page import told
 from chatapp.resident.admission import asked_here
@@ -22,9 +26,10 @@ from chatapp.xray.steps import Answers
 class ClassifyActions:
     """POST /ui/classify and /ui/classify-…; only the person at this machine has further classifiers read."""
 
-    def __init__(self, settings: Settings, service: ClassifyService) -> None:
+    def __init__(self, settings: Settings, service: ClassifyService, trainings: Trainings) -> None:
         self.settings = settings
         self.service = service
+        self.trainings = trainings
 
     @property
     def local(self) -> bool:
@@ -39,7 +44,7 @@ class ClassifyActions:
             ]
         else:
             rows = [ClassifierRow(one.name, one.name, "") for one in self.service.held().values()]
-        return asdict(Classifiers(rows, LONGEST, "" if self.local else NOT_HERE, login_key(owner)))
+        return asdict(Classifiers(rows, LONGEST, HOW, "" if self.local else NOT_HERE, login_key(owner)))
 
     async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = ClassifyLook.read(asked)
@@ -51,6 +56,20 @@ class ClassifyActions:
         table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
         async for line in lines(self.service.table(ask.model, table, 1.0, local=self.local)):
             yield line
+
+    async def train(self, owner: Owner, asked: Asked) -> Asked:
+        """A table is read, and refused, where it was given; the rest is the task's."""
+        ask = ClassifyTrain.read(asked)
+        if not self.local:
+            raise ChatError(NOT_HERE, status=403)
+        if not ask.name:
+            task = self.trainings.begin(
+                owner, "Train a classifier on rated movie sentences", lambda tell: of_movies(self.settings.data_dir, tell)
+            )
+            return {"task": task.id}
+        table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
+        taught = of_table(table, ask.name)
+        return {"task": self.trainings.begin(owner, f"Train a classifier on {ask.name}", lambda tell: taught).id}
 
 
 async def lines(answers: Answers) -> AsyncIterator[Asked]:

@@ -1,8 +1,10 @@
 """Classify: a text → tokens → logits → softmax → label, number by number, which words decided, and tables measured."""
 
+from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.service import ClassifyService
 from chatapp.pages.classify_actions import ClassifyActions
 from chatapp.pages.shell import Page
+from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
 from chatapp.xray.inspector import Inspector
@@ -27,11 +29,11 @@ BODY = f"""
   <div id="k-more"></div>
 </div>"""
 
-PAGE = Page("Classify", "classify", "check", BODY, styles=("sheet.css", "classify.css"), scripts=("classify.js",))
+PAGE = Page("Classify", "classify", "tag", BODY, styles=("sheet.css", "classify.css"), scripts=("classify.js",))
 
 
-def add(door: Door, settings: Settings, inspector: Inspector) -> None:
+def add(door: Door, models: ModelManager, settings: Settings, inspector: Inspector) -> None:
     """Hang the page on the door. The inspector is that of X-ray: its thread."""
-    actions = ClassifyActions(settings, ClassifyService(inspector, settings))
-    door.actions["classify"] = actions.listed
+    actions = ClassifyActions(settings, ClassifyService(inspector, settings), Trainings(models.tasks, settings))
+    door.actions |= {"classify": actions.listed, "classify-train": actions.train}
     door.streams |= {"classify-look": actions.look, "classify-table": actions.table}

@@ -25,13 +25,32 @@ class ClassifierRow:
 
 @dataclass(frozen=True)
 class Classifiers:
-    """Those trained here first. `longest`: the most characters of a text; `refused`: why whoever asks can load and train none, or '';
-    `login`: the key under which the browser keeps what a login typed, '' without one."""
+    """Those trained here first.
+
+    longest  the most characters of a text
+    fetched  how the sentences to train on come here
+    refused  why whoever asks can load and train none, or ''
+    login    the key under which the browser keeps what a login typed, '' without one
+    """
 
     models: list[ClassifierRow]
     longest: int
+    fetched: str
     refused: str
     login: str
+
+
+@dataclass(frozen=True)
+class ClassifyTrain(Request):
+    """POST /ui/classify-train: train a classifier, as a task; for the person at this machine. Answered by {task}.
+
+    name, text  a labelled file to learn from; '' for the rated movie sentences, which pip fetches once
+    """
+
+    name: str = ""
+    text: str = ""
+    text_column: str = ""
+    label_column: str = ""
 
 
 @dataclass(frozen=True)

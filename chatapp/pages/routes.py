@@ -51,7 +51,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> 
     xray = XrayService(chat, models)
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
-    classify_page.add(door, settings, xray.inspector)
+    classify_page.add(door, models, settings, xray.inspector)
     compared = compare_page.add(door, chat, models, settings, runs)
     code_actions.add(door, chat, settings, runs)
     pages = [*shell.routes(PAGES), *assets.routes()]

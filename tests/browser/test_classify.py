@@ -78,6 +78,21 @@ def test_a_table_is_measured_and_can_be_kept(context: BrowserContext, bench: Sit
     expect(page.locator("#k-result [role=alert]")).to_contain_text("in.csv has no column 'gold' for the labels; it has: text, label")
 
 
+def test_a_file_that_teaches_nothing_is_refused_and_a_training_can_be_stopped(context: BrowserContext, bench: Site) -> None:
+    page = opened(context, bench)
+    given = page.get_by_label("A labelled file to learn from")
+    given.set_input_files(files=[{"name": "in.csv", "mimeType": "text/csv", "buffer": b"text,label\nhello,positive\n"}])
+    expect(page.get_by_text("in.csv needs two labels or more with 10 texts each in label; it has: positive 1.")).to_be_visible()
+    rows = b"text,label\n" + b"".join(b"text %d,%s\n" % (n, b"good" if n % 2 else b"bad") for n in range(60))
+    given.set_input_files(files=[{"name": "mine.csv", "mimeType": "text/csv", "buffer": rows}])
+    expect(page.locator("#k-training progress")).to_be_visible()
+    expect(page.get_by_role("button", name="Train on rated movie sentences")).to_be_disabled()
+    page.locator("#k-training").get_by_role("button", name="Stop").click()
+    expect(page.locator("#k-training progress")).to_have_count(0)
+    expect(page.get_by_role("button", name="Train on rated movie sentences")).to_be_enabled()
+    assert [task.state for task in bench.tasks._tasks if task.kind == "train"] == ["cancelled"]
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(context: BrowserContext, bench: Site, theme: str, width: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
+from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.service import ClassifyService
 from chatapp.pages.classify_actions import ClassifyActions
 from chatapp.resident.manager import ModelManager
@@ -26,8 +27,9 @@ def actions(make_direct, tiny_llama: Path, tmp_path: Path) -> Iterator[ClassifyA
     make_classifier(tmp_path / "models" / "judge")
     make_encoder(tmp_path / "models" / "encoder")
     settings = Settings(data_dir=tmp_path)
-    inspector = Inspector(ModelManager.of(make_direct(endless(tiny_llama)), settings))
-    yield ClassifyActions(settings, ClassifyService(inspector, settings))
+    models = ModelManager.of(make_direct(endless(tiny_llama)), settings)
+    inspector = Inspector(models)
+    yield ClassifyActions(settings, ClassifyService(inspector, settings), Trainings(models.tasks, settings))
     inspector.close()
 
 

@@ -1,0 +1,32 @@
+"""`--classify`: MiniLM fine-tuned on the rated movie sentences as the app does it: time, processor time, accuracy on held-out ones."""
+
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from chatapp.engines.cores import usable_cores
+from chatapp.lab.classify.card import read_card
+from chatapp.lab.classify.lesson import of_movies
+from chatapp.lab.classify.training import train
+from chatapp.models.cpu import cpu_name
+from chatapp.models.hub import no_progress
+from chatapp.settings import Settings
+
+MOST_SECONDS, LEAST_ACCURACY = 300, 0.75
+
+
+def main(settings: Settings) -> int:
+    """One run, from its start to the folder with its card; the sentences are fetched before. The status is 0 where both aims are kept."""
+    lesson = of_movies(settings.data_dir, no_progress)
+    with tempfile.TemporaryDirectory() as folder:
+        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(train(lesson, Path(folder) / lesson.name, no_progress))
+        seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        card = read_card(Path(folder) / lesson.name)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cores = usable_cores()
+    print(f"{seconds:.0f} s from start to card, {processor:.0f} s of processor time, {cores} cores of {cpu_name()}")
+    print(json.dumps({**vars(card), "seconds": round(seconds, 1), "processor_seconds": round(processor, 1), "cores": cores}))
+    return 0 if seconds <= MOST_SECONDS and card.accuracy >= LEAST_ACCURACY else 1
