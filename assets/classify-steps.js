@@ -60,6 +60,7 @@
         "tr",
         { class: n === data.decided ? "decided" : null },
         el("th", { scope: "row" }, data.rows[n].label, el("small", {}, ` ${n}`)),
+        ...Object.values(data.beside[n] || {}).map((value) => cell(value.toFixed(4))),
         cell(logits[n].toFixed(4), bar(logits[n], most)),
         cell(found[n].scaled.toFixed(4)),
         cell(found[n].power.toPrecision(4)),
@@ -68,9 +69,10 @@
     return { rows: order.slice(0, SHOWN).map(row), found };
   }
 
-  const heads = (several) => [
-    ["Label", "its number in id2label is behind it"],
-    ["Logit", "what the model's head gives"],
+  const heads = ({ several, beside }) => [
+    ["Label", "its number is behind it"],
+    ...Object.keys(beside[0] || {}).map((name) => [name, "a part of the logit"]),
+    ["Logit", "from which the shares are made"],
     ["÷ T", "the logit divided by the temperature"],
     several ? ["e⁻ˣ", "the sigmoid is 1 / (1 + e⁻ˣ)"] : ["eˣ⁻ᵐ", "e to it, less the largest m, so that no number overflows"],
     several ? ["Sigmoid", "each label for itself"] : ["Softmax", "each divided by the sum of all"],
@@ -97,7 +99,7 @@
       label.replaceChildren(el("b", {}, best), ` ${classify.percent(found[data.decided].share)}`);
     };
     draw(1);
-    const head = el("tr", {}, ...heads(data.several).map(([name, title]) => el("th", { scope: "col", title }, name)));
+    const head = el("tr", {}, ...heads(data).map(([name, title]) => el("th", { scope: "col", title }, name)));
     const wide = el(
       "div",
       { class: "k-wide", tabindex: 0, role: "region", "aria-label": "From logits to probabilities" },

@@ -8,7 +8,15 @@
 
   const form = () => app.$("#k-form");
   const field = (name) => form().elements[name];
-  classify.asked = () => ({ model: field("model").value });
+  const ZERO = "zero-shot ";
+  const zero = () => field("model").value.startsWith(ZERO);
+  classify.asked = () => {
+    if (!zero()) return { model: field("model").value };
+    const labels = field("labels")
+      .value.split(",")
+      .map((label) => label.trim());
+    return { model: field("model").value.slice(ZERO.length), labels, prompt: field("prompt").value };
+  };
 
   function status(words, share) {
     const bar = words && share !== undefined ? el("progress", { max: 1, value: share, "aria-label": words }) : "";
@@ -52,6 +60,16 @@
   function card() {
     const chosen = classify.models.find(({ name }) => name === field("model").value);
     app.$("#k-card").textContent = chosen?.words || "";
+    app.$("#k-zero").hidden = !zero();
+  }
+
+  function choices({ models, chats }) {
+    const option = (before) => (row) => el("option", { value: before + row.name }, row.label);
+    const group = (label, rows, before) => (rows.length ? [el("optgroup", { label }, ...rows.map(option(before)))] : []);
+    const all = [...group("A trained head", models, ""), ...group("Zero-shot, by a chat model", chats, ZERO)];
+    const before = field("model").value;
+    field("model").replaceChildren(...all);
+    if ([...field("model").options].some(({ value }) => value === before)) field("model").value = before;
   }
 
   /* What can be chosen; the choice stays where it is still there. */
@@ -59,11 +77,12 @@
     const said = await app.post("classify");
     Object.assign(classify, said);
     longest = said.longest;
-    const before = field("model").value;
-    field("model").replaceChildren(...said.models.map(({ name, label }) => el("option", { value: name }, label)));
-    if (said.models.some(({ name }) => name === before)) field("model").value = before;
-    field("model").disabled = !said.models.length;
-    app.$("[type=submit]", form()).disabled = !said.models.length;
+    choices(said);
+    field("labels").value ||= said.labels.join(", ");
+    field("prompt").value ||= said.prompt;
+    const none = !field("model").options.length;
+    field("model").disabled = none;
+    app.$("[type=submit]", form()).disabled = none;
     counted();
     card();
     return said;
@@ -75,12 +94,13 @@
       { class: "k-note" },
       classify.refused
         ? `No classifier is loaded yet. ${classify.refused}`
-        : "There is no classifier on this machine yet. Train one below in minutes, or fetch one of the Hub on the page Models.",
+        : "There is no trained classifier on this machine yet. Train one below in minutes, or fetch one of the Hub on the page Models.",
     );
 
   /* Below the text: what a table gives, and a training, for the person at this machine. */
   function drawMore() {
-    const parts = [classify.models.length || !classify.refused ? classify.drawTable() : "", classify.refused ? "" : classify.drawTrain()];
+    const some = field("model").options.length || !classify.refused;
+    const parts = [some ? classify.drawTable() : "", classify.refused ? "" : classify.drawTrain()];
     app.$("#k-more").replaceChildren(...parts.filter(Boolean));
     app.tell("look");
   }

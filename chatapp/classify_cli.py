@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
-from chatapp.settings import Settings, default_data_dir, from_namespace, reject_unknown_environment
+from chatapp.settings import EMBEDDED_MODEL, Settings, default_data_dir, from_namespace, reject_unknown_environment
 
 if TYPE_CHECKING:
     from chatapp.lab.classify.classifier import Classifier
@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     if arguments.train:
         return trained(arguments, settings)
     refuse_nothing_to_do(arguments)
-    classifier = opened(named, settings)
+    classifier = opened(named, settings, arguments)
     answer = table(classifier, arguments) if arguments.csv else texts(classifier, arguments)
     if arguments.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--csv", help="a table of texts, .csv or .jsonl; with a column of labels it is measured", metavar="IN.csv")
     made.add_argument("--out", help="where the predictions go, as .csv; with --train the folder of the model", metavar="OUT")
     made.add_argument("--train", action="store_true", help="fine-tune MiniLM here: on rated movie sentences, or on --csv with labels")
+    made.add_argument("--zero-shot", help="labels: a chat model says how likely each goes on, calibrated", metavar="LABEL,LABEL")
+    made.add_argument("--prompt", default="", help="for --zero-shot, with {text} in it; the label goes on behind it")
     made.add_argument("--text-column", default="", help="column of the texts; text, sentence, review or the only one without it")
     made.add_argument("--label-column", default="", help="column of the labels; label or class, where there is one, without it")
     made.add_argument("--temperature", type=float, default=1.0, help="what if the logits were divided by this before the softmax")
@@ -94,13 +96,22 @@ def refuse_nothing_to_do(arguments: argparse.Namespace) -> None:
         raise ChatError("--out is for the predictions of a table: give --csv too.")
 
 
-def opened(name: str, settings: Settings) -> "Classifier":
-    """The classifier of this name, read from its folder."""
-    from chatapp.lab.classify.head import read
-    from chatapp.lab.classify.which import place_of
+def opened(name: str, settings: Settings, arguments: argparse.Namespace) -> "Classifier":
+    """The classifier of this name, read from its folder; with --zero-shot a chat model, the embedded one without a name."""
+    from chatapp.lab.classify import head, which, zero_shot
 
-    label, folder = place_of(name, settings)
-    return read(folder, label)
+    if arguments.zero_shot is None:
+        label, folder = which.place_of(name, settings)
+        return head.read(folder, label)
+    from chatapp.xray.text.models import read_alone
+    from chatapp.xray.text.which import located
+
+    found = located(settings.model_copy(update={"model": name or EMBEDDED_MODEL, "revision": ""}))
+    if found.encoder:
+        raise ChatError(f"{found.name} is an encoder, which writes nothing: --zero-shot takes a model that does.")
+    return zero_shot.zero_shot(
+        read_alone(found, settings, progressed), arguments.zero_shot.split(","), arguments.prompt or zero_shot.PROMPT
+    )
 
 
 def texts(classifier: "Classifier", arguments: argparse.Namespace) -> Answer:
@@ -169,6 +180,8 @@ def all_steps(one: Answer) -> list[str]:
     said = [f"  {name}  {words}" for name, words in one["facts"]]
     said += [f"  tokens  {' '.join(one['tokens'])}", f"  input_ids  {one['ids']}", f"  logits  [{logits}]"]
     said += [f"  {function}(logits{divided})  [{shares}]", f"  id2label[{one['decided']}]  {one['rows'][one['decided']]['label']}"]
+    for row, more in zip(one["rows"], one["beside"], strict=False):
+        said.append(f"  {row['label']}  " + ", ".join(f"{name} {value:.4f}" for name, value in more.items()))
     return [
         *said,
         "  which words decided (what is lost without them, of the probability and of its log-odds):",

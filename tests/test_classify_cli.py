@@ -62,3 +62,10 @@ def test_without_a_model_the_way_to_one_is_said(tmp_path: Path) -> None:
         classify_cli.run([TEXT, "--data-dir", str(tmp_path)])
     with pytest.raises(ChatError, match="/nowhere was not found"):
         classify_cli.run([TEXT, "--model", "/nowhere", "--data-dir", str(tmp_path)])
+
+
+def test_a_chat_model_says_how_likely_each_label_is(tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = said(capsys, tiny_llama, TEXT, "--zero-shot", "fine, how", "--steps", "--prompt", "It says {text} and it is")
+    assert "log p of no content" in words and "prompt  It says {text} and it is" in words and "tokens of “how”" in words
+    with pytest.raises(ChatError, match="2 to 20 different labels"):
+        classify_cli.run([TEXT, "--zero-shot", "fine", "--model", str(tiny_llama), "--data-dir", str(tmp_path)])

@@ -12,8 +12,9 @@ from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.classifier import LONGEST
 from chatapp.lab.classify.lesson import of_movies, of_table
 from chatapp.lab.classify.ratings import HOW
-from chatapp.lab.classify.service import ClassifyService
+from chatapp.lab.classify.service import ClassifyService, Wanted
 from chatapp.lab.classify.which import here
+from chatapp.lab.classify.zero_shot import LABELS, PROMPT
 from chatapp.pages.classify_protocol import ClassifierRow, Classifiers, ClassifyAsk, ClassifyLook, ClassifyTable, ClassifyTrain
 from chatapp.pages.models_actions import NOT_HERE
 from chatapp.pages.xray_page import told
@@ -44,17 +45,18 @@ class ClassifyActions:
             ]
         else:
             rows = [ClassifierRow(one.name, one.name, "") for one in self.service.held().values()]
-        return asdict(Classifiers(rows, LONGEST, HOW, "" if self.local else NOT_HERE, login_key(owner)))
+        chats = [ClassifierRow(slot.id, slot.info.model, "") for slot in self.service.chats()]
+        return asdict(Classifiers(rows, chats, list(LABELS), PROMPT, LONGEST, HOW, "" if self.local else NOT_HERE, login_key(owner)))
 
     async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = ClassifyLook.read(asked)
-        async for line in lines(self.service.look(ask.model, ask.text, 1.0, local=self.local)):
+        async for line in lines(self.service.look(wanted(ask), ask.text, local=self.local)):
             yield line
 
     async def table(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = ClassifyTable.read(asked)
         table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
-        async for line in lines(self.service.table(ask.model, table, 1.0, local=self.local)):
+        async for line in lines(self.service.table(wanted(ask), table, local=self.local)):
             yield line
 
     async def train(self, owner: Owner, asked: Asked) -> Asked:
@@ -70,6 +72,13 @@ class ClassifyActions:
         table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
         taught = of_table(table, ask.name)
         return {"task": self.trainings.begin(owner, f"Train a classifier on {ask.name}", lambda tell: taught).id}
+
+
+def wanted(ask: ClassifyLook | ClassifyTable) -> Wanted:
+    """What shall classify. Raises ChatError for labels that are no texts."""
+    if not all(isinstance(label, str) for label in ask.labels):
+        raise ChatError("The page sent labels that are no texts. Reload the page.", status=422)
+    return Wanted(ask.model, tuple(ask.labels), ask.prompt)
 
 
 async def lines(answers: Answers) -> AsyncIterator[Asked]:

@@ -18,12 +18,27 @@ BODY = f"""
   <form id="k-form">
     <textarea name="text" rows="3" aria-label="A text" spellcheck="false" dir="auto">{EXAMPLE}</textarea>
     <div class="k-line">
-      <label>Classifier<select name="model"></select></label>
+      <label>Method and model<select name="model"></select></label>
       <button type="submit" class="act primary">Classify</button>
       <output id="k-count"></output>
     </div>
+    <div id="k-zero" class="k-line" hidden>
+      <label>Labels, with commas between<input type="text" name="labels" autocomplete="off"></label>
+      <label>Prompt, {{text}} stands for the text<textarea name="prompt" rows="2" spellcheck="false"></textarea></label>
+    </div>
     <p id="k-card" class="k-hint"></p>
   </form>
+  <details id="k-ways">
+    <summary>Two ways to classify</summary>
+    <div>
+      <section><h3>A head that was trained</h3><p>A layer behind an encoder gives a logit for each label. It knows the labels that it was
+      taught, and nothing else; it needs labelled texts, and is then small, quick and sure of its ground.</p></section>
+      <section><h3>Zero-shot: the chat model's own words</h3>
+      <p>The chat model reads a prompt with the text in it, and each label is as likely
+      as its words are to go on from there. Any labels will do and nothing is trained; but the wording counts, and a label that is frequent
+      anyway gets more than its share. So what it gets after a text without content is taken off: calibration.</p></section>
+    </div>
+  </details>
   <div id="k-status" role="status" hidden></div>
   <div id="k-body"></div>
   <div id="k-more"></div>

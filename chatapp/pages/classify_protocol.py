@@ -1,6 +1,6 @@
 """The contract of the page Classify: which classifiers there are, a text through one of them, and a table. See protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatapp.pages.protocol import Request
 
@@ -27,6 +27,8 @@ class ClassifierRow:
 class Classifiers:
     """Those trained here first.
 
+    chats    chat models in memory, which can say how likely each label is
+    labels, prompt   what these are asked where nothing else is typed
     longest  the most characters of a text
     fetched  how the sentences to train on come here
     refused  why whoever asks can load and train none, or ''
@@ -34,6 +36,9 @@ class Classifiers:
     """
 
     models: list[ClassifierRow]
+    chats: list[ClassifierRow]
+    labels: list[str]
+    prompt: str
     longest: int
     fetched: str
     refused: str
@@ -57,11 +62,14 @@ class ClassifyTrain(Request):
 class ClassifyLook(Request):
     """POST /ui/classify-look: a text through a classifier, answered by lines of `Shown`: first its steps, then the same with its words.
 
-    model  a name of `Classifiers`; '' takes the first
+    model   a name of `Classifiers`; '' takes the first
+    labels  a chat model says how likely each of these is, behind `prompt`, which has {text} in it; '' takes the usual one
     """
 
     text: str
     model: str = ""
+    labels: list[str] = field(default_factory=list)
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +79,14 @@ class ClassifyTable(Request):
     The last has {labels, rows, count, cut, measured, words, csv, model}: docs/classify.md says what they are.
 
     text        what the file `name` holds
+    model, labels, prompt       as in `ClassifyLook`
     text_column, label_column   '' finds them by their usual names
     """
 
     name: str
     text: str
     model: str = ""
+    labels: list[str] = field(default_factory=list)
+    prompt: str = ""
     text_column: str = ""
     label_column: str = ""

@@ -93,6 +93,20 @@ def test_a_file_that_teaches_nothing_is_refused_and_a_training_can_be_stopped(co
     assert [task.state for task in bench.tasks._tasks if task.kind == "train"] == ["cancelled"]
 
 
+def test_the_chat_model_classifies_by_labels_that_are_typed(context: BrowserContext, bench: Site) -> None:
+    page = opened(context, bench)
+    expect(page.locator("#k-zero")).to_be_hidden()
+    page.get_by_label("Method and model").select_option(index=1)
+    page.get_by_label("Labels, with commas between").fill("fine, how, are")
+    classified(page, "hello world")
+    expect(page.locator(".k-word")).to_have_count(2)
+    expect(page.locator(".k-steps thead th")).to_have_text(["Label", "log p", "log p of no content", "Logit", "÷ T", "eˣ⁻ᵐ", "Softmax"])
+    expect(page.locator(".k-steps tbody tr")).to_have_count(3)
+    page.get_by_label("Labels, with commas between").fill("fine")
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(page.locator("#k-body [role=alert]")).to_contain_text("Give 2 to 20 different labels; these are 1: fine.")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(context: BrowserContext, bench: Site, theme: str, width: int) -> None:

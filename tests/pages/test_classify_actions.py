@@ -33,7 +33,7 @@ def actions(make_direct, tiny_llama: Path, tmp_path: Path) -> Iterator[ClassifyA
     inspector.close()
 
 
-async def answers(actions: ClassifyActions, stream: str, **asked: str) -> list[dict]:
+async def answers(actions: ClassifyActions, stream: str, **asked: object) -> list[dict]:
     return [line async for line in getattr(actions, stream)(ANN, asked)]
 
 
@@ -90,3 +90,20 @@ async def test_of_three_classifiers_the_one_asked_longest_ago_is_freed(actions: 
     for name in ("judge", "a", "judge", "b"):
         await answers(actions, "look", text=TEXT, model=name)
     assert [place.name for place in actions.service.held()] == ["judge", "b"]
+
+
+async def test_a_chat_model_in_memory_classifies_for_everybody_by_any_labels(actions: ClassifyActions) -> None:
+    (chat,) = (await actions.listed(ANN, {}))["chats"]
+    actions.settings = Settings(data_dir=actions.settings.data_dir, public=True)
+    lines = await answers(actions, "look", text=TEXT, model=chat["name"], labels=["fine", "how"])
+    last = [line["data"] for line in lines if "data" in line][-1]
+    assert [row["label"] for row in last["rows"]] == ["fine", "how"] and len(last["words"]) == 2 and len(last["beside"]) == 2
+    table = await answers(actions, "table", name="in.csv", text="text,label\nhello,fine\n", model=chat["name"], labels=["fine", "how"])
+    (found,) = (line["data"] for line in table if "data" in line)
+    assert found["measured"]["count"] == 1
+    for asked, words in (
+        ({"labels": ["one"]}, "2 to 20 different"),
+        ({"labels": ["a", "b"], "model": "org/none"}, "org/none is not loaded"),
+    ):
+        with pytest.raises(ChatError, match=words):
+            await answers(actions, "look", text=TEXT, **asked)

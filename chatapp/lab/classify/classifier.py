@@ -52,6 +52,9 @@ class Classifier(Protocol):
     def logits(self, texts: Sequence[str]) -> list[list[float]]:
         """A logit for each label of each text."""
 
+    def beside(self, text: str) -> list[dict[str, float]]:
+        """For each label the numbers that its logit is made of, by name; none where it is the model's own."""
+
 
 def probabilities(logits: Sequence[float], temperature: float = 1.0, *, several: bool = False) -> list[float]:
     """The softmax of logits / temperature; of labels that are answered each for itself, the sigmoid."""
@@ -94,6 +97,7 @@ def steps(classifier: Classifier, text: str, temperature: float = 1.0) -> dict[s
         "several": classifier.several,
         "temperature": temperature,
         "rows": rows,
+        "beside": classifier.beside(cut.read),
         "decided": max(range(len(logits)), key=logits.__getitem__),
     }
 

@@ -86,6 +86,9 @@ class HeadClassifier:
         size = AT_ONCE if self.tokenizer.pad_token is not None and self.model.config.pad_token_id is not None else 1
         return [row for at in range(0, len(texts), size) for row in self._batch(texts[at : at + size])]
 
+    def beside(self, text: str) -> list[dict[str, float]]:
+        return []
+
     def _batch(self, texts: Sequence[str]) -> list[list[float]]:
         import torch
 

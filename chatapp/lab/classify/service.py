@@ -3,18 +3,22 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.lab.classify import table as many
-from chatapp.lab.classify.classifier import Classifier, refuse_length, refuse_temperature, steps
+from chatapp.lab.classify.classifier import Classifier, refuse_length, steps
 from chatapp.lab.classify.head import HeadClassifier, read
 from chatapp.lab.classify.which import place_of
 from chatapp.lab.classify.words import measured
+from chatapp.lab.classify.zero_shot import PROMPT, zero_shot
+from chatapp.resident.slot import ModelSlot, looked_into
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.xray.inspector import Inspector
+from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.steps import Answers, Result, returning
 
 MOST = 2
@@ -22,6 +26,15 @@ MOST = 2
 
 SHOWN = 200
 """Rows of a table that a page draws; its file holds all."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What classifies: a model with a head by its name, '' for the first; with `labels` a chat model in memory, by how likely each is."""
+
+    model: str = ""
+    labels: tuple[str, ...] = ()
+    prompt: str = ""
 
 
 class ClassifyService:
@@ -37,8 +50,30 @@ class ClassifyService:
         """Those in memory, by folder."""
         return dict(self._held)
 
-    async def opened(self, name: str, *, local: bool) -> AsyncIterator[Step | Classifier]:
-        """Steps while it is read, then the classifier. Others than the person at this machine (`local`) have those in memory alone."""
+    def chats(self) -> list[ModelSlot]:
+        """The chat models in memory."""
+        return [slot for slot in self.inspector.served.slots() if slot.state == "ready"]
+
+    async def opened(self, wanted: Wanted, staying: ExitStack, *, local: bool) -> AsyncIterator[Step | Classifier]:
+        """Steps while it is made ready, then the classifier; a chat model stays in memory until `staying` ends."""
+        work = self._zero_shot(wanted, staying) if wanted.labels else self._head(wanted.model, local=local)
+        async with aclosing(work) as items:
+            async for item in items:
+                yield item
+
+    async def _zero_shot(self, wanted: Wanted, staying: ExitStack) -> AsyncIterator[Step | Classifier]:
+        """By X-ray's module over the weights of a model in memory."""
+        slot = next((slot for slot in self.chats() if wanted.model in ("", slot.id)), None)
+        if slot is None:
+            raise ChatError(f"{wanted.model or 'A chat model'} is not loaded. Load it in the chat or on the page Models.", status=409)
+        staying.enter_context(looked_into(slot))
+        made: Result[InspectedModel] = Result()
+        async for step in made.of(self.inspector.inspected(slot.info.id)):
+            yield step
+        yield zero_shot(made.value, wanted.labels, wanted.prompt or PROMPT)
+
+    async def _head(self, name: str, *, local: bool) -> AsyncIterator[Step | Classifier]:
+        """Others than the person at this machine (`local`) have those in memory alone."""
         if not local:
             yield self._known(name)
             return
@@ -69,33 +104,33 @@ class ClassifyService:
                 self._held.popitem(last=False)
             self._held[place] = await self.inspector.run(read, place, label)
 
-    async def look(self, name: str, text: str, temperature: float, *, local: bool) -> Answers:
+    async def look(self, wanted: Wanted, text: str, *, local: bool) -> Answers:
         """The steps of a text; then the same with `words`, which take a reading each."""
         refuse_length(text)
-        refuse_temperature(temperature)
         made: Result[Classifier] = Result()
-        async for step in made.of(self.opened(name, local=local)):
-            yield step
-        found = await self.inspector.run(steps, made.value, text, temperature)
-        yield found
-        result: list = []
-        work = returning(measured(made.value, found["read"], found["decided"]), result)
-        async with aclosing(self.inspector.drive(work)) as shares:
-            async for share in shares:
-                yield Step("Leaving out each word", share)
-        yield found | result[0]
+        with ExitStack() as staying:
+            async for step in made.of(self.opened(wanted, staying, local=local)):
+                yield step
+            found = await self.inspector.run(steps, made.value, text)
+            yield found
+            result: list = []
+            work = returning(measured(made.value, found["read"], found["decided"]), result)
+            async with aclosing(self.inspector.drive(work)) as shares:
+                async for share in shares:
+                    yield Step("Leaving out each word", share)
+            yield found | result[0]
 
-    async def table(self, name: str, table: many.Table, temperature: float, *, local: bool) -> Answers:
+    async def table(self, wanted: Wanted, table: many.Table, *, local: bool) -> Answers:
         """Predictions of a table; `rows` are the first SHOWN, where labels are known the wrong ones first, `csv` holds all."""
-        refuse_temperature(temperature)
         made: Result[Classifier] = Result()
-        async for step in made.of(self.opened(name, local=local)):
-            yield step
-        result: list = []
-        work = returning(many.classified(made.value, table, temperature), result)
-        async with aclosing(self.inspector.drive(work)) as counts:
-            async for done, count in counts:
-                yield Step(f"{done:,} of {count:,} texts", done / count)
+        with ExitStack() as staying:
+            async for step in made.of(self.opened(wanted, staying, local=local)):
+                yield step
+            result: list = []
+            work = returning(many.classified(made.value, table), result)
+            async with aclosing(self.inspector.drive(work)) as counts:
+                async for done, count in counts:
+                    yield Step(f"{done:,} of {count:,} texts", done / count)
         found = result[0]
         rows = sorted(found["rows"], key=lambda row: "truth" not in row or row["truth"] == row["label"])[:SHOWN]
         yield found | {"model": made.value.name, "count": len(found["rows"]), "rows": rows, "csv": many.as_csv(found)}
