@@ -121,6 +121,14 @@
     form().addEventListener("input", () => app.store.set(place, field("text").value));
   }
 
+  /* A reply of the chat, for which somebody came: shown at once. True where there is one. */
+  function given() {
+    const reply = app.store.get("classify.given", sessionStorage);
+    app.store.set("classify.given", null, sessionStorage);
+    if (reply) field("text").value = reply;
+    return Boolean(reply);
+  }
+
   app.on("begin", async () => {
     form().addEventListener("submit", (event) => {
       event.preventDefault();
@@ -134,8 +142,10 @@
       refused(error);
       return;
     }
+    const came = given();
     counted();
     if (!classify.models.length) app.$("#k-body").replaceChildren(nothing());
     drawMore();
+    if (came && field("model").value) look();
   });
 })();

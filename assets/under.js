@@ -65,7 +65,16 @@
     };
     const xray = tool("X-ray: what the model saw and did", "xray", () => app.xray.open(row.id), "X-ray");
     const code = () => app.asCode("code", { turn: row.id }, "This reply");
-    const more = [tool("Compare with other settings", "columns", compare), tool("Copy as code", "code", code)];
+    /* Its words stay in this tab: an address is kept, and a temporary chat is not to be. */
+    const classify = () => {
+      app.store.set("classify.given", answer(row.text), sessionStorage);
+      location.href = "./classify";
+    };
+    const more = [
+      tool("Compare with other settings", "columns", compare),
+      tool("Classify this reply", "tag", classify),
+      tool("Copy as code", "code", code),
+    ];
     return row.line.empty ? [xray] : [xray, ...more];
   }
 

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from chatapp.engines.direct.engine import DirectEngine
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from tests.browser.conftest import Site, launched
+from tests.browser.conftest import Site, launched, send, settled
 from tests.browser.test_page_guards import faults
 from tests.directs import endless
 from tests.encoders import make_classifier
@@ -105,6 +105,22 @@ def test_the_chat_model_classifies_by_labels_that_are_typed(context: BrowserCont
     page.get_by_label("Labels, with commas between").fill("fine")
     page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.locator("#k-body [role=alert]")).to_contain_text("Give 2 to 20 different labels; these are 1: fine.")
+
+
+def test_a_reply_of_the_chat_is_classified_at_once(context: BrowserContext, bench: Site) -> None:
+    page = context.new_page()
+    page.goto(bench.url)
+    send(page, "hello")
+    settled(page)
+    reply = page.locator("#bot .bot-row").last
+    reply.hover()
+    reply.get_by_role("button", name="Classify this reply").click()
+    expect(page.locator("#k-body .k-label")).to_be_visible()
+    box = page.get_by_label("A text", exact=True)
+    assert box.input_value() not in ("", box.evaluate("(box) => box.defaultValue")) and page.url.endswith("/classify")
+    page.reload()
+    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
+    expect(page.locator("#k-body .k-label")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
