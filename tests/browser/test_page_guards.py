@@ -184,7 +184,7 @@ def test_a_reply_loses_no_words_to_tags_and_copies_whole(page: Page, site: Site)
     text = row.inner_text()
     assert "If a<b and c>d, use <div> or <span>\nand so on." in text and "<p>code</p>" in text
     row.hover()
-    row.locator(".line").get_by_role("button", name="Copy").click()
+    row.locator(".line").get_by_role("button", name="Copy", exact=True).click()
     assert page.evaluate("navigator.clipboard.readText()") == words
 
 
