@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.models.alone import alone
 from chatapp.models.copies import SOURCES, fcntl, locked, sources, write_sources
 from chatapp.models.failures import Reading
 from chatapp.models.gguf import read_gguf
@@ -87,6 +88,7 @@ def key(gguf: Path) -> str:
     return f"{gguf.stem}-{digest.hexdigest()[:12]}"
 
 
+@alone
 def _convert_weights(gguf: Path, folder: Path, progress: Progress) -> None:
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
+from chatapp.models.alone import alone
 from chatapp.models.convert import progress_bars_to
 from chatapp.models.failures import FAILURES, first_line
 from chatapp.models.hub import no_progress
@@ -56,6 +57,7 @@ def _config(folder: Path, name: str) -> "PretrainedConfig":
         raise ChatError(f"{name} cannot be loaded: {first_line(error)} A newer transformers may know it.") from error
 
 
+@alone
 def _model(folder: Path, name: str, kind: str) -> "PreTrainedModel":
     """With eager attention, which gives its weights: not every encoder says in which layer an attention stands, as recording it needs."""
     import torch

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
+from chatapp.models.alone import alone
 from chatapp.models.convert import convert_gguf, convert_tokenizer, progress_bars_to
 from chatapp.models.cpu import cpu_flags
 from chatapp.models.failures import FAILURES, Reading, first_line
@@ -215,6 +216,7 @@ def check_description(config: "PretrainedConfig", found: weights.Weights, name: 
         )
 
 
+@alone
 def _described(config: "PretrainedConfig", name: str, kind: str) -> int:
     """Number of weights of the model that a configuration describes, built without memory: 0.1 s for 80 layers."""
     import torch
@@ -225,6 +227,7 @@ def _described(config: "PretrainedConfig", name: str, kind: str) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+@alone
 def _model(folder: Path, name: str, dtype: "torch.dtype", device_map: Any, quantized: Any, progress: Progress) -> "PreTrainedModel":
     import torch
     from safetensors import SafetensorError

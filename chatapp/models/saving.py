@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
+from chatapp.models.alone import alone
 from chatapp.models.failures import Reading
 from chatapp.models.gguf import parts
 from chatapp.models.memory import gigabytes, weight_bytes
@@ -44,6 +45,7 @@ def save_place(place: Path, name: str, target: Path, progress: Progress) -> int:
     return save_module(_module(place, name), read_tokenizer(place, name), target, progress)
 
 
+@alone
 def _module(folder: Path, name: str) -> "PreTrainedModel":
     """In the numbers of its files. Raises ChatError for a class that transformers does not have."""
     import transformers

@@ -6,12 +6,14 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from chatapp.models.alone import alone
 from chatapp.models.attention import NAME
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+@alone
 def twin(model: "PreTrainedModel") -> "PreTrainedModel":
     """A second module over the same weights with the recording attention; costs the buffers, not the parameters."""
     config = type(model.config).from_dict(model.config.to_dict())

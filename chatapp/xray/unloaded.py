@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.models import weights
+from chatapp.models.alone import alone
 from chatapp.models.failures import Reading
 from chatapp.models.files.folder import opened
 from chatapp.models.shape import shape_of
@@ -83,6 +84,7 @@ def refuse_endless(place: Path, config: dict[str, Any]) -> None:
         weights.inspect(place)
 
 
+@alone
 def build(config: "PreTrainedConfig", name: str) -> "PreTrainedModel":
     """The model that a configuration describes, of the class it names: writing text, naming classes, or giving vectors."""
     import torch
