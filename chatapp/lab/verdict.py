@@ -1,7 +1,8 @@
 """What made the difference, in one sentence: setting, metric, difference and its 95 % interval; or that there is none at n replies.
 
 Two columns answer the same prompt with the same random numbers, so they are compared in pairs: a prompt and a replica in one column and in
-the other. The interval is that of the mean of the pairs' differences by Student's t. It speaks of these prompts, not of others.
+the other. Replicas of one prompt are alike, so each prompt counts once, by the mean of its pairs' differences; where there is one prompt
+only, its pairs count, and nothing is said of other prompts. The interval is that of the mean of these numbers by Student's t.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,14 @@ T_975 = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """`difference` is the second column's mean minus the first's over `pairs` pairs, `low` to `high` its 95 % interval.
+    """`difference`: the second column's mean minus the first's over `prompts` with `pairs` pairs in all, `low` to `high` its 95 % interval.
 
-    With less than two pairs there is no interval: both are None.
+    With less than two prompts, and less than two pairs of the one, there is no interval: both are None.
     """
 
     setting: str
     metric: Metric
+    prompts: int
     pairs: int
     difference: float | None
     low: float | None
@@ -50,20 +52,30 @@ class Verdict:
             return f"{self.setting}: one pair of replies says nothing about {name}. Ask more prompts, or for more replicas."
         interval = f"95 % interval {said(self.low, signed=True)} to {said(self.high, signed=True)}"
         if not self.differs:
-            return f"{self.setting}: no difference in {name} at {self.pairs} pairs of replies ({interval})."
-        verb = "rises" if self.difference > 0 else "falls"
-        return f"{self.setting}: {name} {verb} by {said(self.difference)} ({interval}, {self.pairs} pairs of replies)."
+            return f"{self.setting}: no difference in {name} at {self.counted} ({interval})."
+        way = "up" if self.difference > 0 else "down"
+        return f"{self.setting}: {name} {way} by {said(self.difference)} ({interval}, {self.counted})."
+
+    @property
+    def counted(self) -> str:
+        """What the interval rests on."""
+        if self.prompts == 1:
+            return f"{self.pairs} pairs of replies to one prompt"
+        return f"{self.prompts} prompts" + (f", {self.pairs} pairs of replies" if self.pairs > self.prompts else "")
 
 
 def verdict(metric: Metric, first: Variant, second: Variant, rows: Sequence[Row]) -> Verdict:
     """What going from the first column to the second does to a metric."""
     pairs = paired(metric, first.label, second.label, rows)
-    found = interval([b - a for a, b in pairs])
-    return Verdict(what_differs(first, second), metric, len(pairs), *found)
+    numbers = pairs[0] if len(pairs) == 1 else [fmean(differences) for differences in pairs]
+    return Verdict(what_differs(first, second), metric, len(pairs), sum(map(len, pairs)), *interval(numbers))
 
 
-def paired(metric: Metric, first: str, second: str, rows: Sequence[Row]) -> list[tuple[float, float]]:
-    """The metric of both columns for each prompt and replica that both have. A greedy reply stands beside each replica of the other."""
+def paired(metric: Metric, first: str, second: str, rows: Sequence[Row]) -> list[list[float]]:
+    """For each prompt, the second column's value minus the first's for each replica that both have.
+
+    A greedy reply stands beside each replica of the other.
+    """
     one, other = (_values(metric, label, rows) for label in (first, second))
     found = []
     for prompt in sorted(set(one) & set(other)):
@@ -71,8 +83,8 @@ def paired(metric: Metric, first: str, second: str, rows: Sequence[Row]) -> list
         replicas = sorted(set(left) | set(right), key=lambda replica: -1 if replica is None else replica)
         replicas = [replica for replica in replicas if replica is not None] or [None]
         sides = [(left.get(n, left.get(None)), right.get(n, right.get(None))) for n in replicas]
-        found += [(a, b) for a, b in sides if a is not None and b is not None]
-    return found
+        found.append([b - a for a, b in sides if a is not None and b is not None])
+    return [differences for differences in found if differences]
 
 
 def _values(metric: Metric, label: str, rows: Sequence[Row]) -> dict[int, dict[int | None, float]]:

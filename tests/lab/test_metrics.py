@@ -78,24 +78,40 @@ def test_the_interval_is_the_one_computed_by_hand() -> None:
 
 def test_the_verdict_pairs_prompts_and_replicas() -> None:
     rows = [row("a", p, r, tokens=10) for p in (0, 1) for r in (0, 1)]
-    rows += [row("b", p, r, tokens=11 + 2 * p + r) for p in (1, 0) for r in (0, 1)]  # +1, +2, +3, +4
+    rows += [row("b", p, r, tokens=11 + 2 * p + r) for p in (1, 0) for r in (0, 1)]  # +1, +2 and +3, +4: means 1.5 and 3.5
     found = verdict(BY_NAME["tokens"], A, B, rows)
-    assert (found.pairs, found.difference, found.low) == (4, 2.5, pytest.approx(0.44603, abs=1e-5)) and found.differs
-    assert found.sentence == "Temperature 0.2 → 1.2: Tokens rises by 2.5 (95 % interval +0.4 to +4.6, 4 pairs of replies)."
+    assert (found.prompts, found.pairs, found.difference) == (2, 4, 2.5) and not found.differs
+    assert found.low == pytest.approx(2.5 - 12.706, abs=1e-5)
+    assert found.sentence == (
+        "Temperature 0.2 → 1.2: no difference in Tokens at 2 prompts, 4 pairs of replies (95 % interval −10.2 to +15.2)."
+    )
+
+
+def test_replicas_of_the_same_words_make_no_interval_narrower() -> None:
+    """What was said twenty times of each prompt is known no better than what was said once."""
+    once = [row("a", p, tokens=10) for p in range(4)] + [row("b", p, tokens=11 + p) for p in range(4)]  # +1, +2, +3, +4
+    often = [{**each, "replica": r} for each in once for r in range(20)]
+    one, many = (verdict(BY_NAME["tokens"], A, B, rows) for rows in (once, often))
+    assert (many.difference, many.low, many.high) == (one.difference, one.low, one.high) and (one.pairs, many.pairs) == (4, 80)
+    assert one.sentence == "Temperature 0.2 → 1.2: Tokens up by 2.5 (95 % interval +0.4 to +4.6, 4 prompts)."
+
+
+def test_one_prompt_is_judged_by_its_replicas() -> None:
+    rows = [row("a", 0, r, tokens=10) for r in range(4)] + [row("b", 0, r, tokens=9 - r) for r in range(4)]  # −1, −2, −3, −4
+    found = verdict(BY_NAME["tokens"], A, B, rows)
+    assert found.sentence == ("Temperature 0.2 → 1.2: Tokens down by 2.5 (95 % interval −4.6 to −0.4, 4 pairs of replies to one prompt).")
 
 
 def test_passes_differ_by_points() -> None:
     rows = [row("a", p, passed=False) for p in range(4)] + [row("b", p, passed=p > 0) for p in range(4)]  # 0, 100, 100, 100
     found = verdict(BY_NAME["passed"], A, B, rows)
-    assert (
-        found.sentence == "Temperature 0.2 → 1.2: no difference in Passed at 4 pairs of replies (95 % interval −5 points to +155 points)."
-    )
+    assert found.sentence == "Temperature 0.2 → 1.2: no difference in Passed at 4 prompts (95 % interval −5 points to +155 points)."
 
 
 def test_no_difference_says_at_how_many_replies() -> None:
     rows = [row("a", p, tokens=10 + p) for p in range(3)] + [row("b", p, tokens=11 - p) for p in range(3)]  # +1, −1, −3
     found = verdict(BY_NAME["tokens"], A, B, rows)
-    assert found.sentence == "Temperature 0.2 → 1.2: no difference in Tokens at 3 pairs of replies (95 % interval −6.0 to +4.0)."
+    assert found.sentence == "Temperature 0.2 → 1.2: no difference in Tokens at 3 prompts (95 % interval −6.0 to +4.0)."
     assert verdict(BY_NAME["tokens"], A, B, rows[:1] + rows[3:4]).sentence.startswith(
         "Temperature 0.2 → 1.2: one pair of replies says nothing"
     )
