@@ -97,11 +97,12 @@ async def _answered(results: "Results", settings: Settings) -> int:
     models.start()
     task = models.tasks.begin(OWNER, "compare", f"Compare into {results.path.name}")
     comparison = Comparison(results, models, owner=OWNER, task=task, may_load=True)
-    if kept := len(comparison.rows):
-        say(f"{kept} of {len(comparison.cells)} replies were there already.")
+    if number := len(comparison.rows):
+        say(f"{number} of {len(comparison.cells)} replies were there already.")
     try:
         async for row in comparison.run():
-            say(line_of(row, comparison))
+            number += 1
+            say(line_of(row, number, comparison))
     finally:
         models.close()
     for note in comparison.notes:
@@ -114,13 +115,13 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def line_of(row: "Row", comparison: "Comparison") -> str:
-    """A reply in a line."""
+def line_of(row: "Row", number: int, comparison: "Comparison") -> str:
+    """A reply in a line; `number` counts the lines, as several replies may be there when the first is said."""
     from chatapp.lab.metrics import BY_NAME
     from chatapp.lab.rows import failed
 
     replica = f" #{row['replica'] + 1}" if row["count"] == 1 else f" ×{row['count']}"
-    head = f"[{len(comparison.rows)}/{len(comparison.cells)}] prompt {row['prompt_index'] + 1} · {row['column']}{replica}"
+    head = f"[{number}/{len(comparison.cells)}] prompt {row['prompt_index'] + 1} · {row['column']}{replica}"
     if failed(row):
         return f"{head} · failed: {row['error']}"
     speed = BY_NAME["speed"]

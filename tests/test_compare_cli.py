@@ -39,7 +39,8 @@ def test_a_grid_is_answered_reported_and_taken_up(grid: Path, tiny_llama: Path, 
     command += ["--model", str(tiny_llama), "--data-dir", str(tmp_path / "data"), "--threads", "1"]
     assert compare_cli.run(command) == 0
     said = capsys.readouterr()
-    assert len(rows_of(out)) == 14 and said.err.count("\n") == 14 and "[14/14]" in said.err and "passes 1 of 1" in said.err
+    assert len(rows_of(out)) == 14 and said.err.count("\n") == 14 and "passes 1 of 1" in said.err
+    assert [line.split()[0] for line in said.err.splitlines()] == [f"[{number}/14]" for number in range(1, 15)]
     assert said.out.startswith("Column") and "heat [temperature=0.5]  6" in said.out and "Temperature 0.5 → 1.5:" in said.out
     assert "<svg" in report.read_text() and (tmp_path / "t.csv").stat().st_size and "## Prompt 2" in (tmp_path / "t.md").read_text()
     before = out.read_bytes()
