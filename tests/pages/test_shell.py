@@ -32,7 +32,10 @@ def test_a_page_of_ours_is_served_with_the_shell_and_its_own_files(scripted: Scr
 def test_every_asset_is_served_under_a_name_with_its_hash_and_once_to_a_page() -> None:
     shell = {name: files for name, files in assets.parts().items() if name.startswith("shell.")}
     assert all(files == assets.BUNDLES[name.replace("shell", "chat")][: len(files)] for name, files in shell.items())
-    sources = [source for name, files in assets.parts().items() if name not in shell for source in files]
-    there = [file.name for file in assets.ASSETS.glob("*.*") if file.suffix in assets.KINDS]
-    assert sorted(sources) == sorted(there)
+    there = {file.name for file in assets.ASSETS.glob("*.*") if file.suffix in assets.KINDS}
+    assert {source for files in assets.parts().values() for source in files} == there
+    for page in (page for page in PAGES if page.body is not None):
+        sources = [source for name in ("shell.css", "shell.js", *page.styles, *page.scripts) for source in assets.parts()[name]]
+        assert len(sources) == len(set(sources)), page.path
+    assert all(len(files) == len(set(files)) for files in assets.parts().values())
     assert all(re.fullmatch(r"[\w-]+\.[0-9a-f]{12}\.(js|css)", hashed) for hashed, _ in assets.files().values())
