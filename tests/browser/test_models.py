@@ -153,7 +153,7 @@ def test_a_folder_that_is_refused_is_asked_for_again_with_why(open_models: Calla
     page = open_models()
     file = tmp_path / "notes.txt"
     file.write_text("mine")
-    page.get_by_role("button", name="Save …").click()
+    page.get_by_role("button", name="Save …").first.click()
     box = page.get_by_role("textbox", name="Folder")
     box.press("Enter")
     expect(page.locator("#question [role=alert]")).to_contain_text("Name the folder to save to")
