@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from chatapp.chat.service import Chat
@@ -148,6 +148,15 @@ def send(page: Page, text: str) -> None:
 def replies(page: Page) -> list[str]:
     """The text of each reply, without its line."""
     return [text.strip("\u2060\n ") for text in page.locator("#bot .bot-row .bot.message").all_inner_texts()]
+
+
+def first_held(page: Page, held: list[Route]) -> Route:
+    """The first request that a test's route holds back. The page shows that it asks before the request reaches the route."""
+    for _ in range(600):
+        if held:
+            return held[0]
+        page.wait_for_timeout(50)
+    raise AssertionError("The page sent no request within 30 s.")
 
 
 def settled(page: Page) -> None:

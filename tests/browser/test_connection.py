@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Site, replies, send, settled
+from tests.browser.conftest import Site, first_held, replies, send, settled
 
 LUMPS = """
 const plain = window.fetch;
@@ -125,7 +125,7 @@ def test_a_message_that_is_on_its_way_says_so(page: Page, site: Site) -> None:
     send(page, "Slowly")
     expect(page.locator("#send")).to_have_attribute("aria-label", "Sending")
     expect(page.locator("#message")).to_have_value("Slowly")
-    held[0].continue_()
+    first_held(page, held).continue_()
     page.unroute_all()
     settled(page)
     assert replies(page) == ["Hello world"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import send, settled
+from tests.browser.conftest import first_held, send, settled
 
 FILES = "**/chatapp/xray.*"
 XRAY = "X-ray: what the model saw and did"
@@ -41,7 +41,7 @@ def test_while_x_ray_comes_the_drawer_says_so_and_can_be_closed(page: Page) -> N
     page.keyboard.press("Escape")
     expect(page.locator("#xray")).to_be_hidden()
     expect(button(page)).to_be_focused()
-    held[0].continue_()
+    first_held(page, held).continue_()
     page.unroute(FILES)
     button(page).click()
     expect(page.locator("#xray-body .x-cells")).to_be_visible()
