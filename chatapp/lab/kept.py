@@ -18,7 +18,7 @@ from chatapp.lab import results
 from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Grid
 from chatapp.lab.results import Results, replace_file
-from chatapp.lab.rows import Row
+from chatapp.lab.rows import Row, failed, key_of
 from chatapp.settings import Settings
 from chatapp.turn import new_id
 
@@ -150,6 +150,16 @@ class Runs:
         if not ID.fullmatch(id) or not place.is_dir():
             raise NotFound("The comparison")
         return place
+
+
+async def row_of(runs: Runs, owner: Owner, id: str, key: tuple[int, str, int]) -> Row:
+    """The reply of a run, running or not. Raises NotFound where there is none, or it failed."""
+    run = runs.running(owner, id)
+    rows = list(run.rows.values()) if run else (await asyncio.to_thread(runs.read, owner, id))[1]
+    row = next((row for row in rows if key_of(row) == key), None)
+    if row is None or failed(row):
+        raise NotFound("The reply")
+    return row
 
 
 def all_runs(models: "ModelManager", settings: Settings) -> Runs:

@@ -12,13 +12,12 @@ from chatapp.lab.code.columns import of_column, of_grid
 from chatapp.lab.code.origin import Origin, origin
 from chatapp.lab.code.reply import of_turn
 from chatapp.lab.grid import Grid
-from chatapp.lab.kept import Runs
-from chatapp.lab.rows import Row, failed, key_of, turn_of
+from chatapp.lab.kept import Runs, row_of
+from chatapp.lab.rows import Row, failed, turn_of
 from chatapp.pages.code_protocol import Code, CodeOf, CompareCode
 from chatapp.resident.admission import asked_here
 from chatapp.server.door import Asked, Door
 from chatapp.settings import Settings
-from chatapp.turn import Turn
 
 
 class CodeActions:
@@ -45,7 +44,7 @@ class CodeActions:
             return await _written("grid", ask.notebook, lambda: of_grid(grid, lambda name: self._named(where, name)))
         if ask.prompt is None:
             return await _written("column", ask.notebook, lambda: self._column(where, grid, rows, ask.column))
-        turn = _turn(rows, owner, (ask.prompt, ask.column, ask.replica))
+        turn = turn_of(await row_of(self.runs, owner, ask.id, (ask.prompt, ask.column, ask.replica)), owner)
         return await _written("reply", ask.notebook, lambda: of_turn(turn, where(turn.model, turn.revision, turn.dtype)))
 
     def _where(self) -> Callable[[str, str, str], Origin]:
@@ -65,13 +64,6 @@ class CodeActions:
         wrote = next((row["turn"] for row in rows if row["column"] == label and not failed(row)), None)
         found = where(wrote["model"], wrote["revision"], wrote["dtype"]) if wrote else self._named(where, variant.model)
         return of_column(variant, rows, found)
-
-
-def _turn(rows: Sequence[Row], owner: Owner, key: tuple[int, str, int]) -> Turn:
-    row = next((row for row in rows if key_of(row) == key and not failed(row)), None)
-    if row is None:
-        raise NotFound("The reply")
-    return turn_of(row, owner)
 
 
 async def _written(name: str, as_notebook: bool, make: Callable[[], Sequence[Cell]]) -> Asked:

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from chatapp.chat.service import Chat
-from chatapp.errors import ChatError, NotFound
+from chatapp.errors import ChatError
 from chatapp.identity import Owner, login_key
 from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Column, Grid, PromptSpec
-from chatapp.lab.kept import Runs
+from chatapp.lab.kept import Runs, row_of
 from chatapp.lab.lists import no_files
-from chatapp.lab.rows import Row, conversation_of, failed, key_of, turn_of
+from chatapp.lab.rows import Row, conversation_of, key_of, turn_of
 from chatapp.models import catalog
 from chatapp.pages import compare_view as view
 from chatapp.pages.compare_protocol import (
@@ -113,7 +113,7 @@ class CompareActions:
     async def go_on_as_chat(self, owner: Owner, asked: Asked) -> Asked:
         """A conversation of this one exchange, which the model that wrote it answers where it is known."""
         ask = CompareChat.read(asked)
-        row = await self._row(owner, ask)
+        row = await row_of(self.runs, owner, ask.id, (ask.prompt, ask.column, ask.replica))
         wrote = self.models.wrote(turn_of(row, owner))
         made = conversation_of(row, owner, wrote.id if wrote else None)
         await asyncio.to_thread(self.chat.store.conversations.add, owner, [made])
@@ -141,14 +141,6 @@ class CompareActions:
         notes, problem = (run.notes, run.task.error if run.task.state == "failed" else "") if run else ([], "")
         state = view.rested(grid, rows, notes, problem)
         yield view.brief(CompareNews(state=state, result=await asyncio.to_thread(view.result, grid, rows), done=True))
-
-    async def _row(self, owner: Owner, ask: CompareChat) -> Row:
-        run = self.runs.running(owner, ask.id)
-        rows = list(run.rows.values()) if run else (await asyncio.to_thread(self.runs.read, owner, ask.id))[1]
-        row = next((row for row in rows if key_of(row) == (ask.prompt, ask.column, ask.replica)), None)
-        if row is None or failed(row):
-            raise NotFound("The reply")
-        return row
 
     def _others(self) -> list[CompareModel]:
         """Models on this machine that are not in memory."""

@@ -91,6 +91,23 @@ class CompareChat(Request):
 
 
 @dataclass(frozen=True)
+class CompareAcross(Request):
+    """POST /ui/compare-across: a reply and the one it is compared with, each read by both models; answered by lines of `Shown`.
+
+    Their data is {columns, parting: {sides, words} or null, likely: {heads, table, words}}. `load`: read models that are not in memory,
+    which a person asked for; otherwise the first of them is offered.
+    """
+
+    id: str
+    prompt: int
+    column: str
+    replica: int
+    against: str
+    against_replica: int
+    load: bool = False
+
+
+@dataclass(frozen=True)
 class CompareWatch(Request):
     """POST /ui/compare-watch: a run as it is and as it grows; answered by lines of `CompareNews` until it rests."""
 

@@ -52,7 +52,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> 
     xray_page.add(door, xray)
     text_page.add(door, models, settings, xray.inspector)
     classify_page.add(door, models, settings, xray.inspector)
-    compared = compare_page.add(door, chat, models, settings, runs)
+    compared = compare_page.add(door, chat, models, settings, runs, xray.inspector)
     code_actions.add(door, chat, settings, runs)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *door.routes(), *pages]
