@@ -102,7 +102,7 @@
     const some = field("model").options.length || !classify.refused;
     const parts = [some ? classify.drawTable() : "", classify.refused ? "" : classify.drawTrain()];
     app.$("#k-more").replaceChildren(...parts.filter(Boolean));
-    app.tell("look");
+    classify.drawTraining();
   }
 
   /* A classifier came: it is the first one, and chosen. */

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.settings import EMBEDDED_MODEL, Settings, default_data_dir, from_namespace, reject_unknown_environment
+from chatapp.signals import SIGNALS
+from chatapp.tasks import Cancelled
 
 if TYPE_CHECKING:
     from chatapp.lab.classify.classifier import Classifier
@@ -59,22 +62,44 @@ def parser() -> argparse.ArgumentParser:
 
 
 def trained(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Train a classifier: on the rated movie sentences, or on a labelled table."""
-    from chatapp.lab.classify import lesson, table, training
+    """Train a classifier: on the rated movie sentences, or on a labelled table. Ctrl+C ends it, and leaves nothing half done."""
+    from chatapp.lab.classify import lesson, minilm, table, training
 
+    minilm.refuse_missing()
     if arguments.texts:
         raise ChatError("--train takes no texts: its sentences are fetched, or come from a labelled table by --csv.")
     if arguments.out:
         training.refuse(Path(arguments.out).expanduser())
+    told = Told()
     if arguments.csv:
         path = Path(arguments.csv).expanduser()
         taught = lesson.of_table(table.read_file(path, arguments.text_column, arguments.label_column), path.name)
     else:
-        taught = lesson.of_movies(settings.data_dir, progressed)
+        taught = lesson.of_movies(settings.data_dir, told)
     out = Path(arguments.out).expanduser() if arguments.out else training.free_name(settings.data_dir / "models", taught.name)
-    said = training.train(taught, out, progressed)
+    said = training.train(taught, out, told)
     print(f'{said}\nIt is at {out}. Use it: python app.py classify "A warm, funny film."' + (f" --model {out}" if arguments.out else ""))
     return 0
+
+
+class Told:
+    """A Progress that says what is new, and ends the work after a signal."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.last = ""
+        for number in SIGNALS:
+            signal.signal(number, self.stop)
+
+    def stop(self, number: int, frame: Any) -> None:
+        self.stopped = True
+
+    def __call__(self, words: str, share: float | None) -> None:
+        if self.stopped:
+            raise Cancelled
+        if words != self.last:
+            progressed(words, share)
+        self.last = words
 
 
 def progressed(words: str, share: float | None) -> None:

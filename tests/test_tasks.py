@@ -1,9 +1,11 @@
 """Tasks: told, cancelled, begun again, forgotten; each owner's are its own, everybody's change at the app's machine only."""
 
+import threading
+
 import pytest
 
 from chatapp.errors import ChatError, NotFound
-from chatapp.tasks import EVERYBODY, REMEMBERED, Cancelled, Step, Task, Tasks
+from chatapp.tasks import EVERYBODY, REMEMBERED, UNEXPECTED, Cancelled, Step, Task, Tasks, ending
 
 
 def test_a_task_tells_its_steps_until_it_ends() -> None:
@@ -102,3 +104,36 @@ def test_whoever_began_it_is_told_that_it_was_dismissed() -> None:
     task.end("failed")
     tasks.dismiss("ann", task.id, local=False)
     assert told == [[]]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"), [(Cancelled(), "cancelled", ""), (ChatError("No room."), "failed", "No room."), (None, "done", "")]
+)
+def test_work_that_ends_ends_its_task(error: Exception | None, state: str, words: str) -> None:
+    task = Tasks().begin("ann", "train", "Train")
+    with ending(task):
+        if error:
+            raise error
+        task.end("done")
+    assert (task.state, task.error) == (state, words)
+
+
+def test_what_is_unexpected_ends_the_task_and_goes_on() -> None:
+    task = Tasks().begin("ann", "train", "Train")
+    with pytest.raises(ZeroDivisionError), ending(task):
+        raise ZeroDivisionError
+    assert (task.state, task.error) == ("failed", UNEXPECTED)
+
+
+def test_when_the_app_ends_some_kinds_are_asked_to_end_and_waited_for() -> None:
+    tasks = Tasks()
+    training, loading = tasks.begin("ann", "train", "Train"), tasks.begin(EVERYBODY, "load", "Load x")
+
+    def work() -> None:
+        with ending(training):
+            while True:
+                training.tell("Step")
+
+    threading.Thread(target=work, daemon=True).start()
+    tasks.stop(("train",), 30)
+    assert (training.state, loading.state, loading.cancelling) == ("cancelled", "running", False)

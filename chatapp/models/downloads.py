@@ -9,9 +9,7 @@ from chatapp.errors import ChatError
 from chatapp.models.hub import download
 from chatapp.models.hub_access import Hub
 from chatapp.models.sources import Source
-from chatapp.tasks import EVERYBODY, Cancelled, Task, Tasks
-
-UNEXPECTED = "Something unexpected went wrong. The log of the app has the details."
+from chatapp.tasks import EVERYBODY, UNEXPECTED, Cancelled, Task, Tasks
 
 LOOK = 0.1
 """Seconds between two looks whether somebody cancelled."""

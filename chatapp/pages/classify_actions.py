@@ -10,7 +10,8 @@ from chatapp.identity import Owner, login_key
 from chatapp.lab.classify import table as many
 from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.classifier import LONGEST
-from chatapp.lab.classify.lesson import of_movies, of_table
+from chatapp.lab.classify.lesson import of_table
+from chatapp.lab.classify.minilm import missing
 from chatapp.lab.classify.ratings import HOW
 from chatapp.lab.classify.service import ClassifyService, Wanted
 from chatapp.lab.classify.which import here
@@ -46,7 +47,8 @@ class ClassifyActions:
         else:
             rows = [ClassifierRow(one.name, one.name, "") for one in self.service.held().values()]
         chats = [ClassifierRow(slot.id, slot.info.model, "") for slot in self.service.chats()]
-        return asdict(Classifiers(rows, chats, list(LABELS), PROMPT, LONGEST, HOW, "" if self.local else NOT_HERE, login_key(owner)))
+        refused = "" if self.local else NOT_HERE
+        return asdict(Classifiers(rows, chats, list(LABELS), PROMPT, LONGEST, HOW, missing(), refused, login_key(owner)))
 
     async def look(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         ask = ClassifyLook.read(asked)
@@ -65,13 +67,10 @@ class ClassifyActions:
         if not self.local:
             raise ChatError(NOT_HERE, status=403)
         if not ask.name:
-            task = self.trainings.begin(
-                owner, "Train a classifier on rated movie sentences", lambda tell: of_movies(self.settings.data_dir, tell)
-            )
-            return {"task": task.id}
+            return {"task": self.trainings.begin(owner, "Train a classifier on rated movie sentences").id}
         table = await asyncio.to_thread(many.read, ask.name, ask.text.encode(), ask.text_column, ask.label_column)
         taught = of_table(table, ask.name)
-        return {"task": self.trainings.begin(owner, f"Train a classifier on {ask.name}", lambda tell: taught).id}
+        return {"task": self.trainings.begin(owner, f"Train a classifier on {ask.name}", taught).id}
 
 
 def wanted(ask: ClassifyLook | ClassifyTable) -> Wanted:

@@ -31,6 +31,7 @@ class Classifiers:
     labels, prompt   what these are asked where nothing else is typed
     longest  the most characters of a text
     fetched  how the sentences to train on come here
+    missing  what to install before one can be trained, or ''
     refused  why whoever asks can load and train none, or ''
     login    the key under which the browser keeps what a login typed, '' without one
     """
@@ -41,6 +42,7 @@ class Classifiers:
     prompt: str
     longest: int
     fetched: str
+    missing: str
     refused: str
     login: str
 

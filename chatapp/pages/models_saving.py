@@ -12,9 +12,9 @@ from chatapp.models.memory import gigabytes
 from chatapp.models.saving import refuse
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import ModelSave
-from chatapp.resident.slot import ModelSlot, ended, looked_into
+from chatapp.resident.slot import ModelSlot, looked_into
 from chatapp.server.door import Asked
-from chatapp.tasks import Step, Task
+from chatapp.tasks import Step, Task, ending
 
 
 class Saving:
@@ -38,12 +38,8 @@ class Saving:
         return {"task": task.id}
 
     async def _saved(self, slot: ModelSlot, target: Path, task: Task) -> None:
-        try:
-            with looked_into(slot):  # it stays until it is written
-                size = await asyncio.to_thread(lambda: save(slot.engine, here(slot.house.find(slot.settings)), target, task.tell))
-        except ChatError as error:
-            task.end(ended(error), error=str(error))
-        else:
+        with ending(task), looked_into(slot):  # it stays until it is written
+            size = await asyncio.to_thread(lambda: save(slot.engine, here(slot.house.find(slot.settings)), target, task.tell))
             task.step = Step(f"{gigabytes(size)} at {target}", 1.0)
             task.end("done")
 

@@ -22,6 +22,8 @@ from chatapp.store import Store
 from chatapp.versions import untested
 
 SAVING_SECONDS = 30.0
+STOPPING_SECONDS = 1.5
+WRITING = ("convert", "save", "train")
 
 
 class Loop:
@@ -59,8 +61,12 @@ def save_chats(chat: Chat, runs: Runs, loop: Loop, seconds: float = SAVING_SECON
 
 
 async def shutdown(chat: Chat, runs: Runs) -> None:
-    """No reply is being written afterwards: one of a comparison that the closing engines cut would stand there as failed."""
-    await asyncio.gather(chat.shutdown(), runs.shutdown())
+    """No reply is being written afterwards: one of a comparison that the closing engines cut would stand there as failed.
+
+    Tasks that write a folder end, and take away what is half done.
+    """
+    stopping = asyncio.to_thread(chat.models.tasks.stop, WRITING, STOPPING_SECONDS)
+    await asyncio.gather(chat.shutdown(), runs.shutdown(), stopping)
 
 
 def close_tunnels() -> None:

@@ -132,6 +132,15 @@ def page(visit: Callable[..., Page]) -> Page:
     return visit()
 
 
+def tab(context: BrowserContext, address: str, ready: str, width: int = 1280, height: int = 800) -> Page:
+    """A tab at this address, as soon as something that the selector `ready` finds can be seen."""
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(address)
+    expect(page.locator(ready).first).to_be_visible()
+    return page
+
+
 def free_port() -> int:
     """A port nobody listens on at the moment."""
     with socket.socket() as probe:

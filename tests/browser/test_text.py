@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from chatapp.engines.direct.engine import DirectEngine
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from tests.browser.conftest import Site, launched
+from tests.browser.conftest import Site, launched, tab
 from tests.browser.test_page_guards import faults
 from tests.directs import endless
 from tests.encoders import make_encoder
@@ -30,10 +30,7 @@ def shelf(tiny_llama: Path, tiny_gpt2: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def opened(context: BrowserContext, site: Site, query: str = "") -> Page:
-    page = context.new_page()
-    page.goto(f"{site.url}/text{query}")
-    expect(page.locator("#text-body > *").first).to_be_visible()
-    return page
+    return tab(context, f"{site.url}/text{query}", "#text-body > *")
 
 
 def looked(page: Page, text: str) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from chatapp.lab.kept import Runs
 from chatapp.pages.start import Loop, save_chats
 from chatapp.settings import Settings
 from chatapp.store import Store
+from chatapp.tasks import ending
 from tests.chats import ME, Residence, until
 from tests.lab.runs import grid
 from tests.serving import free_port
@@ -98,6 +100,20 @@ async def test_a_comparison_stops_and_is_taken_up_again(scripted, tmp_path: Path
     scripted.hold.set()
     Runs(tmp_path, chat.models).go_on(ME, id, may_load=False)
     await until(lambda: runs.listed(ME)[0].replies == 4)
+
+
+async def test_what_writes_a_folder_is_asked_to_end(scripted, tmp_path: Path) -> None:
+    chat, loop = Chat(Residence(scripted), Store("sqlite://")), Loop()
+    loop.running, task = asyncio.get_running_loop(), chat.models.tasks.begin(ME, "train", "Train")
+
+    def work() -> None:
+        with ending(task):
+            while True:
+                task.tell("Step")
+
+    threading.Thread(target=work, daemon=True).start()
+    assert await asyncio.to_thread(save_chats, chat, Runs(tmp_path, chat.models), loop)
+    assert task.state == "cancelled"
 
 
 def delta(line: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
+from chatapp.lab.classify import minilm
 from chatapp.lab.classify.begun import Trainings
 from chatapp.lab.classify.service import ClassifyService
 from chatapp.pages.classify_actions import ClassifyActions
@@ -107,3 +108,12 @@ async def test_a_chat_model_in_memory_classifies_for_everybody_by_any_labels(act
     ):
         with pytest.raises(ChatError, match=words):
             await answers(actions, "look", text=TEXT, **asked)
+
+
+async def test_what_to_install_is_said_before_a_training_is_begun(actions: ClassifyActions, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await actions.listed(ANN, {}))["missing"] == ""
+    monkeypatch.setattr(minilm, "PACKAGE", "there-is-no-such-encoder")
+    assert "make extras" in (await actions.listed(ANN, {}))["missing"]
+    with pytest.raises(ChatError, match="make extras"):
+        await actions.train(ANN, {})
+    assert actions.trainings.tasks.of(ANN) == [] and not (actions.settings.data_dir / "corpora").exists()

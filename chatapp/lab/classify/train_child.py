@@ -3,10 +3,8 @@
 Its progress and its end are lines of JSON on its output: {words, share}, then {done} or {error}.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -15,32 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
 from chatapp.lab.classify.card import TrainedHere, write_card
+from chatapp.lab.classify.child import die_with_parent
 from chatapp.lab.classify.head import read
 from chatapp.lab.classify.lesson import Lesson
 from chatapp.lab.classify.measures import measure
 from chatapp.lab.classify.minilm import NAME, unpacked
-from chatapp.models.failures import Reading
+from chatapp.models.failures import Reading, first_line
 from chatapp.tasks import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-PR_SET_PDEATHSIG = 1
 BEHIND = 10
 """Added to its niceness: whoever is being answered comes first."""
 
 EVALUATED = 64
+UNWRITTEN = "The model cannot be written: {} Free some space on the disk, or choose another folder."
 
 
 def main() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.nice(BEHIND)
     try:
         found = fit(Lesson.read(Path(sys.argv[1])), Path(sys.argv[2]), lambda words, share: say(words=words, share=share))
         say(done=found.words)
     except ChatError as error:
         say(error=str(error))
+    except OSError as error:  # of the card, or of a library's own files
+        say(error=UNWRITTEN.format(first_line(error)))
 
 
 def say(**line: Any) -> None:
@@ -61,9 +61,19 @@ def fit(lesson: Lesson, out: Path, progress: Progress) -> TrainedHere:
         model, tokenizer = parts(base, lesson)
         trainer_of(model, tokenizer, lesson, work, progress).train()
         progress("Writing the model", 0.97)
+        write(model, tokenizer, out)
+    return measured(lesson, out, time.monotonic() - began, progress)
+
+
+def write(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", out: Path) -> None:
+    """Raises ChatError on a full disk; safetensors has an exception of its own for that."""
+    from safetensors import SafetensorError
+
+    try:
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
-    return measured(lesson, out, time.monotonic() - began, progress)
+    except (OSError, SafetensorError) as error:
+        raise ChatError(UNWRITTEN.format(first_line(error))) from error
 
 
 def parts(base: Path, lesson: Lesson) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:

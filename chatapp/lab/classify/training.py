@@ -1,20 +1,17 @@
 """Training a classifier here, from the app's side: a child does the work, and its folder takes its place when it is whole."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections import deque
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
 from chatapp.errors import ChatError
+from chatapp.lab.classify.child import followed, scratch
 from chatapp.lab.classify.lesson import Lesson
 from chatapp.tasks import Progress
 
-ROOT = Path(__file__).resolve().parents[3]
+BEGINS = "The training begins"
 
 
 def train(lesson: Lesson, out: Path, progress: Progress) -> str:
@@ -23,13 +20,13 @@ def train(lesson: Lesson, out: Path, progress: Progress) -> str:
     Raises ChatError where it cannot be written, or the child fails.
     """
     refuse(out)
-    with tempfile.TemporaryDirectory(prefix=".classifier-", dir=made(out.parent)) as work:
-        lesson.write(Path(work) / "lesson.json")
-        said = _followed(Path(work), out.name, progress)
-        try:
-            (Path(work) / out.name).rename(out)
-        except OSError as error:
-            raise ChatError(f"{out} cannot be written: {error.strerror or error}.") from error
+    try:
+        with scratch(made(out.parent), ".classifier-") as work:
+            lesson.write(work / "lesson.json")
+            said = _followed(work, out.name, progress)
+            (work / out.name).rename(out)
+    except OSError as error:
+        raise ChatError(f"{out} cannot be written: {error.strerror or error}. Free some space there, or choose another folder.") from error
     return said
 
 
@@ -54,26 +51,23 @@ def free_name(folder: Path, name: str) -> Path:
 
 
 def _followed(work: Path, name: str, progress: Progress) -> str:
-    command = [sys.executable, "-m", "chatapp.lab.classify.train_child", str(work / "lesson.json"), str(work / name)]
-    given = {"stdout": subprocess.PIPE, "stderr": (work / "log").open("w"), "stdin": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}, **given) as child:
-        try:
-            for line in _lines(child.stdout):
-                if "error" in line:
-                    raise ChatError(line["error"])
-                if "done" in line:
-                    return line["done"]
-                progress(line["words"], line["share"])
-        finally:
-            child.kill()
+    """`progress` is told ten times a second, the same where nothing is new, so that it can end this."""
+    words, share = BEGINS, 0.0
+    arguments = [str(work / "lesson.json"), str(work / name)]
+    with (work / "log").open("w") as log, closing(followed("chatapp.lab.classify.train_child", arguments, work, log)) as lines:
+        for line in map(_read, lines):
+            if "error" in line:
+                raise ChatError(line["error"])
+            if "done" in line:
+                return line["done"]
+            words, share = line.get("words", words), line.get("share", share)
+            progress(words, share)
     raise ChatError(f"The training ended without a word: {_last((work / 'log').open())}")
 
 
-def _lines(stream: IO[str]) -> Iterator[dict]:
+def _read(line: str) -> dict:
     """What the child says; what a library prints beside it is passed over (the Trainer prints its losses as a Python dict)."""
-    for line in stream:
-        if line.startswith('{"'):
-            yield json.loads(line)
+    return json.loads(line) if line.startswith('{"') else {}
 
 
 def _last(log: IO[str]) -> str:

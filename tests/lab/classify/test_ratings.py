@@ -1,6 +1,7 @@
 """The rated sentences: read out of an archive like the real one; what is none, and what pip cannot fetch, are sentences."""
 
 import io
+import socket
 import tarfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from chatapp.errors import ChatError
 from chatapp.lab.classify import ratings
 from chatapp.models.hub import no_progress
+from chatapp.tasks import Cancelled
 
 ROWS = "1\t2.26666666667\tA ''fine'' film\n2\t-0.6\tDull\n3\t0.1\tIt has a plot\n4\t1.5\tDull\nhalf a line\n"
 
@@ -46,3 +48,22 @@ def test_what_pip_cannot_fetch_is_said_with_the_other_ways(tmp_path: Path, monke
     with pytest.raises(ChatError, match=r"pip could not fetch the rated sentences: .*vaderSentiment.*--train --csv FILE.*corpora"):
         ratings.archive(tmp_path, no_progress)
     assert [path.name for path in (tmp_path / "corpora").iterdir()] == [ratings.FILE]
+
+
+def test_pip_can_be_cancelled_while_an_index_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{index.getsockname()[1]}/simple")
+        index.settimeout(0)
+
+        def cancel(words: str, share: float | None) -> None:
+            """As soon as pip waits for the index."""
+            try:
+                connections.append(index.accept())
+            except BlockingIOError:
+                return
+            raise Cancelled
+
+        connections: list[object] = []
+        with pytest.raises(Cancelled):
+            ratings.archive(tmp_path, cancel)
+    assert list((tmp_path / "corpora").iterdir()) == []

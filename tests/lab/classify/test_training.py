@@ -1,6 +1,8 @@
 """A classifier trained here: the split, the run in its child, the card; stopped and failed ones leave nothing behind."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,17 +18,12 @@ from chatapp.lab.classify.which import here
 from chatapp.models.hub import no_progress
 from chatapp.settings import Settings
 from chatapp.tasks import Cancelled
-from tests.encoders import make_encoder
+from tests.lab.classify.conftest import TEXTS
 
-TEXTS = [("hello world how are you", 1), ("the next token", 0)]
-"""Words of the tiny tokenizer: each text has its own label, so that a model that learns nothing gets half of them."""
-
-
-@pytest.fixture(scope="module")
-def tiny_lesson(tmp_path_factory: pytest.TempPathFactory) -> Lesson:
-    base = make_encoder(tmp_path_factory.mktemp("base") / "tiny-bert")
-    taught = {"train": TEXTS * 40, "held_out": TEXTS * 10, "base": str(base), "learning_rate": 0.01, "epochs": 2, "batch": 8}
-    return Lesson("tiny", "two sentences", "No rule.", ["no", "yes"], **taught)
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def test_it_learns_and_its_folder_says_how_well(tiny_lesson: Lesson, tmp_path: Path) -> None:
@@ -65,6 +62,28 @@ def test_one_that_is_cancelled_leaves_nothing(tiny_lesson: Lesson, tmp_path: Pat
 
     with pytest.raises(Cancelled):
         train(tiny_lesson, tmp_path / "out", cancel)
+    assert os.listdir(tmp_path) == []
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process and its children grows beyond so many bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.skipif(resource is None, reason="Windows sets no limit to files")
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(100, "out cannot be written: File too large"), (20_000, "The model cannot be written: .*File too large.* Free some space")],
+)
+def test_a_full_disk_is_a_sentence_and_nothing_stays(tiny_lesson: Lesson, tmp_path: Path, size: int, words: str) -> None:
+    with largest_file(size), pytest.raises(ChatError, match=words):
+        train(tiny_lesson, tmp_path / "out", no_progress)
     assert os.listdir(tmp_path) == []
 
 
