@@ -8,7 +8,7 @@
   class Run {
     constructor(id) {
       Object.assign(this, { id, head: null, state: null, result: null, cells: new Map(), live: new Map() });
-      Object.assign(this, { spots: new Map(), heads: new Map(), reading: new AbortController() });
+      Object.assign(this, { spots: new Map(), heads: new Map(), across: new Map(), reading: new AbortController() });
     }
     replicas(prompt, column, kept) {
       const all = Array.from({ length: this.head.replicas }, (_, replica) => kept.get(compare.key({ prompt, column, replica })));
@@ -152,6 +152,7 @@
   }
 
   compare.leaveRun = () => {
+    if (shown) compare.leaveAcross(shown);
     shown?.reading.abort();
     shown = null;
   };

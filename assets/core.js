@@ -102,6 +102,9 @@
   /* A model's id with enough of its fingerprint or commit for people; the whole id stands in tooltips. */
   app.brief = (id) => id.replace(/@(?:sha256:)?([0-9a-f]{6})[0-9a-f]{10,}/, "@$1");
 
+  /* A token with its white space seen. */
+  app.visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "·") || "∅";
+
   const absent = (value) => value === null || value === undefined || value === false;
 
   function dress(node, key, value) {

@@ -8,7 +8,7 @@
     if (p >= 0.001) return `${(100 * p).toFixed(2)} %`;
     return p > 0 ? `${(100 * p).toExponential(1)} %` : "0 %";
   };
-  xray.visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "·") || "∅";
+  xray.visible = app.visible;
   xray.number = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
   xray.bytes = (n) => {
     if (n >= 2 ** 30) return `${(n / 2 ** 30).toFixed(2)} GiB`;

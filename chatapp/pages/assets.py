@@ -56,10 +56,11 @@ BUNDLES = {
         "compare-run.js",
         "compare-table.js",
         "compare-after.js",
+        "compare-across.js",
         "compare.js",
     ),
     "classify.js": ("classify-steps.js", "classify-words.js", "classify-table.js", "classify-train.js", "classify.js"),
-    "compare.css": ("compare.css", "compare-run.css"),
+    "compare.css": ("compare.css", "compare-run.css", "compare-across.css"),
     "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
 }
 """Files that are served as one; the chat's hold the shell's, so that the first page has two fewer to fetch. Every other script and style in

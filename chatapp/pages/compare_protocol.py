@@ -94,8 +94,12 @@ class CompareChat(Request):
 class CompareAcross(Request):
     """POST /ui/compare-across: a reply and the one it is compared with, each read by both models; answered by lines of `Shown`.
 
-    Their data is {columns, parting: {sides, words} or null, likely: {heads, table, words}}. `load`: read models that are not in memory,
-    which a person asked for; otherwise the first of them is offered.
+    Their data is {columns, same_ids, parting, likely, notes}, `columns` with the one it is compared with first.
+    parting   {sides, words}, null where both say the same; a side is {token, text, place, kept, of, candidates: {id, text, rank, p, left}},
+              `left` being p after the settings; token is null where that reply had ended
+    likely    {heads, table, words}, null until it is there; same_ids  one tokenizer made both
+
+    `load`: read models that are not in memory, which a person asked for; otherwise the first of them is offered.
     """
 
     id: str

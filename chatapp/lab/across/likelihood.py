@@ -31,6 +31,16 @@ class Likelihood:
         """Per token."""
         return math.exp(self.nats / self.tokens)
 
+    @property
+    def logprob(self) -> float:
+        """Mean over the tokens, natural log."""
+        return -self.nats / self.tokens
+
+    @property
+    def logprob_settled(self) -> float:
+        """The same under the settings, which leave a reply no chance that has one token cut."""
+        return -math.inf if self.cut else -self.settled / self.tokens
+
 
 def likelihood(logits: Logits, sampling: Sampling) -> Generator[float, None, Likelihood]:
     """Of the reply that `logits` were read of; yields the share done."""
@@ -67,10 +77,10 @@ def _likeliest(scores: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def distributions(logits: Logits, position: int, sampling: Sampling, tokens: list[int], top: int = 10) -> dict[str, Any]:
-    """What a token was drawn from: {kept, candidates, chances}. Greedy settings leave the likeliest alone.
+    """What a token was drawn from: {kept, of, candidates}. Greedy settings leave the likeliest alone.
 
-    `kept` tokens the settings leave a chance; `candidates` are the `top` of the model and the `top` after the settings, each once as
-    (id, p to the model, p after the settings), likeliest first; `chances` are both probabilities of `tokens`.
+    `kept` tokens `of` the vocabulary the settings leave a chance; `candidates` are the `top` of the model, the `top` after the settings and
+    `tokens`, each once as {id, rank, p, left}: its probability to the model and after the settings. The likeliest to the model is first.
     """
     raw = logits.rows[position]
     first = position // ROWS_AT_ONCE * ROWS_AT_ONCE
@@ -78,11 +88,7 @@ def distributions(logits: Logits, position: int, sampling: Sampling, tokens: lis
     if sampling.greedy:
         after = torch.full_like(after, -math.inf).index_fill_(0, after.argmax()[None], 0.0)
     before, left = raw.softmax(-1), after.softmax(-1)
-    most = min(top, len(raw))
-    ids = {*before.topk(most).indices.tolist(), *left.topk(most).indices.tolist()[: int((left > 0).sum())]}
-    found = [(id, float(before[id]), float(left[id])) for id in ids]
-    return {
-        "kept": int(torch.isfinite(after).sum()),
-        "candidates": sorted(found, key=lambda one: (-one[2], -one[1])),
-        "chances": [(float(before[token]), float(left[token])) for token in tokens],
-    }
+    most, kept = min(top, len(raw)), int(torch.isfinite(after).sum())
+    ids = {*before.topk(most).indices.tolist(), *left.topk(min(most, kept)).indices.tolist(), *tokens}
+    found = [{"id": id, "rank": int((raw > raw[id]).sum()) + 1, "p": float(before[id]), "left": float(left[id])} for id in ids]
+    return {"kept": kept, "of": len(raw), "candidates": sorted(found, key=lambda one: (one["rank"], one["id"]))}

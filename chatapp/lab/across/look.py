@@ -38,8 +38,11 @@ class Side:
 
 
 async def look(inspector: Inspector, first: Row, second: Row, owner: Owner, *, load: bool) -> Answers:
-    """{columns, parting, likely}: where the two part, then how likely each is to each. `load`: a person asked for models that are not in
-    memory. Raises ChatError where a reply cannot be read; a model that is not loaded is offered (NotLoaded)."""
+    """{columns, same_ids, parting, likely, notes}: where the two part, then how likely each is to each.
+
+    `load`: a person asked for models that are not in memory. Raises ChatError where a reply cannot be read; a model that is not loaded is
+    offered (NotLoaded).
+    """
     turns = [turn_of(row, owner) for row in (first, second)]
     for turn in turns:
         tokens.refuse_without_ids(turn)
@@ -51,7 +54,8 @@ async def look(inspector: Inspector, first: Row, second: Row, owner: Owner, *, l
                 held.enter_context(looked_into(slot))
         sides = [Side(row["column"], row, turn, inspector.tokenizer(turn)) for row, turn in zip((first, second), turns, strict=True)]
         one_tokenizer = await inspector.run(same_tokenizer, sides[0].tokenizer, sides[1].tokenizer)
-        shown: dict[str, Any] = {"columns": [side.column for side in sides], "parting": None, "likely": None}
+        columns = [side.column for side in sides]
+        shown: dict[str, Any] = {"columns": columns, "same_ids": one_tokenizer, "parting": None, "likely": None, "notes": []}
         async for item in _parting(inspector, sides, one_tokenizer):
             if isinstance(item, Step):
                 yield item
@@ -62,7 +66,7 @@ async def look(inspector: Inspector, first: Row, second: Row, owner: Owner, *, l
             if isinstance(item, Step):
                 yield item
             else:
-                yield shown | {"likely": item}
+                yield shown | {"likely": item, "notes": said.notes(columns, [inspector.note(turn) for turn in turns])}
 
 
 async def _at_hand(inspector: Inspector, turn: Turn, *, load: bool) -> AsyncIterator[Step]:
@@ -134,12 +138,11 @@ async def _parting(inspector: Inspector, sides: Sequence[Side], one_tokenizer: b
 
         known = [token for token in (went if one_tokenizer else (went[n],)) if token is not None]
         made = await inspector.run(distributions, logits.value, at[n], side.turn.sampling, known)
-        candidates = [(*one, side.tokenizer.decode([one[0]])) for one in made["candidates"]]
+        candidates = [one | {"text": side.tokenizer.decode([one["id"]])} for one in made["candidates"]]
         drawn = side.tokenizer.decode([went[n]]) if went[n] is not None else ""
-        place = {"token": went[n], "text": drawn, "place": at[n] + 1, "kept": made["kept"], "candidates": candidates}
-        found.append(place | {"chances": dict(zip(known, made["chances"], strict=True))})
-    words = said.parting([side.column for side in sides], [side.turn for side in sides], found)
-    yield {"sides": [{name: value for name, value in side.items() if name != "chances"} for side in found], "words": words}
+        found.append(made | {"candidates": candidates, "token": went[n], "text": drawn, "place": at[n] + 1})
+    words = said.parting([side.column for side in sides], [side.turn for side in sides], found, one_tokenizer=one_tokenizer)
+    yield {"sides": found, "words": words}
 
 
 async def _likely(inspector: Inspector, sides: Sequence[Side], one_tokenizer: bool) -> AsyncIterator[Step | dict[str, Any]]:

@@ -81,20 +81,30 @@ async def seen(inspector: Inspector, first: Row, second: Row, *, load: bool = Fa
 
 
 def by_model(side: dict[str, Any]) -> list[tuple[int, float]]:
-    return sorted((token, p) for token, p, *_ in side["candidates"])
+    return sorted((one["id"], one["p"]) for one in side["candidates"])
+
+
+def numbers_of(likely: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+    """(reply, reader) → the cells of that line by their heads."""
+    heads = [head["label"] for head in likely["heads"]]
+    return {(line[0], line[1]): dict(zip(heads, line, strict=True)) for line in likely["table"]}
 
 
 async def test_both_distributions_at_the_place_where_two_replies_part(run, inspector: Inspector) -> None:
     cold, hot = (run[0][name] for name in ("cold", "hot"))
     at = next(n for n, (a, b) in enumerate(zip(cold["ids"], hot["ids"], strict=False)) if a != b)
-    parting = (await seen(inspector, cold, hot))["parting"]
+    shown = await seen(inspector, cold, hot)
+    parting = shown["parting"]
     left, right = parting["sides"]
+    assert shown["same_ids"] and shown["notes"] == ["The numbers of both: the resident float32 weights."]
     assert (left["token"], right["token"]) == (cold["ids"][at], hot["ids"][at]) and left["place"] == right["place"] == at + 1
     assert by_model(left) == by_model(right) and len(left["candidates"]) == 10, "one model, one text so far"
-    assert left["kept"] == 1 and left["candidates"][0][0] == cold["ids"][at] and left["candidates"][0][2] == 1.0
-    assert right["kept"] == 3 and [p > 0 for *_, p, _ in right["candidates"]] == [True] * 3 + [False] * 7
-    assert right["token"] in [token for token, *_ in right["candidates"][:3]]
-    assert math.isclose(math.log(left["candidates"][0][1]), cold["turn"]["logprobs"][at], abs_tol=1e-4)
+    assert [one["rank"] for one in left["candidates"]] == list(range(1, 11)) and left["of"] > 10
+    best = left["candidates"][0]
+    assert left["kept"] == 1 and best["id"] == cold["ids"][at] and best["left"] == 1.0
+    assert right["kept"] == 3 and [one["left"] > 0 for one in right["candidates"]] == [True] * 3 + [False] * 7
+    assert right["token"] in [one["id"] for one in right["candidates"][:3]]
+    assert math.isclose(math.log(best["p"]), cold["turn"]["logprobs"][at], abs_tol=1e-4)
     assert parting["words"][0].startswith("cold took “") and "as greedy decoding does" in parting["words"][0]
     assert "which had a chance of" in parting["words"][1]
 
@@ -102,10 +112,12 @@ async def test_both_distributions_at_the_place_where_two_replies_part(run, inspe
 async def test_how_likely_each_reply_is_to_the_other_column(run, inspector: Inspector) -> None:
     cold, kind = (run[0][name] for name in ("cold", "kind"))
     likely = (await seen(inspector, cold, kind))["likely"]
-    assert [line[:2] for line in likely["table"]] == [["cold", "cold"], ["cold", "kind"], ["kind", "cold"], ["kind", "kind"]]
-    numbers = {tuple(line[:2]): dict(zip(likely["heads"], line, strict=True)) for line in likely["table"]}
-    assert math.isclose(float(numbers["cold", "cold"]["Perplexity"]), math.exp(-cold["logprob"]), abs_tol=0.006)
-    assert numbers["cold", "cold"]["No chance there"] == "0" and float(numbers["cold", "kind"]["Perplexity"]) > 1
+    numbers = numbers_of(likely)
+    assert list(numbers) == [("cold", "cold"), ("cold", "kind"), ("kind", "cold"), ("kind", "kind")]
+    own = numbers["cold", "cold"]
+    assert math.isclose(float(own["Perplexity"]), math.exp(-cold["logprob"]), abs_tol=0.006)
+    assert math.isclose(float(own["Log-probability"].replace("−", "-")), cold["logprob"], abs_tol=0.002)
+    assert own["Tokens cut"] == "0" and own["With settings"] == "0.000" and float(numbers["cold", "kind"]["Perplexity"]) > 1
     assert "perplexity" in likely["words"][0] and "with kind’s settings" in likely["words"][0]
 
 
@@ -119,10 +131,11 @@ async def test_another_tokenizer_is_compared_by_bytes_and_another_model_offered_
         await seen(inspector, cold, base, load=True)
     handed_on.reset(token)
     shown = await seen(inspector, cold, base, load=True)
-    assert "Perplexity" not in shown["likely"]["heads"] and "bits a byte" in shown["likely"]["words"][0]
-    own = dict(zip(shown["likely"]["heads"], shown["likely"]["table"][0], strict=True))
+    assert not shown["same_ids"] and "bits per byte" in shown["likely"]["words"][0]
+    own = numbers_of(shown["likely"])["cold", "cold"]
+    assert list(own) == ["Reply", "Read by", "Tokens", "Bits per byte", "Tokens cut"]
     nats = -sum(cold["turn"]["logprobs"][: -1 if cold["finish_reason"] == "end" else None])
-    assert math.isclose(float(own["Bits a byte"]), nats / math.log(2) / len(cold["reply"].encode()), abs_tol=0.002)
+    assert math.isclose(float(own["Bits per byte"]), nats / math.log(2) / len(cold["reply"].encode()), abs_tol=0.002)
     assert shown["parting"]["sides"][0]["token"] in cold["ids"] and shown["parting"]["sides"][1]["token"] in base["ids"]
 
 
@@ -130,7 +143,7 @@ async def test_a_reply_that_was_cut_where_the_other_goes_on(run, inspector: Insp
     cold = run[0]["cold"]
     short = cold | {"column": "short", "ids": cold["ids"][:5], "turn": cold["turn"] | {"logprobs": []}}
     parting = (await seen(inspector, cold, short))["parting"]
-    assert parting["sides"][1]["token"] is None and parting["sides"][1]["place"] == 6 and "had been cut" in parting["words"][1]
+    assert parting["sides"][1]["token"] is None and parting["sides"][1]["place"] == 6 and "had ended" in parting["words"][1]
     assert by_model(parting["sides"][1]) == by_model(parting["sides"][0])
 
 
@@ -158,7 +171,11 @@ def test_settings_count_what_they_cut_and_a_penalty_sees_what_stands_before() ->
     assert math.isclose(found.settled, settled, abs_tol=1e-5)
     before = distributions(logits, 3, replace(plain, top_k=0, repetition_penalty=2.0), [4, 7])
     after = distributions(logits, 3, replace(plain, top_k=0), [4, 7])
-    assert before["chances"][0][1] < after["chances"][0][1] and before["chances"][0][0] == after["chances"][0][0]
+    of = [next(one for one in made["candidates"] if one["id"] == 4) for made in (before, after)]
+    assert of[0]["left"] < of[1]["left"] and of[0]["p"] == of[1]["p"]
+    worst = int(logits.rows[3].argmin())
+    last = distributions(logits, 3, plain, [worst], top=2)["candidates"][-1]
+    assert (last["id"], last["rank"], last["left"]) == (worst, 8, 0.0), "what came is listed, however unlikely"
     greedy = done(likelihood(logits, Sampling(temperature=0)))
     assert greedy.cut == int((logits.rows.argmax(-1) != chosen).sum())
 
@@ -180,5 +197,20 @@ def test_sentences_count_tokens_that_cannot_come() -> None:
     made = said.likely(["a", "b"], turns, [[own, other], [other, own]], one_tokenizer=True)
     assert "with b’s settings 3 of its 4 tokens could not have come: greedy decoding takes others there." in made["words"][0]
     assert made["words"][1].endswith("could not have come: they are cut by a filter.")
+    numbers = numbers_of(made)
+    assert numbers["a", "a"]["With settings"] == "−0.250" and numbers["a", "b"]["With settings"] == "−∞"
     assert said.likely(["a", "b"], turns, [[None, None], [None, None]], one_tokenizer=False)["table"][0][2:] == ["–", "–", "–"]
-    assert said.quoted(" \n") == "“␣⏎”" and said.quoted("a b") == "“a b”"
+    assert said.quoted(" \n") == "“␣⏎”" and said.quoted("a b") == "“a b”" and said.signed(-1e-9) == "0.000"
+
+
+def test_what_recomputed_numbers_contradict_is_said() -> None:
+    sampling = [Sampling(), Sampling(temperature=0)]
+    turns = [Turn(ME, "c", "x", reply_text="ab", sampling=one) for one in sampling]
+    own = Likelihood(4, 2.0, 1.0, 1)
+    words = said.likely(["a", "b"], turns, [[own, own], [own, own]], one_tokenizer=True)["words"]
+    assert words[0].startswith("The reply of a has a perplexity of 1.65 to both; with b’s settings 1 of its 4")
+    assert words[1] == "Recomputed here, a’s own settings cut 1 of its 4 tokens: the engine’s own numbers were a little different."
+    side = {"token": 1, "text": "x", "candidates": [{"id": 1, "p": 0.2, "left": 0.0}]}
+    first, second = said.parting(["a", "b"], turns, [side, side], one_tokenizer=True)
+    assert "recomputed here a filter cuts it" in first and "recomputed here greedy decoding takes another" in second
+    assert said.notes(["a", "b"], ["x", "y"]) == ["The numbers of a: x.", "The numbers of b: y."] and said.notes(["a", "b"], ["", ""]) == []
