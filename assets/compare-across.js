@@ -122,7 +122,7 @@
   function show(run, one, button) {
     close(run, one.prompt, false);
     const { prompt, column, replica, against, against_replica } = one;
-    const title = `${column} beside ${against}, prompt ${prompt + 1}`;
+    const title = `${column} and ${against}, prompt ${prompt + 1}`;
     const away = app.button("Close (Esc)", "close", () => close(run, prompt, true));
     const open = { asked: { id: run.id, prompt, column, replica, against, against_replica }, asking: new AbortController() };
     open.status = el("p", { class: "c-reading", role: "status" });
@@ -136,7 +136,9 @@
       close(run, prompt, true);
     });
     open.row = el("tr", {}, el("td", { colspan: run.head.columns.length }, open.section));
-    compare.spot(run, one).box.parentElement.after(open.row);
+    const { box } = compare.spot(run, one);
+    box.parentElement.after(open.row);
+    open.section.style.scrollMarginTop = `${box.closest("table").tHead.offsetHeight + 8}px`; // what stays in sight above
     run.across.set(prompt, open);
     button.setAttribute("aria-expanded", "true");
     open.section.scrollIntoView({ block: "nearest" });
@@ -146,14 +148,15 @@
   /* Of the reply that `one`, a CompareParting, is about. */
   compare.acrossButton = (run, one) => {
     const key = compare.key(one);
-    const label = `${one.column} beside ${one.against}, prompt ${one.prompt + 1}: both distributions where they part, how likely each reply is to both`;
+    const label = `Side by side: ${one.column} and ${one.against}, prompt ${one.prompt + 1}`;
     const shown = () => run.across.get(one.prompt)?.asked;
     const isOpen = () => Boolean(shown() && compare.key(shown()) === key);
     const click = () => (isOpen() ? close(run, one.prompt, true) : show(run, one, button));
-    const button = app.button(label, "columns", click, { text: `Beside ${one.against}` });
+    const button = app.button(label, "columns", click, { text: "Side by side" });
     button.dataset.key = key;
     button.setAttribute("aria-expanded", String(isOpen()));
     button.setAttribute("aria-controls", idOf(one.prompt));
-    return el("div", { class: "c-do" }, button);
+    button.title = "Both distributions where they part, and how likely each reply is to the other column";
+    return button;
   };
 })();

@@ -61,7 +61,8 @@
       if (range) range.surroundContents(el("mark", { class: "c-part", title: said.join("\n") }));
     }
     const mine = run.result.partings.find((one) => compare.key(one) === compare.key(cell));
-    return mine ? [el("p", { class: "c-facts c-parting" }, mine.words), compare.acrossButton(run, mine)] : [];
+    const line = () => el("div", { class: "c-facts c-parting" }, el("span", {}, mine.words), compare.acrossButton(run, mine));
+    return mine ? [line()] : [];
   };
 
   function summary({ metrics, table }) {

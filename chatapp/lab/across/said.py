@@ -141,5 +141,5 @@ def notes(columns: Sequence[str], found: Sequence[str]) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """A token's text so that white space is seen."""
-    return f"“{text}”".replace("\n", "⏎") if text.strip() else f"“{text.replace(' ', '␣').replace(chr(10), '⏎')}”"
+    """A token's text so that white space is seen, as X-ray writes it."""
+    return f"“{text.replace(chr(10), '⏎').replace(chr(9), '⇥').replace(' ', '·') or '∅'}”"

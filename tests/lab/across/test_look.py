@@ -200,7 +200,7 @@ def test_sentences_count_tokens_that_cannot_come() -> None:
     numbers = numbers_of(made)
     assert numbers["a", "a"]["With settings"] == "−0.250" and numbers["a", "b"]["With settings"] == "−∞"
     assert said.likely(["a", "b"], turns, [[None, None], [None, None]], one_tokenizer=False)["table"][0][2:] == ["–", "–", "–"]
-    assert said.quoted(" \n") == "“␣⏎”" and said.quoted("a b") == "“a b”" and said.signed(-1e-9) == "0.000"
+    assert said.quoted(" \n") == "“·⏎”" and said.quoted("a b") == "“a·b”" and said.signed(-1e-9) == "0.000"
 
 
 def test_what_recomputed_numbers_contradict_is_said() -> None:
