@@ -77,7 +77,8 @@
     const again = (words, load, title) =>
       el("button", { type: "button", class: "act", title, on: { click: () => ask(open, load) } }, words);
     const cure = offer ? again(`Load ${app.brief(offer)}`, true, offer) : again("Try again", false);
-    open.body.append(el("p", { class: "refusal", role: "alert" }, error.message), offer || error.lost ? cure : "");
+    const words = error.lost ? "The server does not answer." : error.message;
+    open.body.append(el("p", { class: "refusal", role: "alert" }, words), offer || error.lost ? cure : "");
   }
 
   async function ask(open, load) {
@@ -135,7 +136,7 @@
       event.stopPropagation();
       close(run, prompt, true);
     });
-    open.row = el("tr", {}, el("td", { colspan: run.head.columns.length }, open.section));
+    open.row = el("tr", {}, el("td", { class: "c-opened", colspan: run.head.columns.length }, open.section));
     const { box } = compare.spot(run, one);
     box.parentElement.after(open.row);
     open.section.style.scrollMarginTop = `${box.closest("table").tHead.offsetHeight + 8}px`; // what stays in sight above

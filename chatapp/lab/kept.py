@@ -33,7 +33,7 @@ MOST_RUNNING = 2
 
 LONGEST_TITLE = 100
 ID = re.compile(r"[0-9a-f]{32}")
-RESULTS, ABOUT = "results.jsonl", "about.json"
+RESULTS, ABOUT, CHATS = "results.jsonl", "about.json", "chats.json"
 
 FOLDER = "compare"
 """Where the runs are, in the data folder."""
@@ -160,6 +160,21 @@ async def row_of(runs: Runs, owner: Owner, id: str, key: tuple[int, str, int]) -
     if row is None or failed(row):
         raise NotFound("The reply")
     return row
+
+
+def chat_of(runs: Runs, owner: Owner, id: str, key: tuple[int, str, int]) -> str:
+    """The turn of the chat that a reply was taken on as, '' where none was; it may have been deleted since."""
+    return _chats(runs._place(owner, id)).get(json.dumps(key), "")
+
+
+def note_chat(runs: Runs, owner: Owner, id: str, key: tuple[int, str, int], turn: str) -> None:
+    """It is found again when the same reply is taken on once more."""
+    place = runs._place(owner, id)
+    replace_file(place / CHATS, json.dumps(_chats(place) | {json.dumps(key): turn}).encode())
+
+
+def _chats(place: Path) -> dict[str, str]:
+    return json.loads((place / CHATS).read_bytes()) if (place / CHATS).exists() else {}
 
 
 def all_runs(models: "ModelManager", settings: Settings) -> Runs:

@@ -24,7 +24,7 @@ class Metric:
 
     def said(self, number: float | None) -> str:
         """As a table or sentence has it."""
-        return "–" if number is None else f"{number:.{self.digits}f}{self.unit}"
+        return "–" if number is None else f"{number:.{self.digits}f}{self.unit}".replace("-", "−")
 
     def said_apart(self, number: float, *, signed: bool = False) -> str:
         """A difference, with its sign or without."""

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from chatapp.chat.service import Chat
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, login_key
 from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Column, Grid, PromptSpec
-from chatapp.lab.kept import Runs, row_of
+from chatapp.lab.kept import Runs, chat_of, note_chat, row_of
 from chatapp.lab.lists import no_files
 from chatapp.lab.rows import Row, conversation_of, key_of, turn_of
 from chatapp.models import catalog
@@ -35,6 +35,7 @@ from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Asked
 from chatapp.settings import Settings
+from chatapp.turn import Turn
 
 TICK = 0.12
 """Seconds between two views of a run: six columns are read by nobody faster."""
@@ -53,6 +54,7 @@ class CompareActions:
 
     def __init__(self, chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> None:
         self.chat, self.models, self.settings, self.runs = chat, models, settings, runs
+        self._taking_on = asyncio.Lock()
 
     async def home(self, owner: Owner, asked: Asked) -> Asked:
         CompareAsk.read(asked)
@@ -111,13 +113,25 @@ class CompareActions:
         return {}
 
     async def go_on_as_chat(self, owner: Owner, asked: Asked) -> Asked:
-        """A conversation of this one exchange, which the model that wrote it answers where it is known."""
+        """A conversation of this one exchange, answered by the model that wrote it where that is known; the same one each time."""
         ask = CompareChat.read(asked)
-        row = await row_of(self.runs, owner, ask.id, (ask.prompt, ask.column, ask.replica))
-        wrote = self.models.wrote(turn_of(row, owner))
-        made = conversation_of(row, owner, wrote.id if wrote else None)
-        await asyncio.to_thread(self.chat.store.conversations.add, owner, [made])
+        key = (ask.prompt, ask.column, ask.replica)
+        row = await row_of(self.runs, owner, ask.id, key)
+        async with self._taking_on:  # pressed twice, it is one chat
+            if turn := await self._taken_on(owner, await asyncio.to_thread(chat_of, self.runs, owner, ask.id, key)):
+                return asdict(Done(turn.conversation_id, turn.id))
+            wrote = self.models.wrote(turn_of(row, owner))
+            made = conversation_of(row, owner, wrote.id if wrote else None)
+            await asyncio.to_thread(self.chat.store.conversations.add, owner, [made])
+            await asyncio.to_thread(note_chat, self.runs, owner, ask.id, key, made.leaf)
         return asdict(Done(made.id, made.leaf))
+
+    async def _taken_on(self, owner: Owner, turn: str) -> Turn | None:
+        """As it is now; None where it was deleted meanwhile."""
+        try:
+            return await self.chat.turn(owner, turn) if turn else None
+        except NotFound:
+            return None
 
     async def watch(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         """Lines of CompareNews. It ends when nothing more will come; a paused run is watched on."""

@@ -82,7 +82,7 @@ class CompareDo(Request):
 
 @dataclass(frozen=True)
 class CompareChat(Request):
-    """POST /ui/compare-chat: put a reply into a chat of its own. Answered by `Done`."""
+    """POST /ui/compare-chat: put a reply into a chat of its own, or find the one that was made of it before. Answered by `Done`."""
 
     id: str
     prompt: int

@@ -119,6 +119,18 @@ async def test_a_reply_goes_on_as_a_chat_of_its_model(actions: CompareActions, s
         await actions.go_on_as_chat(ANN, {"id": id, "prompt": 7, "column": "b", "replica": 0})
 
 
+async def test_a_reply_taken_on_twice_is_one_chat_until_that_is_deleted(actions: CompareActions) -> None:
+    id = (await actions.begin(ANN, {"grid": GRID}))["id"]
+    await watched(actions, id)
+    ask, conversations = {"id": id, "prompt": 1, "column": "b", "replica": 0}, actions.chat.store.conversations
+    first, second = await asyncio.gather(actions.go_on_as_chat(ANN, ask), actions.go_on_as_chat(ANN, ask))
+    other = await actions.go_on_as_chat(ANN, ask | {"column": "a"})
+    assert first == second != other and conversations.count(ANN) == 2
+    conversations.delete(ANN, first["conversation"])
+    again = await actions.go_on_as_chat(ANN, ask)
+    assert again["conversation"] != first["conversation"] and again == await actions.go_on_as_chat(ANN, ask)
+
+
 async def test_anothers_run_reads_as_none(actions: CompareActions) -> None:
     id = (await actions.begin(ANN, {"grid": GRID}))["id"]
     await watched(actions, id)

@@ -112,13 +112,18 @@ def places(sides: Sequence[Side], *, one_tokenizer: bool) -> tuple[int, int] | N
 
 
 def token_at(side: Side, character: int) -> int:
-    """The token whose text goes beyond so many characters; as many as there are where none does."""
-    words, length = Detokenizer(side.tokenizer), 0
+    """The token with which the text goes beyond so many characters, the first of those that make one.
+
+    Where the text ends before: the token that ended the turn, or as many as there are.
+    """
+    words, length, first = Detokenizer(side.tokenizer), 0, 0
     for place, token in enumerate(side.turn.reply_ids):
-        length += len(words.push(token))
+        new = words.push(token)
+        length += len(new)
         if length > character:
-            return place
-    return len(side.turn.reply_ids)
+            break
+        first = place + 1 if new else first
+    return first
 
 
 async def _parting(inspector: Inspector, sides: Sequence[Side], one_tokenizer: bool) -> AsyncIterator[Step | dict[str, Any]]:

@@ -14,7 +14,7 @@ import torch
 from chatapp.errors import ChatError
 from chatapp.lab.across import said
 from chatapp.lab.across.likelihood import Likelihood, distributions, likelihood
-from chatapp.lab.across.look import look
+from chatapp.lab.across.look import Side, look, token_at
 from chatapp.lab.rows import Row
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
@@ -153,6 +153,20 @@ async def test_the_same_reply_parts_nowhere_and_is_as_likely(run, inspector: Ins
     assert shown["parting"] is None and len({tuple(line[2:]) for line in shown["likely"]["table"]}) == 1
     with pytest.raises(ChatError, match="no recorded tokens"):
         await seen(inspector, cold, cold | {"ids": []})
+
+
+def test_the_token_at_a_character_is_the_first_that_makes_it(tiny_llama: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    emoji = tokenizer.encode("🦔", add_special_tokens=False)
+    ids = [*tokenizer.encode("a", add_special_tokens=False), *emoji, *tokenizer.encode("b<|im_end|>", add_special_tokens=False)]
+    assert len(emoji) > 1 and len(ids) == len(emoji) + 3
+    side = Side("x", {}, Turn(ME, "c", "x", reply_text="a🦔b", reply_ids=ids), tokenizer)
+    assert [token_at(side, character) for character in range(3)] == [0, 1, 1 + len(emoji)]
+    assert ids[token_at(side, 3)] == tokenizer.convert_tokens_to_ids("<|im_end|>"), "where the other goes on, it ended its turn"
+    side.turn.reply_ids.pop()
+    assert token_at(side, 3) == len(ids)
 
 
 def test_settings_count_what_they_cut_and_a_penalty_sees_what_stands_before() -> None:
