@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from chatapp import chat_cli, classify_cli, code_cli, compare_cli, models_cli, text_cli
+from chatapp import chat_cli, classify_cli, code_cli, compare_cli, models_cli, text_cli, train_cli
 from chatapp.errors import ChatError, closest
 from chatapp.server.auth import hash_password
 
@@ -37,6 +37,7 @@ COMMANDS = {
     "hash-password": Command(hash_password_command, "a line for a file given to --auth"),
     "models": Command(models_cli.run, "find, fetch, understand and delete models"),
     "text": Command(text_cli.run, "any text through one model or two: tokens, attention by layer"),
+    "train": Command(train_cli.run, "a small GPT-2 from random weights, as a recipe says"),
 }
 
 

@@ -40,6 +40,7 @@ FLOORS = {
     "models_cli_hub": 9,
     "text_cli": 8,
     "classify_cli": 8,
+    "train_cli": 8,
     "bench": 9,
     "deploy": 9,
     "app": 10,

@@ -9,27 +9,28 @@ import yaml
 
 from chatapp import strict_json
 from chatapp.chat.build import clean
-from chatapp.errors import ChatError, closest
+from chatapp.errors import ChatError
 from chatapp.lab import assertions, lists
 from chatapp.lab.grid import SWEEPABLE, Column, Grid, PromptSpec, Sweep
 from chatapp.lab.lists import Files
-from chatapp.sampling import DEFAULTS, Sampling, shortened
+from chatapp.lab.strict_yaml import known, load, text
+from chatapp.sampling import DEFAULTS, Sampling
 
 KEYS = ("prompts", "file", "variables", "columns", "replicas", "assert")
 PROMPT_KEYS = ("prompt", "variables", "assert")
 SETTINGS = tuple(field.name for field in fields(Sampling))
 COLUMN_KEYS = ("name", "model", "system", *SETTINGS, "sweep")
-LONGEST_NAME, LONGEST_NUMBER = 60, 30
+LONGEST_NAME = 60
 
 
 def parse(data: bytes | str, files: Files) -> Grid:
     """A grid from YAML, the files that it names read. Raises ChatError 422 that says where it is wrong, and what could be meant."""
-    return read(_loaded(data), files)
+    return read(load(data, "The grid", "Put its prompts into a file of their own."), files)
 
 
 def read(value: Any, files: Files) -> Grid:
     """A grid from the values that its YAML has. Raises ChatError as `parse` does."""
-    found = _known(value, KEYS, "The grid")
+    found = known(value, KEYS, "The grid")
     if ("prompts" in found) == ("file" in found):
         raise ChatError("A grid has either prompts, a list, or file, the name of one.", status=422)
     return Grid(
@@ -58,73 +59,9 @@ def written(grid: Grid) -> str:
     return yaml.safe_dump(plain(grid), sort_keys=False, allow_unicode=True, width=100)
 
 
-class _Strict(yaml.SafeLoader):
-    """Refuses a name that stands twice in one mapping, for the first one would be lost without a word; what a few bytes of could
-    fill the memory: aliases, which may hold one another, and endless numbers; and tags, for no grid needs one and `!!bool x` raises
-    KeyError."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """See yaml.composer.Composer."""
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1
-            raise ChatError(f"Line {line} of the grid has an alias (*). Write out what it stands for, or put it in quotes.", status=422)
-        if (tag := self.peek_event().tag) is not None:
-            line, typed = self.peek_event().start_mark.line + 1, shortened(tag.replace("tag:yaml.org,2002:", "!!"))
-            raise ChatError(f"Line {line} of the grid has a tag ({typed}). Leave it out, or put the text in quotes.", status=422)
-        return super().compose_node(parent, index)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """See yaml.SafeLoader."""
-        self._refuse_endless(node)
-        return super().construct_yaml_int(node)
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        """See yaml.SafeLoader. 1:1:…:1.5 is a number to base 60."""
-        self._refuse_endless(node)
-        return super().construct_yaml_float(node)
-
-    def _refuse_endless(self, node: yaml.ScalarNode) -> None:
-        if len(node.value) > LONGEST_NUMBER:
-            raise ChatError(f"Line {node.start_mark.line + 1} of the grid has a number of {len(node.value)} digits.", status=422)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """See yaml.SafeLoader."""
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ChatError(f"Line {node.start_mark.line + 1} of the grid: {twice!r} stands twice in one mapping.", status=422)
-        return super().construct_mapping(node, deep)
-
-
-_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
-_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_yaml_float)
-
-
-def _loaded(data: bytes | str) -> Any:
-    if len(data) > lists.MOST_BYTES:
-        raise ChatError(f"The grid is larger than {lists.MOST_BYTES >> 20} MiB. Put its prompts into a file of their own.", status=422)
-    try:
-        return yaml.load(data, _Strict)
-    except yaml.MarkedYAMLError as error:
-        place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ChatError(f"The grid is no YAML{place}: {error.problem}. Put texts with : ? # , in them into quotes.", status=422) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ChatError(f"The grid is no YAML: {str(error).splitlines()[0]}.", status=422) from error
-
-
-def _known(value: Any, names: tuple[str, ...], where: str) -> dict[str, Any]:
-    """A mapping that has these names only."""
-    if not isinstance(value, dict):
-        raise ChatError(f"{where} must be a mapping with {', '.join(names)}.", status=422)
-    for name in value:
-        if name not in names:
-            raise ChatError(f"{where} has {shortened(name)}, which means nothing there.{closest(str(name), names)}", status=422)
-    return value
-
-
 def _prompts(found: Mapping[str, Any], files: Files) -> tuple[PromptSpec, ...]:
     if "file" in found:
-        name = _text(found["file"], "file")
+        name = text(found["file"], "file")
         rows = listed(name, files(name))
     else:
         rows = found["prompts"]
@@ -145,11 +82,11 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prompt(row: Any, where: str) -> PromptSpec:
-    row = {"prompt": row} if not isinstance(row, dict) else _known(row, PROMPT_KEYS, where)
+    row = {"prompt": row} if not isinstance(row, dict) else known(row, PROMPT_KEYS, where)
     with _said_of(where):
-        text = clean(_text(row.get("prompt"), "prompt"))
+        words = clean(text(row.get("prompt"), "prompt"))
     own = _row(row.get("variables") or {}, where)
-    return PromptSpec(text, assertions.read(row.get("assert"), where), own or None)
+    return PromptSpec(words, assertions.read(row.get("assert"), where), own or None)
 
 
 def _variables(value: Any, files: Files) -> tuple[Mapping[str, str], ...]:
@@ -175,17 +112,17 @@ def _columns(value: Any) -> tuple[Column, ...]:
 
 
 def _column(value: Any, number: int) -> Column:
-    known = _known(value, COLUMN_KEYS, f"Column {number}")
-    name = " ".join(_text(known.get("name", f"column {number}"), f"The name of column {number}").split())
+    found = known(value, COLUMN_KEYS, f"Column {number}")
+    name = " ".join(text(found.get("name", f"column {number}"), f"The name of column {number}").split())
     if not 1 <= len(name) <= LONGEST_NAME:
         raise ChatError(f"The name of column {number} must have 1 to {LONGEST_NAME} characters.", status=422)
     with _said_of(f"Column {name!r}"):
         column = Column(
             name,
-            _text(known.get("model", ""), "model"),
-            _text(known.get("system", ""), "system"),
-            Sampling.of({setting: known[setting] for setting in SETTINGS if setting in known}),
-            _sweep(known["sweep"], known) if "sweep" in known else None,
+            text(found.get("model", ""), "model"),
+            text(found.get("system", ""), "system"),
+            Sampling.of({setting: found[setting] for setting in SETTINGS if setting in found}),
+            _sweep(found["sweep"], found) if "sweep" in found else None,
         )
         column.variants()
     return column
@@ -194,20 +131,14 @@ def _column(value: Any, number: int) -> Column:
 def _sweep(value: Any, column: Mapping[str, Any]) -> Sweep:
     if not isinstance(value, dict) or len(value) != 1:
         raise ChatError("sweep takes one setting with its values, such as sweep: {temperature: [0, 0.5, 1]}.", status=422)
-    [(name, values)] = _known(value, SWEEPABLE, "sweep").items()
+    [(name, values)] = known(value, SWEEPABLE, "sweep").items()
     if name in column:
         raise ChatError(f"{name} is set and swept. Leave one of them out.", status=422)
     if not isinstance(values, list) or len(values) < 2 or None in values:
         raise ChatError(f"the sweep of {name} needs a list of at least two values.", status=422)
     if name in ("model", "system"):
-        values = [_text(value, name) for value in values]
+        values = [text(value, name) for value in values]
     return Sweep(name, tuple(values))
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise ChatError(f"{what} is {shortened(value)}; it must be a text: put it in quotes.", status=422)
-    return strict_json.text(value)
 
 
 @contextmanager

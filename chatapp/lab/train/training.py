@@ -1,0 +1,190 @@
+"""A run from its recipe to its model folder, in this process; `child.py` is this in a process of its own."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+from transformers.utils import logging
+
+from chatapp.errors import ChatError
+from chatapp.lab.train import bits, card, checkpoints, data, history, network, prepare, recipe, samples
+from chatapp.lab.train.learner import Learner, Losses, arguments_of, steps_of
+from chatapp.lab.train.pace import measured
+from chatapp.lab.train.prepare import Prepared
+from chatapp.lab.train.recipe import Recipe
+from chatapp.lab.train.recorder import Recorder
+from chatapp.tasks import Cancelled, Progress
+
+WHILE_LEARNING = 8192
+"""Tokens of the validation text that are read at a snapshot; the end of a run reads all of it."""
+
+RESERVE = 0.85
+"""Of the minutes that are left after the preparation, for steps; the others are for snapshots, validation and the end."""
+
+
+@dataclass
+class Run:
+    """What the parts of a run share."""
+
+    folder: Path
+    recipe: Recipe
+    made: Prepared
+    model: Any
+    tell: Progress
+    ends_at: float
+
+    def validate(self) -> dict[str, float]:
+        """A part of the validation text, the same each time, in windows that share one token with the one before."""
+        length = self.recipe.max_length
+        ids = self.made.validation[: max(2, WHILE_LEARNING)]
+        self.model.eval()
+        loss = bits.nats(self.model, ids, length, length - 1) / (len(ids) - 1)
+        self.model.train()
+        return {"loss": loss, "bits_per_byte": loss / bits.LN2 / self.made.bytes_per_token}
+
+    def observe(self, step: int) -> None:
+        """Validation, samples and a snapshot; random numbers of the training stay where they were."""
+        with torch.random.fork_rng():
+            history.append(self.folder, "validation", step=step, **self.validate())
+            written = samples.written(self.model, self.made.tokenizer, self.recipe.prompts, self.recipe.seed)
+            history.append(self.folder, "samples", step=step, samples=written)
+        name = f"{history.SNAPSHOTS}/step-{step:06d}"
+        target = self.folder / name
+        target.parent.mkdir(exist_ok=True)
+        checkpoints.until_written(lambda: network.save_whole(self.model, self.made.tokenizer, target), target, self.wait)
+        history.append(self.folder, "snapshot", step=step, folder=name)
+
+    def wait(self, why: str) -> None:
+        """Nothing can be written, or '': now it can. Raises Cancelled where a person stops the run meanwhile."""
+        history.pause(self.folder, why)
+        self.tell(f"Paused: {why}" if why else "Going on", None)
+
+
+def train(folder: Path, tell: Progress, *, minutes: float = 0) -> dict[str, Any]:
+    """The run in `folder`, from where it is to its end; what run.json says then. Raises ChatError, which run.json says too.
+
+    minutes  a limit for this sitting, beside the recipe's own
+    """
+    began = time.monotonic()
+    lock = history.hold(folder)
+    (folder / history.STOP).unlink(missing_ok=True)
+    history.update(folder, state="running", error="", began=history.written(folder).get("began") or time.time(), ended=None)
+    stopping = _stopping(folder, tell)
+    try:
+        return _trained(folder, stopping, began, minutes)
+    except Cancelled:
+        history.update(folder, state="stopped", ended=time.time())
+        return history.written(folder)
+    except ChatError as error:
+        history.update(folder, state="failed", error=str(error), ended=time.time())
+        raise
+    finally:
+        history.release(lock)
+
+
+def _stopping(folder: Path, tell: Progress) -> Progress:
+    """Progress that ends the work where the folder says so."""
+
+    def told(words: str, share: float | None) -> None:
+        tell(words, share)
+        if (folder / history.STOP).exists():
+            raise Cancelled
+
+    return told
+
+
+def _trained(folder: Path, tell: Progress, began: float, minutes: float) -> dict[str, Any]:
+    logging.disable_progress_bar()
+    asked = recipe.parse((folder / history.RECIPE).read_bytes(), folder)
+    made = _made(folder, asked, tell)
+    limit = min(value for value in (asked.max_minutes or float("inf"), minutes or float("inf")))
+    run = Run(folder, asked, made, network.new(asked, made.tokenizer), tell, began + limit * 60)
+    total = history.written(folder).get("total_steps") or _total(run, tell)
+    history.update(folder, total_steps=total)
+    last, damaged = checkpoints.newest_whole(folder)
+    for place in damaged:
+        history.append(folder, "note", words=f"{place.name} was not whole: it was written when the run was cut. It is skipped.")
+        shutil.rmtree(place, ignore_errors=True)
+    return _steps(run, total, last)
+
+
+def _made(folder: Path, asked: Recipe, tell: Progress) -> Prepared:
+    facts = history.written(folder)
+    if found := prepare.kept(folder, facts):
+        return found
+    made = prepare.prepared(asked, tell)
+    prepare.keep(folder, made)
+    history.update(folder, **made.facts)
+    for note in made.facts["notes"]:
+        history.append(folder, "note", words=note)
+    return made
+
+
+def _total(run: Run, tell: Progress) -> int:
+    """Steps of the run: those of its epochs, or those that its minutes hold at the speed that is measured now."""
+    wanted = steps_of(run.recipe, run.made.rows)
+    if run.ends_at == float("inf"):
+        return wanted
+    tell("Measuring a step", None)
+    step = measured(run.recipe, run.made).seconds
+    fit = int((run.ends_at - time.monotonic()) * RESERVE / step)
+    if fit < 1:
+        raise ChatError(f"Not one step of {step:.1f} s fits into what is left of the minutes. Give more of them, or a smaller model.")
+    if fit < wanted:
+        words = f"The minutes hold {fit:,} of {wanted:,} steps: the learning rate falls to its end within them."
+        history.append(run.folder, "note", words=words)
+    return min(wanted, fit)
+
+
+def _steps(run: Run, total: int, last: Path | None) -> dict[str, Any]:
+    losses = Losses(run.made.tokenizer.pad_token_id, counts_padding=not run.recipe.packed)
+    try:
+        arguments = arguments_of(run.recipe, run.folder, total)
+    except (ValueError, TypeError, ImportError, KeyError) as error:
+        raise ChatError(f"The recipe's arguments are refused by transformers: {str(error).splitlines()[0]}", status=422) from error
+    recorder = Recorder(run.folder, losses, total, run.made.bytes_per_token, run.observe, run.tell, run.ends_at, lambda: learner.gradient)
+    learner = Learner(
+        run.validate,
+        run.wait,
+        model=run.model,
+        args=arguments,
+        train_dataset=run.made.rows,
+        eval_dataset=run.made.rows,
+        data_collator=data.batch,
+        compute_loss_func=losses,
+        callbacks=[recorder],
+    )
+    learner.remove_callback(PrinterCallback)
+    began = time.monotonic()
+    learner.train(resume_from_checkpoint=str(last) if last else None)
+    return _ended(run, learner.state.global_step, recorder, time.monotonic() - began)
+
+
+def _ended(run: Run, step: int, recorder: Recorder, seconds: float) -> dict[str, Any]:
+    """The model folder, also of a run that was stopped; numbers on the whole validation and test text of one that was not."""
+    done = recorder.stopped != "stop"
+    facts = history.written(run.folder)
+    result = {"step": step, "seconds": round(seconds + facts.get("result", {}).get("seconds", 0), 1), "watched": round(recorder.watched, 2)}
+    if done:
+        result |= _measured(run)
+    if recorder.stopped == "time":
+        words = f"The minutes ended at step {step:,} of {recorder.total:,}: this is the model as it was then."
+        history.append(run.folder, "note", words=words)
+    checkpoints.until_written(lambda: network.save(run.model, run.made.tokenizer, run.folder), run.folder / checkpoints.WEIGHTS, run.wait)
+    (run.folder / "README.md").write_text(card.written(run.recipe, facts | {"result": result, "total_steps": recorder.total}))
+    history.update(run.folder, state="done" if done else "stopped", result=result, ended=time.time())
+    return history.written(run.folder)
+
+
+def _measured(run: Run) -> dict[str, float]:
+    """{validation, test} in bits per byte: each token with at least half a window before it."""
+    run.tell("Measuring the model on the whole validation and test text", None)
+    run.model.eval()
+    length, found = run.recipe.max_length, {}
+    for name, ids in (("validation", run.made.validation), ("test", run.made.test)):
+        found[name] = bits.per_byte(bits.nats(run.model, ids, length, max(1, length // 2)), run.made.bytes_of(name))
+    return found
