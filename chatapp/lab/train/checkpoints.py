@@ -68,7 +68,7 @@ def no_room(error: Exception) -> bool:
 
 
 def until_written(write: Callable[[], None], target: Path, wait: Callable[[str], None]) -> None:
-    """Write `target`; where there is no room what was begun is taken away, `wait` is told why, and it is tried again.
+    """Write `target`; where there is no room a folder that was begun is taken away, `wait` is told why, and it is tried again.
 
     `wait` ends it by raising; it is told '' when there was room at last.
     """
@@ -80,19 +80,13 @@ def until_written(write: Callable[[], None], target: Path, wait: Callable[[str],
         except (OSError, RuntimeError, _safetensor_error()) as error:
             if not no_room(error):
                 raise
-            _remove(target)
+            if target.is_dir():
+                shutil.rmtree(target, ignore_errors=True)
             wait(_said(error, target))
             waited = True
             time.sleep(AGAIN)
     if waited:
         wait("")
-
-
-def _remove(target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target, ignore_errors=True)
-    else:
-        target.unlink(missing_ok=True)
 
 
 def _safetensor_error() -> type[Exception]:

@@ -3,6 +3,7 @@
 `run.json` says what it is and how far, `log.jsonl` what happened, `progress.json` what is being done, `stop` that it shall end.
 """
 
+import errno
 import json
 import os
 import time
@@ -65,9 +66,18 @@ def update(folder: Path, /, **values: Any) -> None:
 
 
 def append(folder: Path, kind: str, /, **values: Any) -> None:
-    """One event as a line of log.jsonl."""
-    with (folder / LOG).open("ab") as file:
-        file.write(json.dumps({"kind": kind, **values}, ensure_ascii=False).encode() + b"\n")
+    """One event as a line of log.jsonl: all of it, or nothing and OSError. A line that a kill cut before it is ended."""
+    line = json.dumps({"kind": kind, **values}, ensure_ascii=False).encode() + b"\n"
+    with (folder / LOG).open("a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size and file.seek(size - 1) >= 0 and file.read(1) != b"\n":
+            line = b"\n" + line
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

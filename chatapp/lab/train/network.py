@@ -41,6 +41,7 @@ def save_whole(model: "GPT2LMHeadModel", tokenizer: "PreTrainedTokenizerBase", f
     """A folder that is there only when it is whole; one of an earlier try gives way."""
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
+        beside.mkdir(parents=True)
         save(model, tokenizer, beside)
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)

@@ -35,6 +35,7 @@ class Recorder(TrainerCallback):
     """Trainer tells it of every step.
 
     observe   writes validation, samples and a snapshot of a step
+    log       writes an event
     tell      progress in words
     ends_at   time.monotonic() at which the run ends, whatever is left
     """
@@ -44,6 +45,7 @@ class Recorder(TrainerCallback):
     total: int
     bytes_per_token: float
     observe: Callable[[int], None]
+    log: Callable[..., None]
     tell: Progress
     ends_at: float
     gradient: Callable[[], Any]
@@ -93,7 +95,7 @@ class Recorder(TrainerCallback):
         seconds = max(1e-9, now - self._last)
         left = seconds / max(1, steps) * (self.total - step)
         left = min(left, max(0.0, self.ends_at - now))
-        self.append(
+        self.log(
             "loss",
             step=step,
             loss=found["loss"],
@@ -107,10 +109,6 @@ class Recorder(TrainerCallback):
         bits = found["loss"] / LN2 / self.bytes_per_token
         self.tell(f"Step {step:,} of {self.total:,} · {bits:.3f} bits per byte · {_minutes(left)} left", step / self.total)
         self._since, self._last = step, now
-
-    def append(self, kind: str, **values: Any) -> None:
-        """A line of the log."""
-        history.append(self.folder, kind, **values)
 
 
 def _minutes(seconds: float) -> str:

@@ -72,9 +72,11 @@ class Runs:
         shutil.rmtree(place)
 
     def about(self, id: str) -> dict[str, Any]:
-        """run.json as it holds. A run that waited when the app ended waits no more."""
-        found = history.about(self.place(id)) | {"id": id}
-        return found if found["state"] != "queued" or self._line.holds(id) else found | {"state": "stopped"}
+        """run.json as it holds. A run that waited when the app ended waits no more; one that is stopping runs until its process is gone."""
+        found, here = history.about(self.place(id)) | {"id": id}, self._line.holds(id)
+        if found["state"] == ("stopped" if here else "queued"):
+            found["state"] = "running" if here else "stopped"
+        return found
 
     def listed(self) -> list[dict[str, Any]]:
         """The latest first."""
@@ -88,7 +90,7 @@ class Runs:
         return place
 
     def shutdown(self) -> None:
-        """The app ends: the run writes a checkpoint and stops, what waits begins no more. Takes LAST seconds, and half a second, at the most."""
+        """The app ends: the run writes a checkpoint and stops, what waits begins no more. Takes LAST seconds and a half at the most."""
         if (current := self._line.close()) is None:
             return
         self.stop(current)

@@ -2,7 +2,9 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,18 @@ RESERVE = 0.85
 
 @dataclass
 class Run:
-    """What the parts of a run share."""
+    """What the parts of a run share.
+
+    say   progress in words
+    tell  the same, where the work may be ended by it: raises Cancelled once a person stops the run. Between steps it is the recorder that
+          sees it, and a checkpoint is written first.
+    """
 
     folder: Path
     recipe: Recipe
     made: Prepared
     model: Any
+    say: Progress
     tell: Progress
     ends_at: float
 
@@ -49,14 +57,20 @@ class Run:
     def observe(self, step: int) -> None:
         """Validation, samples and a snapshot; random numbers of the training stay where they were."""
         with torch.random.fork_rng():
-            history.append(self.folder, "validation", step=step, **self.validate())
+            self.log("validation", step=step, **self.validate())
             written = samples.written(self.model, self.made.tokenizer, self.recipe.prompts, self.recipe.seed)
-            history.append(self.folder, "samples", step=step, samples=written)
+            self.log("samples", step=step, samples=written)
         name = f"{history.SNAPSHOTS}/step-{step:06d}"
-        target = self.folder / name
-        target.parent.mkdir(exist_ok=True)
-        checkpoints.until_written(lambda: network.save_whole(self.model, self.made.tokenizer, target), target, self.wait)
-        history.append(self.folder, "snapshot", step=step, folder=name)
+        self.until_written(partial(network.save_whole, self.model, self.made.tokenizer, self.folder / name), self.folder / name)
+        self.log("snapshot", step=step, folder=name)
+
+    def log(self, kind: str, **values: Any) -> None:
+        """An event, as soon as there is room for it."""
+        self.until_written(partial(history.append, self.folder, kind, **values), self.folder / history.LOG)
+
+    def until_written(self, write: Callable[[], None], target: Path) -> None:
+        """See checkpoints. Raises Cancelled where a person stops the run meanwhile."""
+        checkpoints.until_written(write, target, self.wait)
 
     def wait(self, why: str) -> None:
         """Nothing can be written, or '': now it can. Raises Cancelled where a person stops the run meanwhile."""
@@ -73,9 +87,8 @@ def train(folder: Path, tell: Progress, *, minutes: float = 0) -> dict[str, Any]
     lock = history.hold(folder)
     (folder / history.STOP).unlink(missing_ok=True)
     history.update(folder, state="running", error="", began=history.written(folder).get("began") or time.time(), ended=None)
-    stopping = _stopping(folder, tell)
     try:
-        return _trained(folder, stopping, began, minutes)
+        return _trained(folder, tell, began, minutes)
     except Cancelled:
         history.update(folder, state="stopped", ended=time.time())
         return history.written(folder)
@@ -97,12 +110,13 @@ def _stopping(folder: Path, tell: Progress) -> Progress:
     return told
 
 
-def _trained(folder: Path, tell: Progress, began: float, minutes: float) -> dict[str, Any]:
+def _trained(folder: Path, say: Progress, began: float, minutes: float) -> dict[str, Any]:
     logging.disable_progress_bar()
+    tell = _stopping(folder, say)
     asked = recipe.parse((folder / history.RECIPE).read_bytes(), folder)
     made = _made(folder, asked, tell)
     limit = min(value for value in (asked.max_minutes or float("inf"), minutes or float("inf")))
-    run = Run(folder, asked, made, network.new(asked, made.tokenizer), tell, began + limit * 60)
+    run = Run(folder, asked, made, network.new(asked, made.tokenizer), say, tell, began + limit * 60)
     total = history.written(folder).get("total_steps") or _total(run, tell)
     history.update(folder, total_steps=total)
     last, damaged = checkpoints.newest_whole(folder)
@@ -136,7 +150,7 @@ def _total(run: Run, tell: Progress) -> int:
         raise ChatError(f"Not one step of {step:.1f} s fits into what is left of the minutes. Give more of them, or a smaller model.")
     if fit < wanted:
         words = f"The minutes hold {fit:,} of {wanted:,} steps: the learning rate falls to its end within them."
-        history.append(run.folder, "note", words=words)
+        run.log("note", words=words)
     return min(wanted, fit)
 
 
@@ -146,7 +160,9 @@ def _steps(run: Run, total: int, last: Path | None) -> dict[str, Any]:
         arguments = arguments_of(run.recipe, run.folder, total)
     except (ValueError, TypeError, ImportError, KeyError) as error:
         raise ChatError(f"The recipe's arguments are refused by transformers: {str(error).splitlines()[0]}", status=422) from error
-    recorder = Recorder(run.folder, losses, total, run.made.bytes_per_token, run.observe, run.tell, run.ends_at, lambda: learner.gradient)
+    recorder = Recorder(
+        run.folder, losses, total, run.made.bytes_per_token, run.observe, run.log, run.say, run.ends_at, lambda: learner.gradient
+    )
     learner = Learner(
         run.validate,
         run.wait,
@@ -173,18 +189,24 @@ def _ended(run: Run, step: int, recorder: Recorder, seconds: float) -> dict[str,
         result |= _measured(run)
     if recorder.stopped == "time":
         words = f"The minutes ended at step {step:,} of {recorder.total:,}: this is the model as it was then."
-        history.append(run.folder, "note", words=words)
-    checkpoints.until_written(lambda: network.save(run.model, run.made.tokenizer, run.folder), run.folder / checkpoints.WEIGHTS, run.wait)
-    (run.folder / "README.md").write_text(card.written(run.recipe, facts | {"result": result, "total_steps": recorder.total}))
+        run.log("note", words=words)
+    words = card.written(run.recipe, facts | {"result": result, "total_steps": recorder.total})
+    run.until_written(partial(_write_model, run, words), run.folder / checkpoints.WEIGHTS)
     history.update(run.folder, state="done" if done else "stopped", result=result, ended=time.time())
     return history.written(run.folder)
 
 
+def _write_model(run: Run, words: str) -> None:
+    network.save(run.model, run.made.tokenizer, run.folder)
+    (run.folder / "README.md").write_text(words, encoding="utf-8")
+
+
 def _measured(run: Run) -> dict[str, float]:
     """{validation, test} in bits per byte: each token with at least half a window before it."""
-    run.tell("Measuring the model on the whole validation and test text", None)
     run.model.eval()
     length, found = run.recipe.max_length, {}
     for name, ids in (("validation", run.made.validation), ("test", run.made.test)):
-        found[name] = bits.per_byte(bits.nats(run.model, ids, length, max(1, length // 2)), run.made.bytes_of(name))
+        words = f"Measuring the model on the whole {name} text"
+        total = bits.nats(run.model, ids, length, max(1, length // 2), partial(run.tell, words))
+        found[name] = bits.per_byte(total, run.made.bytes_of(name))
     return found

@@ -38,10 +38,8 @@ def test_columns_of_csv_and_parquet(tmp_path: Path) -> None:
     rows = [text(3, seed) for seed in range(30)]
     (tmp_path / "a.csv").write_text("id;body\n" + "\n".join(f'{n};"{row}"' for n, row in enumerate(rows)))
     assert files.documents(tmp_path / "a.csv", "body") == rows
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.table({"body": rows}), tmp_path / "a.parquet")
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(arrow.table({"body": rows}), tmp_path / "a.parquet")
     assert files.documents(tmp_path / "a.parquet", "body") == rows
     with pytest.raises(ChatError, match=r"a.parquet has no column 'text'. Its 1 columns are body"):
         files.documents(tmp_path / "a.parquet", "text")

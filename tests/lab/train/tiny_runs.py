@@ -10,13 +10,13 @@ from typing import Any
 from chatapp.lab.train import history, process, recipe
 from chatapp.lab.train.recipe import Recipe
 
-WORDS = "the people of this nation must trust one another and the law because a free government rests upon their consent".split()
+SENTENCE = "the people of this nation must trust one another and the law because a free government rests upon their consent"
 
 
 def text(lines: int = 300, seed: int = 1) -> str:
     """Lines of words in random order: a vocabulary and nothing else to learn."""
     dice = random.Random(seed)
-    return "".join(" ".join(dice.choices(WORDS, k=dice.randint(3, 12))) + ".\n" for _ in range(lines))
+    return "".join(" ".join(dice.choices(SENTENCE.split(), k=dice.randint(3, 12))) + ".\n" for _ in range(lines))
 
 
 def tiny(folder: Path, **values: Any) -> Recipe:
