@@ -160,3 +160,19 @@ def test_one_run_at_a_time_in_a_folder(run: Path) -> None:
             train(run, silent)
     finally:
         history.release(lock)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "corpus.txt is empty."),
+        ("too little", "has 10 bytes of text. From less than 2,000 nothing can be learned."),
+        ("the people of this nation. " * 100, "Give more text, or a smaller max_length"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_a_sentence(text: str, words: str, tmp_path: Path) -> None:
+    history.begin(folder := tmp_path / "run", tiny(tmp_path, max_length=2048))
+    (tmp_path / "corpus.txt").write_text(text)
+    with pytest.raises(ChatError, match=words):
+        train(folder, silent)
+    assert history.about(folder)["state"] == "failed" and words in history.about(folder)["error"]
