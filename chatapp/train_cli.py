@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, closest
 from chatapp.models.memory import gigabytes
 from chatapp.settings import default_data_dir, from_namespace, reject_unknown_environment
 from chatapp.turn import new_id
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
 
     out = Path(arguments.out) if arguments.out else None
     if arguments.resume and out is not None:
-        history.written(out)
+        refuse_none(out)
         refuse_another(arguments.recipe, out)
         return trained(out, arguments.max_minutes)
     recipe = read(arguments.recipe)
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("recipe", help="recipe.yaml, as docs/train.md describes, or a preset: two-minutes, tutorial, overnight")
     made.add_argument("--out", metavar="DIR", help="the run's folder, which is the model folder at its end; else one in the data folder")
-    made.add_argument("--max-minutes", type=minutes, default=0.0, metavar="M", help="end after so many minutes, whatever is left")
+    made.add_argument("--max-minutes", type=minutes, default=0.0, metavar="M", help="end after so many minutes of steps")
     made.add_argument("--resume", action="store_true", help="go on with the run in --out, or with the last one of this recipe")
     made.add_argument("--plan", action="store_true", help="show steps, minutes, memory and disk, measured on three steps, and end")
     made.add_argument("--code", action="store_true", help="print the run as a plain script, and end")
@@ -80,7 +80,17 @@ def read(name: str) -> "Recipe":
     if name in recipes.PRESETS:
         return recipes.read({"preset": name}, Path())
     path = Path(name)
+    if not path.exists() and (near := closest(name, recipes.PRESETS)):
+        raise ChatError(f"There is no file {name}, and no such preset.{near}")
     return recipes.parse(beside(Path())(name), path.parent)
+
+
+def refuse_none(folder: Path) -> None:
+    """Raises ChatError where no run was begun in a folder."""
+    from chatapp.lab.train import history
+
+    if not (folder / history.RUN).is_file():
+        raise ChatError(f"There is no run in {folder}. Without --resume it is begun there.")
 
 
 def refuse_another(name: str, folder: Path) -> None:
@@ -104,7 +114,9 @@ def latest(recipe: "Recipe", home: Path) -> Path:
     from chatapp.lab.train import recipe as recipes
 
     for run in history.listed(home):
-        if run["state"] == "stopped" and (home / run["id"] / history.RECIPE).read_text(encoding="utf-8") == recipes.written(recipe):
+        if run["state"] in ("stopped", "failed") and (home / run["id"] / history.RECIPE).read_text(encoding="utf-8") == recipes.written(
+            recipe
+        ):
             return home / run["id"]
     raise ChatError(f"There is no stopped run of this recipe in {home}. Without --resume it is begun.")
 
@@ -114,6 +126,7 @@ def trained(folder: Path, most: float) -> int:
     from chatapp.lab.train import history
 
     say(f"The run is in {folder}")
+    told = Told()
     before = {number: signal.signal(number, stopper(folder / history.STOP)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         from chatapp.lab.train.training import train
@@ -144,12 +157,19 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def told(words: str, share: float | None) -> None:
-    """On a terminal in one line, elsewhere a line for each."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
-    else:
-        say(words)
+class Told:
+    """A Progress: on a terminal in one line, elsewhere a line for each, once."""
+
+    words = ""
+
+    def __call__(self, words: str, share: float | None) -> None:
+        if words == self.words:
+            return
+        self.words = words
+        if sys.stderr.isatty():
+            print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
+        else:
+            say(words)
 
 
 def in_words(found: Mapping[str, Any], folder: Path) -> str:

@@ -38,7 +38,7 @@ class Recipe:
     model        GPT2Config's names
     packed       blocks cut from the joined text; else a padded row for each line, as in the tutorial
     max_length   tokens of a block or row, and of the model's context
-    max_minutes  0 for no limit
+    max_minutes  of steps, what is done before and after them not counted; 0 for no limit
     arguments    TrainingArguments' names, the seed among them
     """
 

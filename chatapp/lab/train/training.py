@@ -25,7 +25,7 @@ WHILE_LEARNING = 8192
 """Tokens of the validation text that are read at a snapshot; the end of a run reads all of it."""
 
 RESERVE = 0.85
-"""Of the minutes that are left after the preparation, for steps; the others are for snapshots, validation and the end."""
+"""Of the minutes, for steps; the others are for snapshots, samples and validation. What is done before and after is beside them."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Run:
     model: Any
     say: Progress
     tell: Progress
-    ends_at: float
+    ends_at: float = float("inf")
 
     def validate(self) -> dict[str, float]:
         """A part of the validation text, the same each time, in windows that share one token with the one before."""
@@ -81,14 +81,13 @@ class Run:
 def train(folder: Path, tell: Progress, *, minutes: float = 0) -> dict[str, Any]:
     """The run in `folder`, from where it is to its end; what run.json says then. Raises ChatError, which run.json says too.
 
-    minutes  a limit for this sitting, beside the recipe's own
+    minutes  a limit of steps for this sitting, beside the recipe's own
     """
-    began = time.monotonic()
     lock = history.hold(folder)
     (folder / history.STOP).unlink(missing_ok=True)
     history.update(folder, state="running", error="", began=history.written(folder).get("began") or time.time(), ended=None)
     try:
-        return _trained(folder, tell, began, minutes)
+        return _trained(folder, tell, minutes)
     except Cancelled:
         history.update(folder, state="stopped", ended=time.time())
         return history.written(folder)
@@ -110,14 +109,15 @@ def _stopping(folder: Path, tell: Progress) -> Progress:
     return told
 
 
-def _trained(folder: Path, say: Progress, began: float, minutes: float) -> dict[str, Any]:
+def _trained(folder: Path, say: Progress, minutes: float) -> dict[str, Any]:
     logging.disable_progress_bar()
     tell = _stopping(folder, say)
     asked = recipe.parse((folder / history.RECIPE).read_bytes(), folder)
     made = _made(folder, asked, tell)
     limit = min(value for value in (asked.max_minutes or float("inf"), minutes or float("inf")))
-    run = Run(folder, asked, made, network.new(asked, made.tokenizer), say, tell, began + limit * 60)
-    total = history.written(folder).get("total_steps") or _total(run, tell)
+    run = Run(folder, asked, made, network.new(asked, made.tokenizer), say, tell)
+    total = history.written(folder).get("total_steps") or _total(run, limit * 60)
+    run.ends_at = time.monotonic() + limit * 60
     history.update(folder, total_steps=total)
     last, damaged = checkpoints.newest_whole(folder)
     for place in damaged:
@@ -138,19 +138,17 @@ def _made(folder: Path, asked: Recipe, tell: Progress) -> Prepared:
     return made
 
 
-def _total(run: Run, tell: Progress) -> int:
-    """Steps of the run: those of its epochs, or those that its minutes hold at the speed that is measured now."""
+def _total(run: Run, limit: float) -> int:
+    """Steps of the run: those of its epochs, or those that its seconds hold at the speed that is measured now."""
     wanted = steps_of(run.recipe, run.made.rows)
-    if run.ends_at == float("inf"):
+    if limit == float("inf"):
         return wanted
-    tell("Measuring a step", None)
+    run.tell("Measuring a step", None)
     step = measured(run.recipe, run.made).seconds
-    fit = int((run.ends_at - time.monotonic()) * RESERVE / step)
-    if fit < 1:
-        raise ChatError(f"Not one step of {step:.1f} s fits into what is left of the minutes. Give more of them, or a smaller model.")
+    if (fit := int(limit * RESERVE / step)) < 1:
+        raise ChatError(f"Not one step of {step:.1f} s fits into {limit / 60:g} minutes. Give more of them, or a smaller model.")
     if fit < wanted:
-        words = f"The minutes hold {fit:,} of {wanted:,} steps: the learning rate falls to its end within them."
-        run.log("note", words=words)
+        run.log("note", words=f"The minutes hold {fit:,} of {wanted:,} steps: the learning rate falls to its end within them.")
     return min(wanted, fit)
 
 
