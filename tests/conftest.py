@@ -1,6 +1,7 @@
 """Fixtures: tiny random models made in-process, an engine that emits a script, a data folder of one's own, and no network but loopback."""
 
 import asyncio
+import gc
 import os
 import socket
 import tempfile
@@ -42,6 +43,14 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [n for n in os.environ if n.startswith("CHATAPP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def earlier_objects_left_alone() -> None:
+    """An engine collects garbage when it closes: it looks at what this file's tests made, not at all that libraries and earlier files
+    left, of which a worker holds more and more."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
