@@ -27,6 +27,7 @@ def main(settings: Settings) -> None:
     from chatapp.chat.housekeeping import Clock, keep_house  # seconds of imports: here, so that a wrong flag is refused before them
     from chatapp.chat.service import Chat
     from chatapp.lab.kept import all_runs
+    from chatapp.lab.train.runs import all_runs as all_trainings
     from chatapp.pages.blocks import build, launch_options
     from chatapp.pages.routes import app_options
     from chatapp.pages.start import Loop, announce, close_tunnels, refuse_address, save_chats
@@ -39,7 +40,7 @@ def main(settings: Settings) -> None:
     refuse_address(settings.host, settings.port)
     store, models, launched = Store.open(settings), ModelManager(settings), threading.Event()
     models.start(launched)
-    chat, runs = Chat(models, store), all_runs(models, settings)
+    chat, runs, trainings = Chat(models, store), all_runs(models, settings), all_trainings(models.tasks, settings)
     loop = Loop(partial(keep_house, chat.stores, Clock()), partial(tend, models, settings.idle_unload * 60), partial(ahead, models))
     demo = build(chat)
     _, url, public_url = demo.launch(
@@ -48,7 +49,7 @@ def main(settings: Settings) -> None:
         share=settings.share,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs={**app_options(chat, models, settings, runs), "lifespan": loop.lifespan},
+        app_kwargs={**app_options(chat, models, settings, runs, trainings), "lifespan": loop.lifespan},
         **launch_options(),
     )
     launched.set()

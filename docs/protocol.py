@@ -13,6 +13,7 @@ from chatapp.pages import (
     protocol,
     shell_protocol,
     text_protocol,
+    train_protocol,
 )
 from chatapp.xray import registry
 
@@ -21,13 +22,14 @@ HEAD = """\
 # The page's protocol
 
 Written by `make docs` from chatapp/pages/protocol.py, shell_protocol.py, models_protocol.py, files_protocol.py,
-text_protocol.py, compare_protocol.py, code_protocol.py and classify_protocol.py.
+text_protocol.py, compare_protocol.py, code_protocol.py,
+classify_protocol.py and train_protocol.py.
 Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON, or lines of JSON (`application/x-ndjson`)
 until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
 the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
 the last line: `message` is a sentence for a person. Requests of another site, above ten million bytes, or of the wrong shape are refused.
-Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`, `POST /ui/import` with the file as the body,
-`GET /ui/compare-file?id=…&format=csv|jsonl|markdown|html|yaml`.
+Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`, `POST /ui/import` and `POST /ui/train-upload?name=…` with the
+file as the body, `GET /ui/compare-file?id=…&format=csv|jsonl|markdown|html|yaml`.
 """
 
 
@@ -45,7 +47,7 @@ def kinds() -> list[type]:
     """The messages in the order of the file."""
     rooms = (
         *(protocol, shell_protocol, models_protocol, files_protocol, text_protocol),
-        *(compare_protocol, code_protocol, classify_protocol),
+        *(compare_protocol, code_protocol, classify_protocol, train_protocol),
     )
     return [kind for room in rooms for kind in vars(room).values() if is_dataclass(kind) and kind.__module__ == room.__name__]
 

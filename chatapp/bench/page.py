@@ -27,6 +27,7 @@ from chatapp.engines.text import end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
 from chatapp.lab.kept import all_runs
+from chatapp.lab.train.runs import all_runs as all_trainings
 from chatapp.models.info import ModelInfo
 from chatapp.models.sources import resolve
 from chatapp.pages.blocks import build, launch_options
@@ -186,7 +187,7 @@ def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
         store = Store.open(alone)
         chat = Chat(models, store)
         page = build(chat)
-        given = app_options(chat, models, alone, all_runs(models, alone))
+        given = app_options(chat, models, alone, all_runs(models, alone), all_trainings(models.tasks, alone))
         page.launch(server_port=alone.port, prevent_thread_lock=True, app_kwargs=given, **launch_options())
         yield f"http://127.0.0.1:{alone.port}", "#bot", "body:not(.starting) #message"
         page.close(verbose=False)

@@ -61,7 +61,20 @@ BUNDLES = {
     ),
     "classify.js": ("classify-steps.js", "classify-words.js", "classify-table.js", "classify-train.js", "classify.js"),
     "compare.css": ("compare.css", "compare-run.css", "compare-across.css"),
+    "train.js": (
+        "train-host.js",
+        "train-plot.js",
+        "train-words.js",
+        "train-curves.js",
+        "train-run.js",
+        "train-slider.js",
+        "train-plan.js",
+        "train-form.js",
+        "train.js",
+    ),
+    "train.css": ("train.css", "train-run.css"),
     "text-views.js": ("text-tokens.js", "text-inside.js", "text-depth.js"),
+    "train-views.js": ("text-inside.js",),
 }
 """Files that are served as one; the chat's hold the shell's, so that the first page has two fewer to fetch. Every other script and style in
 assets/ is served alone, to the page that names it."""

@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.lab.kept import Runs
+from chatapp.lab.train.runs import Runs as Trainings
 from chatapp.pages import (
     about_page,
     actions,
@@ -20,6 +21,7 @@ from chatapp.pages import (
     shell,
     shell_actions,
     text_page,
+    train_page,
     watch,
     xray_page,
 )
@@ -34,12 +36,12 @@ from chatapp.settings import Settings
 from chatapp.xray.service import XrayService
 
 
-def app_options(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> dict[str, Any]:
+def app_options(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, trainings: Trainings) -> dict[str, Any]:
     """For launch(app_kwargs=…)."""
-    return {"routes": routes(chat, models, settings, runs), "middleware": middleware(settings), "exception_handlers": handlers()}
+    return {"routes": routes(chat, models, settings, runs, trainings), "middleware": middleware(settings), "exception_handlers": handlers()}
 
 
-def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> list[Route]:
+def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, trainings: Trainings) -> list[Route]:
     """What is answered, and by whom."""
     door = Door()
     actions.add(door, chat, runs.erase)
@@ -54,8 +56,9 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs) -> 
     classify_page.add(door, models, settings, xray.inspector)
     compared = compare_page.add(door, chat, models, settings, runs, xray.inspector)
     code_actions.add(door, chat, settings, runs)
+    trained = train_page.add(door, models, settings, trainings, xray.inspector)
     pages = [*shell.routes(PAGES), *assets.routes()]
-    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *door.routes(), *pages]
+    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *trained, *door.routes(), *pages]
 
 
 def middleware(settings: Settings) -> list[Middleware]:

@@ -14,6 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from chatapp.chat.service import Chat
 from chatapp.engines.base import Engine
 from chatapp.lab.kept import all_runs
+from chatapp.lab.train.runs import all_runs as all_trainings
 from chatapp.pages.blocks import build, launch_options
 from chatapp.pages.routes import app_options
 from chatapp.resident.manager import ModelManager
@@ -78,7 +79,7 @@ def launched(engine: Engine, data_dir: Path, logins: tuple[str, ...] = (), model
         server_port=settings.port,
         auth=auth.checker(settings.auth),
         prevent_thread_lock=True,
-        app_kwargs=app_options(chat, models, settings, all_runs(models, settings)),
+        app_kwargs=app_options(chat, models, settings, all_runs(models, settings), all_trainings(models.tasks, settings)),
         **launch_options(),
     )
     yield Site(f"http://127.0.0.1:{settings.port}", engine, chat, store, models.tasks)

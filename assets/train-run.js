@@ -1,0 +1,186 @@
+/* The page Train: one run, watched through the door. A lost connection is asked for again; what is there is kept by kind and step. */
+(() => {
+  const app = window.chatapp;
+  const { train, el } = app;
+  const AGAIN = 2000;
+  let shown = null;
+
+  /* What is known of a run: `about` is its run.json, `kinds` the events of its log, by kind and step; `step` the one that the slider shows. */
+  class Run {
+    constructor(id) {
+      Object.assign(this, { id, about: null, written: null, kinds: new Map(), step: null, other: null, wide: false, follows: true });
+      this.reading = new AbortController();
+    }
+    take(event) {
+      if (!this.kinds.has(event.kind)) this.kinds.set(event.kind, new Map());
+      this.kinds.get(event.kind).set(event.step ?? event.words, event);
+    }
+    of(kind) {
+      const found = [...(this.kinds.get(kind)?.values() ?? [])];
+      return found.sort((one, other) => (one.step ?? 0) - (other.step ?? 0));
+    }
+    points(kind, name) {
+      return this.of(kind)
+        .filter((event) => Number.isFinite(event[name]))
+        .map((event) => [event.step, event[name]]);
+    }
+    last() {
+      return Math.max(0, ...["loss", "validation", "snapshot"].map((kind) => this.of(kind).at(-1)?.step ?? 0));
+    }
+    get steps() {
+      return this.of("snapshot").map(({ step }) => step);
+    }
+    get rests() {
+      return !["queued", "running", "paused"].includes(this.about.state);
+    }
+  }
+  train.Run = Run;
+
+  const act = (words, click, more = {}) => el("button", { type: "button", class: "act", on: { click }, ...more }, words);
+
+  train.act = async (id, name, more = {}) => {
+    try {
+      await app.post("train-do", { do: name, id, ...more });
+      app.tell("look");
+      return true;
+    } catch (error) {
+      app.failed(error);
+      return false;
+    }
+  };
+
+  train.erase = (id, name, then) =>
+    app.ask(`Delete the run “${name}”? Its snapshots, curves and model are erased.`, [
+      { text: "Delete", danger: true, run: async () => (await train.act(id, "delete")) && then() },
+    ]);
+
+  train.rename = (id, name, then) => {
+    const box = el("input", { type: "text", value: name, maxlength: 100, "aria-label": "Name of the run" });
+    const rename = async () => (await train.act(id, "rename", { name: box.value })) && then(box.value);
+    app.ask("How is this run called?", [{ text: "Rename", run: rename }]);
+    app.$("#question-text").append(box);
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      app.$("#question").close();
+      rename();
+    });
+    box.select();
+  };
+
+  function buttons(run) {
+    const { state, name } = run.about;
+    const going = ["queued", "running", "paused"].includes(state);
+    const stop = act("Stop", () => train.act(run.id, "stop"));
+    const resume = act("Go on", async () => (await train.act(run.id, "resume")) && train.showRun(run.id));
+    const rename = act("Rename", () => train.rename(run.id, name, () => train.showRun(run.id)));
+    const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
+    const again = act("Edit as a new one", () => train.edit(run.written));
+    return going ? [stop, rename] : [state === "done" ? null : resume, again, rename, gone];
+  }
+
+  function drawState(run) {
+    const { state, error } = run.about;
+    const going = ["queued", "running", "paused"].includes(state);
+    const share = run.share ?? (run.about.total_steps ? run.last() / run.about.total_steps : null);
+    const bar = going ? el("progress", { max: 1, value: share, "aria-label": "Training" }) : null;
+    const line = el("p", { class: "r-state", role: "status" }, train.standing(run));
+    const doing = going && run.words ? el("p", { class: "r-hint" }, run.words) : null;
+    const why = error ? el("p", { class: state === "failed" ? "refusal" : "r-hint" }, error) : null;
+    const notes = run.of("note").map(({ words }) => el("p", { class: "r-hint" }, words));
+    const focused = run.bar.contains(document.activeElement) ? document.activeElement.textContent : "";
+    const row = el("div", { class: "r-row" }, ...buttons(run));
+    run.bar.replaceChildren(...[bar, line, doing, why, row, ...notes].filter(Boolean));
+    if (focused) [...run.bar.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+  }
+
+  function facts(run) {
+    const rows = train.facts(run.about).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+    const copy = (text) => act("Copy", () => app.copy(text) || app.toast("Copied."));
+    const file = (title, text) => el("details", {}, el("summary", {}, title), copy(text), el("pre", { tabindex: 0 }, text));
+    const { text, code } = run.written;
+    return [el("dl", { class: "r-facts" }, ...rows), file("This run as code", code), file("Its recipe.yaml", text)];
+  }
+
+  /* The switches above the curves: another run beside it, and the scale of the steps. */
+  function switches(run) {
+    const select = el("select", { "aria-label": "Another run in the same picture" }, el("option", { value: "" }, "no other run"));
+    for (const other of train.runs.filter(({ id }) => id !== run.id)) select.append(el("option", { value: other.id }, other.name));
+    select.addEventListener("change", () => compare(run, select.value));
+    const box = el("input", { type: "checkbox" });
+    box.addEventListener("change", () => {
+      run.wide = box.checked;
+      train.drawCurves(run, run.curves);
+    });
+    const beside = train.runs.length > 1 ? el("label", {}, "beside ", select) : null;
+    return el("div", { class: "r-row r-switches" }, el("label", {}, box, " early steps wide"), beside);
+  }
+
+  async function compare(run, id) {
+    run.other = null;
+    if (id) {
+      const other = new Run(id);
+      try {
+        await app.lines("train-watch", { id, curves: true }, (line) => heard(other, line), run.reading.signal);
+        run.other = other;
+      } catch (error) {
+        if (!run.reading.signal.aborted) app.failed(error);
+      }
+    }
+    train.drawCurves(run, run.curves);
+  }
+
+  function heard(run, { run: about, events = [], written, words, share }) {
+    if (about) run.about = about;
+    if (written) run.written = written;
+    for (const event of events) run.take(event);
+    Object.assign(run, { words, share });
+  }
+
+  function begin(run) {
+    const top = el("div", { class: "r-top" }, el("a", { href: "#", class: "act" }, "All runs"), el("h2", {}, run.about.name));
+    run.bar = el("section", { class: "r-bar" });
+    run.curves = el("section", { class: "r-curves" });
+    run.facts = el("section", { class: "r-about" }, el("h2", {}, "What it is"), el("div", {}));
+    const parts = [top, run.bar, ...train.slider(run), switches(run), run.curves, ...train.inside(run), run.facts];
+    app.$("#train").replaceChildren(...parts);
+    run.drawn = true;
+  }
+
+  function news(run, line) {
+    heard(run, line);
+    if (!run.about || !run.written) return;
+    if (!run.drawn) begin(run);
+    drawState(run);
+    train.snapshots(run);
+    if (line.events?.length) train.drawCurves(run, run.curves);
+    if (line.run) app.$("div", run.facts).replaceChildren(...facts(run));
+  }
+
+  async function watch(run) {
+    const { signal } = run.reading;
+    try {
+      await app.lines("train-watch", { id: run.id }, (line) => signal.aborted || news(run, line), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.lost) setTimeout(() => signal.aborted || watch(run), AGAIN);
+      else if (!run.drawn) gone(error);
+      else app.failed(error);
+    }
+  }
+
+  function gone(error) {
+    const back = el("a", { href: "#", class: "act" }, "All runs");
+    app.$("#train").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message), back);
+  }
+
+  train.leaveRun = () => {
+    shown?.reading.abort();
+    shown = null;
+  };
+  train.showRun = (id) => {
+    train.leaveRun();
+    shown = new Run(id);
+    watch(shown);
+  };
+})();

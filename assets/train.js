@@ -1,0 +1,68 @@
+/* The page Train: the form and the runs that are kept; one run where the address names it. */
+(() => {
+  const app = window.chatapp;
+  const { train, el } = app;
+  train.runs = [];
+
+  const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+
+  function entry({ id, name, created, state, words }) {
+    const ways = () =>
+      app.menu(more, [
+        { text: "Rename", run: () => train.rename(id, name, home) },
+        { text: "Delete", danger: true, run: () => train.erase(id, name, home) },
+      ]);
+    const more = app.button(`What can be done with ${name}`, "more", ways);
+    const facts = el("p", {}, [words, day.format(created * 1000)].join(" · "));
+    return el("li", { class: `is-${state}` }, el("div", {}, el("a", { href: `#${id}` }, name), facts), more);
+  }
+
+  function runs(found) {
+    const box = el("section", { id: "r-runs" }, el("h2", {}, "Runs"));
+    box.append(found.length ? el("ul", { class: "r-runs" }, ...found.map(entry)) : el("p", { class: "r-hint" }, "None yet."));
+    return box;
+  }
+
+  const refused = (message) => app.$("#train").replaceChildren(el("p", { class: "refusal", role: "alert" }, message));
+
+  async function known() {
+    const said = await app.post("train");
+    train.runs = said.runs;
+    train.offered = said;
+    return said;
+  }
+
+  async function home() {
+    train.leaveRun();
+    try {
+      const said = await known();
+      if (location.hash.length > 1) return;
+      if (said.refused) return refused(said.refused);
+      const about =
+        "A small GPT-2 is trained here on real text, on this machine, and every step of it can be looked into: " +
+        "what it writes, what it expects next, and how that came to be.";
+      app.$("#train").replaceChildren(el("p", { class: "r-lead" }, about), train.drawForm(), runs(said.runs));
+      app.$(".sheet").scrollTop = 0;
+    } catch (error) {
+      refused(error.message);
+    }
+  }
+
+  function show() {
+    const id = location.hash.slice(1);
+    if (id) train.showRun(id);
+    else home();
+  }
+
+  app.on("begin", async () => {
+    try {
+      const said = await known();
+      if (said.refused) return refused(said.refused);
+      await train.recall(said.login);
+    } catch (error) {
+      return refused(error.message);
+    }
+    addEventListener("hashchange", show);
+    show();
+  });
+})();

@@ -1,0 +1,40 @@
+"""Train: a small GPT-2 trained on real text, watched, and looked into step by step. The drawing is in assets/train*.js."""
+
+from starlette.routing import Route
+
+from chatapp.lab.train.runs import Runs
+from chatapp.lab.train.snapshots import Snapshots
+from chatapp.pages import train_files
+from chatapp.pages.shell import Page
+from chatapp.pages.train_actions import TrainActions
+from chatapp.resident.manager import ModelManager
+from chatapp.server.door import Door
+from chatapp.settings import Settings
+from chatapp.xray.inspector import Inspector
+
+BODY = '<div id="train"></div>'
+
+PAGE = Page(
+    "Train",
+    "train",
+    "train",
+    BODY,
+    styles=("sheet.css", "xray.css", "train.css"),
+    scripts=("train.js", "xray-parts.js", "train-views.js"),
+)
+
+
+def add(door: Door, models: ModelManager, settings: Settings, runs: Runs, inspector: Inspector) -> list[Route]:
+    """Hang the page on the door; the route of its files. The inspector is that of X-ray: its thread."""
+    actions = TrainActions(models, settings, runs, Snapshots(inspector, settings))
+    door.actions |= {
+        "train": actions.home,
+        "train-recipe": actions.recipe,
+        "train-plan": actions.plan,
+        "train-begin": actions.begin,
+        "train-do": actions.do,
+        "train-chat": actions.chat,
+        "train-beside": actions.beside,
+    }
+    door.streams |= {"train-watch": actions.watch, "train-look": actions.look}
+    return train_files.routes(settings)
