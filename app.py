@@ -56,6 +56,7 @@ def main(settings: Settings) -> None:
     announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
     status = 0 if save_chats(chat, runs, loop) else 1
+    trainings.shutdown()
     signals.end_within(CLOSING_SECONDS, status)  # nothing can be lost any more: what still runs may not hold up the end
     close_tunnels()
     models.close()

@@ -70,28 +70,34 @@
 
   function buttons(run) {
     const { state, name } = run.about;
-    const going = ["queued", "running", "paused"].includes(state);
     const stop = act("Stop", () => train.act(run.id, "stop"));
     const resume = act("Go on", async () => (await train.act(run.id, "resume")) && train.showRun(run.id));
     const rename = act("Rename", () => train.rename(run.id, name, () => train.showRun(run.id)));
     const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
     const again = act("Edit as a new one", () => train.edit(run.written));
-    return going ? [stop, rename] : [state === "done" ? null : resume, again, rename, gone];
+    return run.rests ? [state === "done" ? null : resume, again, rename, gone] : [stop, rename];
+  }
+
+  function bar(run) {
+    const { total_steps: total } = run.about;
+    return el("progress", { max: 1, value: run.share ?? (total ? run.last() / total : null), "aria-label": "Training" });
   }
 
   function drawState(run) {
     const { state, error } = run.about;
-    const going = ["queued", "running", "paused"].includes(state);
-    const share = run.share ?? (run.about.total_steps ? run.last() / run.about.total_steps : null);
-    const bar = going ? el("progress", { max: 1, value: share, "aria-label": "Training" }) : null;
     const line = el("p", { class: "r-state", role: "status" }, train.standing(run));
-    const doing = going && run.words ? el("p", { class: "r-hint" }, run.words) : null;
-    const why = error ? el("p", { class: state === "failed" ? "refusal" : "r-hint" }, error) : null;
+    const going = run.rests ? [] : [bar(run), run.words ? el("p", { class: "r-hint" }, run.words) : ""];
+    const why = error ? el("p", { class: state === "failed" ? "refusal" : "r-hint" }, error) : "";
     const notes = run.of("note").map(({ words }) => el("p", { class: "r-hint" }, words));
-    const focused = run.bar.contains(document.activeElement) ? document.activeElement.textContent : "";
     const row = el("div", { class: "r-row" }, ...buttons(run));
-    run.bar.replaceChildren(...[bar, line, doing, why, row, ...notes].filter(Boolean));
-    if (focused) [...run.bar.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+    refill(run.bar, [line, ...going, why, row, ...notes].filter(Boolean));
+  }
+
+  /* The button that has the focus keeps it, though it is a new one. */
+  function refill(place, parts) {
+    const focused = place.contains(document.activeElement) ? document.activeElement.textContent : "";
+    place.replaceChildren(...parts);
+    if (focused) [...place.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
   }
 
   function facts(run) {

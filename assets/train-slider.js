@@ -22,9 +22,12 @@
     return [`Step ${train.count(run.step)} of ${train.count(run.about.total_steps ?? run.last())}`, ...said.filter(Boolean)].join(" · ");
   }
 
+  /* Empty lines by the dozen, which a young model writes, take no room. */
+  const short = (written) => written.replaceAll(/\n{2,}/g, (all) => `${"⏎".repeat(all.length)}\n`);
+
   function drawSamples(run) {
     const found = latest(run, "samples", run.step);
-    const one = ({ prompt, text: written }) => el("li", {}, el("b", {}, prompt), written);
+    const one = ({ prompt, text: written }) => el("li", {}, el("b", {}, prompt), short(written));
     const list = found ? el("ul", {}, ...found.samples.map(one)) : el("p", { class: "r-hint" }, "No samples were written up to here.");
     const when = found && found.step !== run.step ? ` (written at step ${train.count(found.step)})` : "";
     run.samples.replaceChildren(el("h2", {}, "What it writes", el("small", {}, `at this step${when}`)), list);

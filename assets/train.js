@@ -12,7 +12,7 @@
         { text: "Rename", run: () => train.rename(id, name, home) },
         { text: "Delete", danger: true, run: () => train.erase(id, name, home) },
       ]);
-    const more = app.button(`What can be done with ${name}`, "more", ways);
+    const more = app.button(`What can be done with ${name}`, "more", ways, { kind: "quiet touch" });
     const facts = el("p", {}, [words, day.format(created * 1000)].join(" · "));
     return el("li", { class: `is-${state}` }, el("div", {}, el("a", { href: `#${id}` }, name), facts), more);
   }
