@@ -3,6 +3,7 @@
   const app = window.chatapp;
   const { train, plot, el } = app;
   const LARGE = { width: 640, height: 300, left: 40, right: 92, top: 10, bottom: 26 };
+  const NARROW = { width: 360, height: 250, left: 34, right: 84, top: 10, bottom: 24 };
   const SMALL = { width: 300, height: 120, left: 46, right: 10, top: 8, bottom: 20 };
 
   const grid = (box, y, at, right) =>
@@ -106,7 +107,7 @@
       run.figures = [];
       return;
     }
-    const large = picture({ title: "Loss in bits per byte, by step", box: LARGE, lines, drawn, last, wide }, choose);
+    const large = picture({ title: "Loss in bits per byte, by step", box: app.phone() ? NARROW : LARGE, lines, drawn, last, wide }, choose);
     const smalls = SMALLS.map(([name, title]) => [title, run.points("loss", name)]).filter(([, points]) => points.length);
     run.figures = [
       large,

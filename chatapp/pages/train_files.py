@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
@@ -46,7 +47,8 @@ def target(folder: Path, name: str) -> Path:
     stem, dot, ending = name.rpartition(".")
     if (suffix := dot + ending.lower()) not in ENDINGS:
         raise ChatError(f"{name[:60]!r} is no text that can be trained on here: {', '.join(ENDINGS)} are.", status=422)
-    return folder / (re.sub(r"[^\w.-]+", "-", stem)[-80:].strip(".-") + suffix if stem.strip(".- ") else f"corpus{suffix}")
+    clean = re.sub(r"[^\w.-]+", "-", stem)[-80:].strip(".-")
+    return folder / ((clean or "corpus") + suffix)
 
 
 async def kept(path: Path, parts: AsyncIterator[bytes], most: int = MOST_BYTES) -> None:
@@ -65,4 +67,5 @@ async def kept(path: Path, parts: AsyncIterator[bytes], most: int = MOST_BYTES) 
     except OSError as error:
         raise ChatError(f"{path.name} cannot be kept: {error.strerror or error}.", status=507) from error
     finally:
-        await asyncio.to_thread(beside.unlink, missing_ok=True)
+        with suppress(OSError):  # where it could not be made either
+            await asyncio.to_thread(beside.unlink)
