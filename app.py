@@ -12,7 +12,9 @@ if __name__ == "__main__":
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import NoReturn
 
 from chatapp import cli
 from chatapp.errors import ChatError
@@ -55,13 +57,16 @@ def main(settings: Settings) -> None:
     launched.set()
     announce(public_url or url, settings, store, models.first)
     signals.until_stopped()
-    status = 0 if save_chats(chat, runs, loop) else 1
+    saved = save_chats(chat, runs, loop)
     trainings.shutdown()
-    signals.end_within(CLOSING_SECONDS, status)  # nothing can be lost any more: what still runs may not hold up the end
-    close_tunnels()
-    models.close()
-    demo.close(verbose=False)
-    store.close()
+    end(0 if saved else 1, close_tunnels, models.close, partial(demo.close, verbose=False), store.close)
+
+
+def end(status: int, *closing: Callable[[], None]) -> NoReturn:
+    """Nothing can be lost any more: what still runs may not hold up the end."""
+    signals.end_within(CLOSING_SECONDS, status)
+    for close in closing:
+        close()
     sys.exit(status)
 
 

@@ -86,7 +86,8 @@
   function drawState(run) {
     const { state, error } = run.about;
     const line = el("p", { class: "r-state", role: "status" }, train.standing(run));
-    const going = run.rests ? [] : [bar(run), run.words ? el("p", { class: "r-hint" }, run.words) : ""];
+    const doing = run.words && !run.words.startsWith("Step ") ? el("p", { class: "r-hint" }, run.words) : ""; // of steps the line says more
+    const going = run.rests ? [] : [bar(run), doing];
     const why = error ? el("p", { class: state === "failed" ? "refusal" : "r-hint" }, error) : "";
     const notes = run.of("note").map(({ words }) => el("p", { class: "r-hint" }, words));
     const row = el("div", { class: "r-row" }, ...buttons(run));
