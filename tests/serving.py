@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from chatapp.chat.service import Chat
 from chatapp.lab.kept import all_runs
+from chatapp.lab.train.runs import all_runs as all_trainings
 from chatapp.pages.blocks import Page
 from chatapp.pages.misread import handlers
 from chatapp.pages.routes import routes
@@ -65,7 +66,7 @@ def serve(
     settings = Settings(port=free_port(), **given)
     models = models or ModelManager.of(engine, settings)
     store = Store("sqlite://")
-    chat, runs = Chat(models, store), all_runs(models, settings)
+    chat, runs, trainings = Chat(models, store), all_runs(models, settings), all_trainings(models.tasks, settings)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
@@ -88,7 +89,7 @@ def serve(
         enable_monitoring=False,
         auth=auth.checker(settings.auth),
         app_kwargs={
-            "routes": [*more, *routes(chat, models, settings, runs)],
+            "routes": [*more, *routes(chat, models, settings, runs, trainings)],
             "middleware": around(settings),
             "exception_handlers": handlers(),
             "lifespan": lifespan,
