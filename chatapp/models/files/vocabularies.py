@@ -38,7 +38,7 @@ def explain_merges(entry: Entry, folder: Folder) -> Explained:
 
 def explain_vocab_txt(entry: Entry, folder: Folder, sentence: str) -> Explained:
     """vocab.txt: a token a line, its id is the number of the line; BERT's WordPiece."""
-    rows = folder.text(entry.name).splitlines()
+    rows = folder.text(entry.name).removesuffix("\n").split("\n")
     goes_on = sum(row.startswith("##") for row in rows)
     words = f"The vocabulary, a piece a line; its id is the number of the line, from 0. {KINDS['WordPiece']}"
     lines = (

@@ -139,3 +139,9 @@ def test_tiktoken_ranks_are_counted(tmp_path: Path) -> None:
     assert told.lines[0].value == "2" and told.content == '!\n"'
     (tmp_path / "qwen.tiktoken").write_text("!!! 0\n")
     assert "damaged" in explain(tmp_path).files[0].problem
+
+
+def test_a_vocabularys_ids_are_its_lines_whatever_characters_a_piece_is_of(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\na\x85b\n\u2028\nlast\n", encoding="utf-8")
+    (file,) = explain(tmp_path).files
+    assert next(line.value for line in file.lines if line.key == "entries") == "4"
