@@ -1,6 +1,7 @@
 """The command line of training: python app.py train recipe.yaml [--out DIR], by the functions of the page."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -123,8 +124,9 @@ def latest(recipe: "Recipe", home: Path) -> Path:
 
 def trained(folder: Path, most: float) -> int:
     """In this very process: it is the work that was asked for. Ctrl+C writes a checkpoint first; a second one ends at once."""
-    from chatapp.lab.train import history
+    from chatapp.lab.train import history, process
 
+    os.environ.setdefault("OMP_WAIT_POLICY", process.PASSIVE)
     say(f"The run is in {folder}")
     told = Told()
     before = {number: signal.signal(number, stopper(folder / history.STOP)) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -46,6 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
     parser.add_argument("--memory", action="store_true", help="Measure what models take, beside what was forecast, instead")
     parser.add_argument("--classify", action="store_true", help="Measure the training of a classifier instead: minutes, and its accuracy")
+    parser.add_argument(
+        "--train", action="store_true", help="Measure training instead: a step, what it leaves the chat, what is learned in 2 and 10 min"
+    )
+    parser.add_argument(
+        "--bits", nargs=2, metavar=("MODEL", "FILE"), help="Measure how well a model predicts a text instead: bits per byte"
+    )
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
@@ -94,6 +100,15 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
         from chatapp.bench import classify
 
         return classify.main(settings)
+    if arguments.train:
+        from chatapp.bench import train
+
+        source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
+        return train.main(improved(source, settings), arguments.repeats, arguments.tokens)
+    if arguments.bits:
+        from chatapp.bench import bits
+
+        return bits.main(settings, *arguments.bits)
     if arguments.start:
         from chatapp.bench import start
 

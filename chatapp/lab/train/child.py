@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chatapp.engines.llamacpp.requantize import behind_everything
 from chatapp.errors import ChatError
-from chatapp.lab.train import history
+from chatapp.lab.train import history, process
 
 GRACE = 5.0
 """Seconds for a last step and its checkpoint."""
@@ -24,7 +24,7 @@ def main() -> None:
     plan, (place, threads) = "--plan" in sys.argv, [word for word in sys.argv[1:] if word != "--plan"]
     behind_everything()
     os.environ["OMP_NUM_THREADS"] = threads
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin while they wait would take the chat's time
+    os.environ["OMP_WAIT_POLICY"] = process.PASSIVE
     threading.Thread(target=end_with_parent, args=(Path(place),), daemon=True).start()
     try:
         print(json.dumps(work(Path(place), int(threads), plan)), flush=True)

@@ -9,6 +9,9 @@ from chatapp.engines.cores import usable_cores
 from chatapp.engines.llamacpp.requantize import ROOT
 from chatapp.lab.train import history
 
+PASSIVE = "PASSIVE"
+"""OMP_WAIT_POLICY: threads that spin while they wait take the time of all that works beside them. Set before PyTorch is imported."""
+
 
 def begun(folder: Path, *, threads: int = 0) -> subprocess.Popen:
     """A process that trains in `folder` until its end. It ends in good order when its standard input does, so when this process does."""

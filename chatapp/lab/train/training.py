@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.recorder import Recorder
 from chatapp.tasks import Cancelled, Progress
 
-WHILE_LEARNING = 8192
+WHILE_LEARNING = 4096
 """Tokens of the validation text that are read at a snapshot; the end of a run reads all of it."""
 
 RESERVE = 0.85
@@ -56,7 +57,7 @@ class Run:
 
     def observe(self, step: int) -> None:
         """Validation, samples and a snapshot; random numbers of the training stay where they were."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), one_thread():
             self.log("validation", step=step, **self.validate())
             written = samples.written(self.model, self.made.tokenizer, self.recipe.prompts, self.recipe.seed)
             self.log("samples", step=step, samples=written)
@@ -76,6 +77,17 @@ class Run:
         """Nothing can be written, or '': now it can. Raises Cancelled where a person stops the run meanwhile."""
         history.pause(self.folder, why)
         self.tell(f"Paused: {why}" if why else "Going on", None)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For small sums: beside other work several threads wait for one another longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train(folder: Path, tell: Progress, *, minutes: float = 0) -> dict[str, Any]:

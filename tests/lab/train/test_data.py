@@ -32,6 +32,14 @@ def test_baselines_of_a_text_that_is_known() -> None:
     assert found["bigram"] < 0.02
 
 
+def test_baselines_of_a_toy_text_by_hand() -> None:
+    """Read were 0 0 1, so the unigram is (2 + 1) / 5 and (1 + 1) / 5; after 0 came both once: P(1 | 0) = (1 + 2 · 2/5) / (2 + 2)."""
+    found = baselines.baselines([0, 0, 1], [0, 1], 2, validation_bytes=4)
+    assert found["uniform"] == pytest.approx(2 / 4)
+    assert found["unigram"] == pytest.approx(-(math.log2(3 / 5) + math.log2(2 / 5)) / 4)
+    assert found["bigram"] == pytest.approx(-(math.log2(3 / 5) + math.log2(1.8 / 4)) / 4)
+
+
 def test_the_bigram_of_pairs_never_seen_is_the_unigram() -> None:
     """Token 3 was never followed by anything: what comes after it costs what it costs alone."""
     train, validation = np.array([0, 1, 2] * 100), np.array([3, 1])
