@@ -57,8 +57,8 @@ def said(ratios: list[float]) -> str:
 
 def in_words(one: dict[str, float]) -> str:
     return (
-        f"{one['step']:,} steps, {one['validation']:.3f} bits per byte; unigram {one['unigram']:.3f}, bigram {one['bigram']:.3f}, distance to it "
-        f"{one['validation'] - one['bigram']:+.3f}; watching took {one['watching']:.1%} of the steps' time"
+        f"{one['step']:,} steps, {one['validation']:.3f} bits per byte; unigram {one['unigram']:.3f}, bigram {one['bigram']:.3f}, "
+        f"{one['validation'] - one['bigram']:+.3f} to that one; watching took {one['watching']:.1%} of the steps' time"
     )
 
 

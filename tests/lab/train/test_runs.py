@@ -1,6 +1,7 @@
 """Runs of the app, in real children: one after the other, stopped, killed, failed in a sentence, and gone on with."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -94,20 +95,23 @@ def test_stop_ends_what_runs_and_what_waits(runs: Runs, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_says_so_and_ends_as_if_it_never_was(runs: Runs, tmp_path: Path) -> None:
-    recipe = tiny(tmp_path, max_steps=150, save_steps=20)
+def test_a_run_killed_at_five_moments_says_so_and_ends_as_if_it_never_was(runs: Runs, tmp_path: Path) -> None:
+    """A checkpoint every three steps: some of the kills fall into the writing of one."""
+    recipe, dice = tiny(tmp_path, max_steps=150, save_steps=3), random.Random(7)
     id = runs.begin(OWNER, recipe)
     place = runs.place(id)
-    until(lambda: checkpoints.newest_whole(place)[0])
-    os.kill(runs._child.pid, signal.SIGKILL)
-    until(lambda: rests(runs, id))
-    found = runs.about(id)
-    assert found["state"] == "stopped" and "ended by signal 9. Resume goes on from the newest whole checkpoint." in found["error"]
-    runs.resume(OWNER, id)
+    for moment in sorted(dice.sample(range(3, 140), 5)):
+        until(lambda moment=moment: step_of(place) >= moment)
+        os.kill(runs._child.pid, signal.SIGKILL)
+        until(lambda: rests(runs, id))
+        found = runs.about(id)
+        assert found["state"] == "stopped" and "ended by signal 9. Resume goes on from the newest whole checkpoint." in found["error"]
+        runs.resume(OWNER, id)
     until(lambda: rests(runs, id))
     assert runs.about(id)["state"] == "done" and runs.about(id)["error"] == ""
     tiny_runs.trained(tmp_path / "whole", recipe)
     assert (place / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert [event["step"] for event in history.of_kind(place, "loss")] == list(range(1, 151))
 
 
 def test_the_end_of_the_app_leaves_a_run_that_goes_on(runs: Runs, tmp_path: Path) -> None:

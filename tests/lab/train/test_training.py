@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from chatapp.errors import ChatError
-from chatapp.lab.train import bits, checkpoints, data, history
+from chatapp.lab.train import bits, checkpoints, data, history, recipe
 from chatapp.lab.train.recorder import snapshot_steps
 from chatapp.lab.train.training import train
 from chatapp.tasks import Progress
-from tests.lab.train.tiny_runs import tiny
+from tests.lab.train.tiny_runs import text, tiny
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,14 +100,14 @@ def test_what_happened_is_in_the_log(run: Path) -> None:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(run: Path, packed: bool, tmp_path: Path) -> None:
-    recipe, stopped = tiny(tmp_path, packed=packed), tmp_path / "stopped"
-    history.begin(stopped, recipe)
+    asked, stopped = tiny(tmp_path, packed=packed), tmp_path / "stopped"
+    history.begin(stopped, asked)
     assert train(stopped, stopping(stopped, 6))["state"] == "stopped"
     assert checkpoints.newest_whole(stopped)[0] == stopped / "checkpoint-6" and history.about(stopped)["result"]["step"] == 6
     assert train(stopped, silent)["state"] == "done"
     whole = run
     if not packed:
-        history.begin(whole := tmp_path / "whole", recipe)
+        history.begin(whole := tmp_path / "whole", asked)
         train(whole, silent)
     assert same(stopped, whole)
     pairs = zip(history.of_kind(stopped, "loss"), history.of_kind(whole, "loss"), strict=True)
@@ -176,3 +176,18 @@ def test_what_cannot_be_learned_from_is_a_sentence(text: str, words: str, tmp_pa
     with pytest.raises(ChatError, match=words):
         train(folder, silent)
     assert history.about(folder)["state"] == "failed" and words in history.about(folder)["error"]
+
+
+@pytest.mark.slow
+def test_the_tutorials_recipe_to_its_end_on_a_small_corpus(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(text(400))
+    asked = recipe.read({"corpus": "corpus.txt"}, tmp_path)
+    history.begin(folder := tmp_path / "run", asked)
+    found = train(folder, silent)
+    rows = found["rows"]
+    assert found["state"] == "done" and found["total_steps"] == 3 * -(-rows["count"] // 8) and rows["padding"] > 0.5
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert (model.config.n_embd, model.config.n_layer, model.config.n_head, model.config.n_positions) == (128, 6, 8, 128)
+    assert found["result"]["validation"] < found["baselines"]["uniform"]
+    last = history.of_kind(folder, "loss")[-1]
+    assert last["tutorial_loss"] > last["loss"], "padding that is masked is not learned either"
