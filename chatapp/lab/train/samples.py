@@ -8,7 +8,7 @@ import torch
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
-TOKENS, TEMPERATURE, TOP_K = 32, 0.8, 50
+TOKENS, TEMPERATURE, TOP_K = 24, 0.8, 50
 
 
 def written(model: "GPT2LMHeadModel", tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], seed: int) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from chatapp.errors import ChatError
 from chatapp.lab.train import bits, checkpoints, data, history, recipe
 from chatapp.lab.train.recorder import snapshot_steps
-from chatapp.lab.train.training import train
+from chatapp.lab.train.training import train, windows_of
 from chatapp.tasks import Progress
 from tests.lab.train.tiny_runs import text, tiny
 
@@ -151,6 +151,15 @@ def bare_sums(model: torch.nn.Module, ids: np.ndarray, lengths: np.ndarray) -> l
         each = torch.nn.functional.cross_entropy(logits, row[1:], reduction="none")
         found.append((float(each[: length - 1].sum()), int(length) - 1, float(each.mean())))
     return found
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "shape"), [(10_000, 128, (16, 128)), (300, 128, (2, 128)), (50, 128, (1, 50)), (9_000, 4096, (1, 4096))]
+)
+def test_validation_while_learning_reads_evenly_from_all_of_the_text(count: int, length: int, shape: tuple[int, int]) -> None:
+    found = windows_of(np.arange(count), length)
+    assert found.shape == shape and found[0, 0] == 0 and found.max() < count and (np.diff(found, axis=1) == 1).all()
+    assert shape[0] == 1 or found[-1, -1] == count - 1
 
 
 def test_one_run_at_a_time_in_a_folder(run: Path) -> None:
