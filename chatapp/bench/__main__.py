@@ -32,27 +32,7 @@ QUESTION = 200
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = add_flags(argparse.ArgumentParser(prog="python -m chatapp.bench", description=__doc__))
-    parser.add_argument("--repeats", type=at_least_1, default=5, help="Interleaved runs of each way; the table shows medians")
-    parser.add_argument("--tokens", type=at_least_1, default=Sampling().max_tokens, help="Tokens of a reply to one person")
-    parser.add_argument("--crowd-tokens", type=at_least_1, default=64, help="Tokens of a reply to one of many")
-    parser.add_argument("--crowds", type=at_least_1, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
-    parser.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
-    parser.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
-    parser.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
-    parser.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
-    parser.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
-    parser.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
-    parser.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
-    parser.add_argument("--memory", action="store_true", help="Measure what models take, beside what was forecast, instead")
-    parser.add_argument("--classify", action="store_true", help="Measure the training of a classifier instead: minutes, and its accuracy")
-    parser.add_argument(
-        "--train", action="store_true", help="Measure training instead: a step, what it leaves the chat, what is learned in 2 and 10 min"
-    )
-    parser.add_argument(
-        "--bits", nargs=2, metavar=("MODEL", "FILE"), help="Measure how well a model predicts a text instead: bits per byte"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends too, paused or not
     try:
         settings = from_namespace(arguments)
@@ -71,6 +51,28 @@ def main(argv: list[str] | None = None) -> int:
     except ChatError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    made = add_flags(argparse.ArgumentParser(prog="python -m chatapp.bench", description=__doc__))
+    made.add_argument("--repeats", type=at_least_1, default=5, help="Interleaved runs of each way; the table shows medians")
+    made.add_argument("--tokens", type=at_least_1, default=Sampling().max_tokens, help="Tokens of a reply to one person")
+    made.add_argument("--crowd-tokens", type=at_least_1, default=64, help="Tokens of a reply to one of many")
+    made.add_argument("--crowds", type=at_least_1, nargs="+", default=[1, 4, 8, 16], help="How many people ask at the same moment")
+    made.add_argument("--peers", action="store_true", help="Also llama.cpp's server and transformers serve (requirements-bench.txt)")
+    made.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
+    made.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
+    made.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
+    made.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
+    made.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
+    made.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
+    made.add_argument("--memory", action="store_true", help="Measure what models take, beside what was forecast, instead")
+    made.add_argument("--classify", action="store_true", help="Measure the training of a classifier instead: minutes, and its accuracy")
+    made.add_argument(
+        "--train", action="store_true", help="Measure training instead: a step, what it leaves the chat, what is learned in 2 and 10 min"
+    )
+    made.add_argument("--bits", nargs=2, metavar=("MODEL", "FILE"), help="Measure how well a model predicts a text instead: bits per byte")
+    return made
 
 
 def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
@@ -100,6 +102,15 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
         from chatapp.bench import classify
 
         return classify.main(settings)
+    if arguments.start:
+        from chatapp.bench import start
+
+        return start.main(settings, arguments.repeats)
+    return training(settings, arguments)
+
+
+def training(settings: Settings, arguments: argparse.Namespace) -> int | None:
+    """What is asked of models that are trained here; None for nothing."""
     if arguments.train:
         from chatapp.bench import train
 
@@ -109,10 +120,6 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
         from chatapp.bench import bits
 
         return bits.main(settings, *arguments.bits)
-    if arguments.start:
-        from chatapp.bench import start
-
-        return start.main(settings, arguments.repeats)
     return None
 
 
