@@ -52,7 +52,7 @@
       el("p", { class: "k-verdict" }, `${found.model}: ${counts}`),
       cut,
       found.measured ? matrix(found) : null,
-      el("div", { class: "k-line" }, download, el("span", { class: "k-hint" }, shown)),
+      el("div", { class: "fields" }, download, el("span", { class: "hint" }, shown)),
       rows(found),
     ].filter(Boolean);
   }
@@ -64,7 +64,7 @@
     const stop = el("button", { type: "button", class: "act", on: { click: () => asking.abort() } }, "Stop");
     const words = el("span", {}, "Reading the file");
     const bar = el("progress", { max: 1, value: 0, "aria-label": "Texts classified" });
-    place.replaceChildren(el("p", { class: "k-running", role: "status" }, words, bar, stop));
+    place.replaceChildren(el("p", { class: "status", role: "status" }, words, bar, stop));
     const heard = (said) => {
       if (said.words) words.textContent = said.words;
       if (said.share !== undefined) bar.value = said.share;
@@ -79,7 +79,7 @@
       );
     } catch (error) {
       const said = signal.aborted ? "Stopped." : error.message;
-      place.replaceChildren(el("p", { class: signal.aborted ? "k-hint" : "refusal", role: "alert" }, said));
+      place.replaceChildren(el("p", { class: signal.aborted ? "hint" : "refusal", role: "alert" }, said));
     }
   }
 
@@ -98,8 +98,8 @@
     });
     const open = el("button", { type: "button", class: "act", on: { click: () => input.click() } }, "Choose a file");
     const about =
-      "A .csv whose first line names its columns, a .jsonl, or a .txt with a text a line. Where a column holds the true labels, accuracy and " +
-      "confusion matrix are measured. The file is not kept.";
-    return classify.section("A table of texts", about, el("div", { class: "k-line" }, text, label, input, open), place);
+      "A .csv whose first line names its columns, a .jsonl, or a .txt with a text a line. Where a column holds the true labels, " +
+      "accuracy and confusion matrix are measured. The file is not kept.";
+    return classify.section("A table of texts", about, el("div", { class: "fields" }, text, label, input, open), place);
   };
 })();

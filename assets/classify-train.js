@@ -28,12 +28,12 @@
   function progress({ id, can }) {
     const bar = el("progress", { max: 1, value: 0, "aria-label": "Training" });
     const stop = can.includes("cancel") ? act("Stop", "cancel", id) : null;
-    return el("p", { class: "k-running", role: "status", "data-id": `${id} ${Boolean(stop)}` }, el("span"), bar, stop);
+    return el("p", { class: "status", role: "status", "data-id": `${id} ${Boolean(stop)}` }, el("span"), bar, stop);
   }
 
   /* Drawn once for a training, so that its button keeps the focus while the numbers change. */
   function drawRunning(now, place) {
-    const known = app.$(".k-running", place);
+    const known = app.$(".status", place);
     const drawn = progress(now);
     const line = known?.dataset.id === drawn.dataset.id ? known : drawn;
     app.$("span", line).textContent = now.words;
@@ -42,10 +42,10 @@
   }
 
   function ended({ id, state, error, can }) {
-    if (state === "cancelled") return [el("p", { class: "k-hint" }, "The last training was cancelled; nothing of it was kept.")];
+    if (state === "cancelled") return [el("p", { class: "hint" }, "The last training was cancelled; nothing of it was kept.")];
     if (state !== "failed") return [];
     const acts = { retry: "Try again", dismiss: "Dismiss" };
-    return [alert(error), el("div", { class: "k-line" }, ...can.filter((name) => acts[name]).map((name) => act(acts[name], name, id)))];
+    return [alert(error), el("div", { class: "fields" }, ...can.filter((name) => acts[name]).map((name) => act(acts[name], name, id)))];
   }
 
   /* Of the latest one; a request that was refused is later than all of them. */
@@ -90,7 +90,7 @@
       classify.missing ? el("p", { class: "k-note" }, classify.missing) : null,
       el(
         "div",
-        { class: "k-line" },
+        { class: "fields" },
         button("Train on rated movie sentences", () => begin({})),
         button("Train on my own file", () => input.click()),
         input,

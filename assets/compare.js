@@ -30,7 +30,7 @@
       if (location.hash.length > 1) return;
       compare.models = said.models;
       const form = compare.drawForm();
-      app.$("#compare").replaceChildren(el("p", { class: "c-lead" }, about), form, runs(said.runs));
+      app.$("#compare").replaceChildren(el("p", { class: "intro" }, about), form, runs(said.runs));
       app.$(".sheet").scrollTop = 0;
     } catch (error) {
       refused(error);

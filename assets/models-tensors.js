@@ -28,7 +28,8 @@
 
   files.tensors = (table) => {
     const kinds = Object.entries(table.dtypes).map(([dtype, count]) => `${files.number(count)} ${dtype}`);
-    const words = `${files.number(table.count)} tensors, ${files.number(table.parameters)} parameters in ${files.bytes(table.bytes)}: ${kinds.join(", ")}.`;
+    const counts = `${files.number(table.count)} tensors, ${files.number(table.parameters)} parameters`;
+    const words = `${counts} in ${files.bytes(table.bytes)}: ${kinds.join(", ")}.`;
     const groups = table.groups.map((one) => group(one, table.parameters || 1));
     return el("section", { class: "f-part" }, el("h4", {}, "Tensors of all files"), el("p", { class: "remark" }, words), ...groups);
   };

@@ -58,7 +58,8 @@
     const last = values[values.length - 1];
     const label = `From ${xray.percent(values[0])} to ${xray.percent(last)}`;
     const figure = el("figure", { class: "x-form-line" });
-    figure.innerHTML = `<svg viewBox="0 0 100 31" preserveAspectRatio="none" role="img" aria-label="${label}"><polyline points="${points}"/></svg>`;
+    const line = `<polyline points="${points}"/>`;
+    figure.innerHTML = `<svg viewBox="0 0 100 31" preserveAspectRatio="none" role="img" aria-label="${label}">${line}</svg>`;
     figure.append(el("figcaption", {}, el("code", {}, xray.visible(text)), ` ${xray.percent(last)}`));
     return figure;
   }

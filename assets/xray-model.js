@@ -39,7 +39,8 @@
     if (kind === "learned") return `A learned table ${table}, ${shape.join(" × ")}, added to the {embedding} of each token.`;
     if (kind !== "rotary") return "Neither a learned table nor rotary frequencies were found in this model.";
     const longest = xray.number(Math.round(wavelengths.at(-1) || 0));
-    return `{Rotary|rotary}: ${frequencies.length} frequencies turn queries and keys; wavelengths from ${wavelengths[0].toFixed(1)} to ${longest} tokens.`;
+    const lengths = `wavelengths from ${wavelengths[0].toFixed(1)} to ${longest} tokens`;
+    return `{Rotary|rotary}: ${frequencies.length} frequencies turn queries and keys; ${lengths}.`;
   }
 
   /* The turns that rotary frequencies make over 64 positions: rows are frequencies, columns positions. */
@@ -71,8 +72,8 @@
 
   /* Why the start page names another size. */
   function served({ engine, dtype, memory }) {
-    const words = `The chat runs this model with ${engine} as {${dtype}|quantization}: ${memory || "memory not known"}. X-ray reads the same weights in full numbers.`;
-    return xray.told(words);
+    const words = `The chat runs this model with ${engine} as {${dtype}|quantization}: ${memory || "memory not known"}.`;
+    return xray.told(`${words} X-ray reads the same weights in full numbers.`);
   }
 
   /* What each part of a block does, by the name of its module. */

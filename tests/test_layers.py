@@ -140,3 +140,13 @@ def sizes(path: Path) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_is_too_large_to_be_read_at_a_glance(path: Path) -> None:
     assert [(what, name, count) for what, name, count in sizes(path) if count > MOST[what]] == []
+
+
+SCRIPTS = sorted([*(ROOT / "assets").glob("*.js"), *(ROOT / "tests/js").glob("*.js")])
+
+
+def test_no_line_of_a_script_is_longer_than_one_of_ours() -> None:
+    """Biome wraps code, and leaves long texts as they are."""
+    longest = 140
+    lines = [(path.name, number, len(line)) for path in SCRIPTS for number, line in enumerate(path.read_text().splitlines(), 1)]
+    assert [line for line in lines if line[2] > longest] == []

@@ -13,20 +13,20 @@ EXAMPLE = "The plot is thin, but the two leads are so warm and funny that I left
 
 BODY = f"""
 <div id="classify">
-  <p class="k-lead">A classifier reads a text and gives each label a number, its logit. The softmax makes probabilities of them.
+  <p class="intro">A classifier reads a text and gives each label a number, its logit. The softmax makes probabilities of them.
   Here every number on the way is shown, and which words the label hangs on.</p>
   <form id="k-form">
     <textarea name="text" rows="3" aria-label="A text" spellcheck="false" dir="auto">{EXAMPLE}</textarea>
-    <div class="k-line">
+    <div class="fields">
       <label>Method and model<select name="model"></select></label>
       <button type="submit" class="act primary">Classify</button>
-      <output id="k-count"></output>
+      <output id="k-count" class="count"></output>
     </div>
-    <div id="k-zero" class="k-line" hidden>
+    <div id="k-zero" class="fields" hidden>
       <label>Labels, with commas between<input type="text" name="labels" autocomplete="off"></label>
       <label>Prompt, {{text}} stands for the text<textarea name="prompt" rows="2" spellcheck="false"></textarea></label>
     </div>
-    <p id="k-card" class="k-hint"></p>
+    <p id="k-card" class="hint"></p>
   </form>
   <details id="k-ways">
     <summary>Two ways to classify</summary>
@@ -39,7 +39,7 @@ BODY = f"""
       anyway gets more than its share. So what it gets after a text without content is taken off: calibration.</p></section>
     </div>
   </details>
-  <div id="k-status" role="status" hidden></div>
+  <div id="k-status" class="status" role="status" hidden></div>
   <div id="k-body"></div>
   <div id="k-more"></div>
 </div>"""

@@ -14,18 +14,18 @@ BODY = f"""
 <div id="xray">
   <form id="text-form">
     <textarea name="text" rows="3" aria-label="A text" spellcheck="false">{EXAMPLE}</textarea>
-    <div class="text-line">
+    <div class="fields">
       <label>Model<select name="one"></select></label>
       <label>beside<select name="other"></select></label>
       <button type="submit" class="primary">Look</button>
-      <output id="text-count"></output>
+      <output id="text-count" class="count"></output>
     </div>
     <p id="text-remark" class="x-fact" hidden></p>
   </form>
   <div id="text-tabs" class="x-tabs" role="tablist" aria-label="Views"></div>
   <h2 id="text-view" class="off-screen">Tokens</h2>
-  <p id="text-about"></p>
-  <div id="text-status" role="status" hidden></div>
+  <p id="text-about" class="hint"></p>
+  <div id="text-status" class="status" role="status" hidden></div>
   <div id="text-body" role="tabpanel" tabindex="0"></div>
 </div>"""
 
