@@ -4,8 +4,9 @@
   const { el } = app;
   const classify = { models: [] };
   app.classify = classify;
-  const SHOWN = 12;
+  classify.SHOWN = 12;
   const TOKENS = 200;
+  const BYTES = "As the tokenizer names them: Ġ is the space before a word, Ċ a new line, and other letters than English ones are bytes.";
 
   classify.percent = (share) => {
     const digits = share > 0.9995 || (share > 0 && share < 0.001) ? 4 : 2;
@@ -13,7 +14,7 @@
   };
   classify.signed = (value, digits = 2) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
   classify.section = (title, about, ...inside) =>
-    el("section", { class: "k-section" }, el("h2", {}, title), about ? el("p", { class: "k-hint" }, about) : null, ...inside);
+    el("section", { class: "k-section" }, el("h2", {}, title), about ? el("p", { class: "hint" }, about) : null, ...inside);
 
   /* A number, e to it, and the share of all: as the server computes it, for any temperature. */
   classify.softmax = (logits, temperature, several) => {
@@ -27,11 +28,12 @@
 
   function tokens({ tokens: cut, ids, cut: words }) {
     const chip = (token, n) => el("span", { class: "k-token" }, el("b", {}, token), el("small", {}, String(ids[n])));
-    const more = cut.length > TOKENS ? el("p", { class: "k-hint" }, `… and ${cut.length - TOKENS} more.`) : null;
+    const more = cut.length > TOKENS ? el("p", { class: "hint" }, `… and ${cut.length - TOKENS} more.`) : null;
     return classify.section(
       "1 · Tokens and their ids",
       "",
       words ? el("p", { class: "k-note" }, words) : null,
+      cut.some((token) => /^[ĠĊ]/.test(token)) ? el("p", { class: "hint" }, BYTES) : null,
       el("div", { class: "k-tokens" }, ...cut.slice(0, TOKENS).map(chip)),
       more,
     );
@@ -50,6 +52,9 @@
   const share = (value) => el("span", { class: "k-track" }, el("i", { style: `width:${100 * value}%` }));
   const cell = (number, drawn = null) => el("td", {}, el("span", { class: "k-number" }, number), drawn);
 
+  classify.shareCell = (value) => cell(classify.percent(value), share(value));
+  const fixed = (value) => value.toFixed(4).replace("-", "−");
+
   function numbers(data, temperature) {
     const logits = data.rows.map(({ logit }) => logit);
     const found = classify.softmax(logits, temperature, data.several);
@@ -60,13 +65,13 @@
         "tr",
         { class: n === data.decided ? "decided" : null },
         el("th", { scope: "row" }, data.rows[n].label, el("small", {}, ` ${n}`)),
-        ...Object.values(data.beside[n] || {}).map((value) => cell(value.toFixed(4))),
-        cell(logits[n].toFixed(4), bar(logits[n], most)),
-        cell(found[n].scaled.toFixed(4)),
+        ...Object.values(data.beside[n] || {}).map((value) => cell(fixed(value))),
+        cell(fixed(logits[n]), bar(logits[n], most)),
+        cell(fixed(found[n].scaled)),
         cell(found[n].power.toPrecision(4)),
-        cell(classify.percent(found[n].share), share(found[n].share)),
+        classify.shareCell(found[n].share),
       );
-    return { rows: order.slice(0, SHOWN).map(row), found };
+    return { rows: order.slice(0, classify.SHOWN).map(row), found };
   }
 
   const heads = ({ several, beside }) => [
@@ -105,7 +110,7 @@
       { class: "k-wide", tabindex: 0, role: "region", "aria-label": "From logits to probabilities" },
       el("table", { class: "k-steps" }, el("thead", {}, head), body),
     );
-    const more = data.rows.length > SHOWN ? `The ${SHOWN} labels with the largest logits of ${data.rows.length}. ` : "";
+    const more = data.rows.length > classify.SHOWN ? `The ${classify.SHOWN} labels with the largest logits of ${data.rows.length}. ` : "";
     const about = `${more}${data.method} A temperature moves the shares together or apart; their order stays.`;
     const said = data.several ? "3 · The surest label" : "3 · The label";
     return [
@@ -117,6 +122,6 @@
 
   classify.drawFacts = ({ model, facts }) => {
     const list = facts.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]);
-    return el("details", { class: "k-facts" }, el("summary", {}, `What ${model} is`), el("dl", {}, ...list));
+    return el("details", { class: "k-facts" }, el("summary", {}, `What ${model} is`), el("dl", { class: "facts" }, ...list));
   };
 })();

@@ -22,22 +22,25 @@
     return `${found} ${classify.percent(whole)} to ${classify.percent(whole - probability)}`;
   }
 
+  const named = (section) => Object.assign(section, { id: "k-decided" });
+
   classify.drawWords = (data) => {
     const title = "4 · Which words decided";
-    if (!data.words) return classify.section(title, "Leaving out each word …");
-    if (data.why_not) return classify.section(title, data.why_not);
+    if (!data.words) return named(classify.section(title, "Leaving out each word …"));
+    if (data.why_not) return named(classify.section(title, data.why_not));
     const { label } = data.rows[data.decided];
     const about =
-      `Each word is left out once and the text read again. The number is what ${label} loses of its log-odds without the word: above zero it ` +
-      "speaks for it, below against it. Two words that say the same hide one another.";
+      `Each word is left out once and the text read again. The number is what ${label} loses of its log-odds without the word: ` +
+      "above zero it speaks for it, below against it. Two words that say the same hide one another.";
     const most = Math.max(...data.words.map(({ log_odds: odds }) => Math.abs(odds)));
     const strongest = [...data.words].sort((a, b) => Math.abs(b.log_odds) - Math.abs(a.log_odds)).slice(0, TOLD);
     const sentence = strongest.map((one) => told(one, data)).join("; ");
-    return classify.section(
+    const section = classify.section(
       title,
       about,
       el("div", { class: "k-words", dir: "auto" }, ...data.words.map((one) => word(one, data.read, most))),
       el("p", {}, `${sentence[0].toUpperCase()}${sentence.slice(1)}.`),
     );
+    return named(section);
   };
 })();

@@ -10,12 +10,13 @@
   const field = (name) => form().elements[name];
   const ZERO = "zero-shot ";
   const zero = () => field("model").value.startsWith(ZERO);
+  classify.prompted = () => field("prompt").value;
   classify.asked = () => {
     if (!zero()) return { model: field("model").value };
     const labels = field("labels")
       .value.split(",")
       .map((label) => label.trim());
-    return { model: field("model").value.slice(ZERO.length), labels, prompt: field("prompt").value };
+    return { model: field("model").value.slice(ZERO.length), labels, prompt: classify.prompted() };
   };
 
   function status(words, share) {
@@ -26,25 +27,31 @@
 
   const refused = (error) => app.$("#k-body").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message));
 
-  function draw(data) {
+  function draw(data, asked) {
     const before = app.$("#k-body input[type=range]");
-    if (before && data.words) app.$("#k-body > section:last-of-type").replaceWith(classify.drawWords(data));
-    else app.$("#k-body").replaceChildren(...classify.drawSteps(data), classify.drawWords(data), classify.drawFacts(data));
+    if (before && data.words) {
+      app.$("#k-decided").replaceWith(classify.drawWords(data));
+      return;
+    }
+    const beside = classify.drawBeside(data, asked);
+    const parts = [...classify.drawSteps(data), classify.drawWords(data), beside, classify.drawFacts(data)];
+    app.$("#k-body").replaceChildren(...parts.filter(Boolean));
   }
 
   async function look() {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    const asked = classify.asked();
     app.$("#k-body").replaceChildren();
     status("Asking the server");
     const heard = (said) => {
       if (signal.aborted) return;
       if (said.words) status(said.words, said.share);
-      if (said.data) draw(said.data);
+      if (said.data) draw(said.data, asked);
     };
     try {
-      await app.lines("classify-look", { text: field("text").value, ...classify.asked() }, heard, signal);
+      await app.lines("classify-look", { text: field("text").value, ...asked }, heard, signal);
     } catch (error) {
       if (!signal.aborted) refused(error);
     }

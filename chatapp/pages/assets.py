@@ -59,7 +59,14 @@ BUNDLES = {
         "compare-across.js",
         "compare.js",
     ),
-    "classify.js": ("classify-steps.js", "classify-words.js", "classify-table.js", "classify-train.js", "classify.js"),
+    "classify.js": (
+        "classify-steps.js",
+        "classify-words.js",
+        "classify-beside.js",
+        "classify-table.js",
+        "classify-train.js",
+        "classify.js",
+    ),
     "compare.css": ("compare.css", "compare-run.css", "compare-across.css"),
     "train.js": (
         "train-host.js",
