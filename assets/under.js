@@ -16,6 +16,9 @@
   /* Words after the model's reasoning: what somebody wants who copies an answer. */
   const answer = (text) => text.replace(/^[\s\S]*<\/think>\s*/, "");
 
+  /* Of a reply as it is now: its line may have been drawn for an earlier row, while its words were still coming. */
+  const now = ({ id }) => answer(app.view.rows[id].text);
+
   /* Back into its conversation, also when another one is shown by then. */
   const restoring = (turn, conversation, temporary) => () => {
     if (app.view.conversation && app.view.conversation !== conversation) app.open(conversation, temporary);
@@ -67,7 +70,7 @@
     const code = () => app.asCode("code", { turn: row.id }, "This reply");
     /* Its words stay in this tab: an address is kept, and a temporary chat is not to be. */
     const classify = () => {
-      app.store.set("classify.given", answer(row.text), sessionStorage);
+      app.store.set("classify.given", now(row), sessionStorage);
       location.href = "./classify";
     };
     const more = [
@@ -88,7 +91,7 @@
         tool(
           "Copy",
           "copy",
-          copier(() => answer(row.text)),
+          copier(() => now(row)),
         ),
       );
     made.append(tool("Regenerate", "retry", () => app.regenerate(row)));

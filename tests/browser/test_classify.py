@@ -42,7 +42,7 @@ def test_a_text_becomes_a_label_number_by_number(context: BrowserContext, bench:
     page = opened(context, bench)
     classified(page, "hello world how are you")
     expect(page.locator("#k-body h2")).to_have_text(
-        ["1 · Tokens and their ids", "2 · Logits → softmax", "3 · The label", "4 · Which words decided"]
+        ["1 · Tokens and their ids", "2 · Logits → softmax", "3 · The label", "4 · Which words decided", "5 · The other method beside it"]
     )
     expect(page.locator(".k-token b").first).to_have_text("[CLS]")
     expect(page.locator(".k-word > span")).to_have_text(["hello", "world", "how", "are", "you"])
@@ -129,17 +129,37 @@ def test_the_chat_model_classifies_by_labels_that_are_typed(context: BrowserCont
     expect(page.locator("#k-body [role=alert]")).to_contain_text("Give 2 to 20 different labels; these are 1: fine.")
 
 
+def test_both_methods_stand_beside_each_other_for_one_text(context: BrowserContext, bench: Site) -> None:
+    page = opened(context, bench)
+    classified(page, "hello world how are you")
+    first = page.locator("#k-body .k-label").inner_text()
+    beside = page.locator("#k-beside")
+    beside.get_by_role("button", name="too").click()
+    expect(beside.locator("thead th")).to_have_text(["Label", "judge a trained head", f"{bench.engine.info.model} zero-shot"])
+    above = page.locator("#k-body .k-steps").first.locator("tbody th").all_text_contents()
+    expect(beside.locator("tbody th")).to_have_text([label.split()[0] for label in above])
+    assert beside.locator("p").last.inner_text().split(": ")[1].startswith(f"judge says {first.replace(' ', ' (', 1)}), ")
+    for column in (0, 1):
+        shares = [float(row.locator("td").nth(column).inner_text().split()[0]) for row in beside.locator("tbody tr").all()]
+        assert sum(shares) == pytest.approx(100, abs=0.02)
+    page.get_by_label("Method and model").select_option(index=1)
+    page.get_by_label("Labels, with commas between").fill("fine, how")
+    classified(page, "hello world")
+    expect(beside.get_by_role("button")).to_have_text("Ask judge too")
+
+
 def test_a_reply_of_the_chat_is_classified_at_once(context: BrowserContext, bench: Site) -> None:
     page = context.new_page()
     page.goto(bench.url)
     send(page, "hello")
     settled(page)
     reply = page.locator("#bot .bot-row").last
+    page.evaluate("chatapp.view.rows[chatapp.view.leaf] = { ...chatapp.view.rows[chatapp.view.leaf], text: 'hello world' }")  # news
     reply.hover()
     reply.get_by_role("button", name="Classify this reply").click()
-    expect(page.locator("#k-body").locator(".k-label, [role=alert]:has-text('finds no token')")).to_be_visible()  # a random model's words
-    box = page.get_by_label("A text", exact=True)
-    assert box.input_value() not in ("", box.evaluate("(box) => box.defaultValue")) and page.url.endswith("/classify")
+    expect(page.locator("#k-body .k-label")).to_be_visible()
+    expect(page.get_by_label("A text", exact=True)).to_have_value("hello world")
+    assert page.url.endswith("/classify")
     page.reload()
     expect(page.get_by_role("button", name="Choose a file")).to_be_visible()
     expect(page.locator("#k-body .k-label")).to_have_count(0)
