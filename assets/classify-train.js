@@ -52,7 +52,7 @@
   function draw() {
     const place = app.$("#k-training");
     if (!place) return;
-    const last = tasks.find(({ kind }) => kind === "train");
+    const last = tasks.find(({ kind }) => kind === "classify");
     const now = last?.state === "running" ? last : null;
     for (const button of app.$("#k-train").querySelectorAll("button[data-train]")) button.disabled = Boolean(now || classify.missing);
     if (now) drawRunning(now, place);
@@ -64,7 +64,7 @@
   async function heard(news) {
     tasks = news;
     const before = running;
-    running = tasks.find(({ kind, state }) => kind === "train" && state === "running")?.id || "";
+    running = tasks.find(({ kind, state }) => kind === "classify" && state === "running")?.id || "";
     draw();
     const done = before && !running && tasks.find(({ id, state }) => id === before && state === "done");
     if (!done) return;

@@ -46,7 +46,7 @@ class Step:
 class Task:
     """One long work. Its worker calls `tell` and `end`, from whichever thread.
 
-    kind      load | download | convert | save | compare | train
+    kind      load | download | convert | save | compare | classify | train
     result    an address of the page that shows what came of it, or ''
     again     begins the same work anew; None where that is not possible
     dismissed is called when a person takes it off the list

@@ -19,7 +19,7 @@ class ShellAsk(Request):
 class TaskRow:
     """One long work.
 
-    kind     load | download | convert | save | compare | train
+    kind     load | download | convert | save | compare | classify | train
     state    running | done | failed | cancelled
     words    what is being done; share is the part of it that is done, 0 to 1, or null
     result   an address that shows what came of it, or ''

@@ -87,7 +87,7 @@ def test_a_file_that_teaches_nothing_is_refused_and_a_training_can_be_stopped(co
     page.locator("#k-training").get_by_role("button", name="Stop").click()
     expect(page.locator("#k-training progress")).to_have_count(0)
     expect(page.get_by_role("button", name="Train on rated movie sentences")).to_be_enabled()
-    assert [task.state for task in bench.tasks._tasks if task.kind == "train"] == ["cancelled"]
+    assert [task.state for task in bench.tasks._tasks if task.kind == "classify"] == ["cancelled"]
 
 
 def test_a_training_that_fails_says_so_where_its_button_is_also_after_a_reload(

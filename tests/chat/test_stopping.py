@@ -104,7 +104,7 @@ async def test_a_comparison_stops_and_is_taken_up_again(scripted, tmp_path: Path
 
 async def test_what_writes_a_folder_is_asked_to_end(scripted, tmp_path: Path) -> None:
     chat, loop = Chat(Residence(scripted), Store("sqlite://")), Loop()
-    loop.running, task = asyncio.get_running_loop(), chat.models.tasks.begin(ME, "train", "Train")
+    loop.running, task = asyncio.get_running_loop(), chat.models.tasks.begin(ME, "classify", "Train")
 
     def work() -> None:
         with ending(task):

@@ -34,7 +34,7 @@ class Trainings:
                 return task
             raise ChatError(ONE, status=409)
         refuse_missing()
-        task = self.tasks.begin(owner, "train", title, again=lambda: self._again(owner, title, taught))
+        task = self.tasks.begin(owner, "classify", title, again=lambda: self._again(owner, title, taught))
         self._running = task, taught
         self._work = asyncio.get_running_loop().create_task(self._run(task, taught), name=title)
         return task

@@ -78,3 +78,12 @@ async def test_when_the_app_ends_a_training_ends_with_its_half_folder(tiny_lesso
     assert [name for name in os.listdir(tmp_path / "models") if name.startswith(".classifier-")]
     await asyncio.to_thread(trainings.tasks.stop, WRITING, 30)
     assert task.state == "cancelled" and os.listdir(tmp_path / "models") == []
+
+
+async def test_a_run_of_the_page_train_is_another_kind_of_task(tmp_path: Path) -> None:
+    """Both pages look for theirs among the tasks."""
+    trainings = Held(tmp_path)
+    task = trainings.begin(ANN, "Train on movies")
+    assert task.kind == "classify" and task.kind in WRITING
+    trainings.go.set()
+    await until(lambda: task.state == "done")
