@@ -1,4 +1,5 @@
-/* The page Train: the form of a recipe. Its fields and the recipe.yaml beside them are the same: each is made of the other, by the server. */
+/* The page Train: the form of a recipe. Its fields and the recipe.yaml beside them are the same: each is made of the other,
+   by the server. */
 (() => {
   const app = window.chatapp;
   const { train, el } = app;

@@ -5,7 +5,8 @@
   const AGAIN = 2000;
   let shown = null;
 
-  /* What is known of a run: `about` is its run.json, `kinds` the events of its log, by kind and step; `step` the one that the slider shows. */
+  /* What is known of a run: `about` is its run.json, `kinds` the events of its log, by kind and step; `step` the one that the slider
+     shows. */
   class Run {
     constructor(id) {
       Object.assign(this, { id, about: null, written: null, kinds: new Map(), step: null, other: null, wide: false, follows: true });
