@@ -23,7 +23,7 @@ from chatapp.versions import untested
 
 SAVING_SECONDS = 30.0
 STOPPING_SECONDS = 1.5
-WRITING = ("classify", "convert", "save")
+WRITING = ("classify", "save")
 
 
 class Loop:
