@@ -9,6 +9,9 @@
 
   let place = "";
   let form = { recipe: {}, text: "", named: false };
+  let wrong = "";
+  let turn = Promise.resolve();
+  let read = { of: "", words: "", refused: "" };
   const keep = () => app.store.set(place, { text: form.text, named: form.named });
 
   /* What was typed before, where it still can be read; else the first preset. */
@@ -17,14 +20,14 @@
     const kept = app.store.get(place);
     form.named = Boolean(kept?.named);
     try {
-      await read(kept?.text ? { text: kept.text } : { recipe: FIRST });
+      await ask(kept?.text ? { text: kept.text } : { recipe: FIRST });
     } catch (error) {
       if (!kept?.text) throw error;
-      await read({ recipe: FIRST });
+      await ask({ recipe: FIRST });
     }
   };
 
-  async function read(asked) {
+  async function ask(asked) {
     const { recipe, text } = await app.post("train-recipe", asked);
     Object.assign(form, { recipe, text });
     keep();
@@ -37,24 +40,33 @@
     if (words) box.scrollIntoView({ block: "nearest" });
   };
 
-  /* Ask the server what comes of it, and draw all of it anew; what is refused stays as it was typed. */
-  async function changed(asked) {
-    refuse("");
-    try {
-      await read(asked);
-      train.drawForm();
-    } catch (error) {
-      refuse(error.message);
-    }
+  /* Ask the server what comes of it, one change after the other, and draw that. What is refused stays as it was typed, and nothing begins. */
+  function changed(asked) {
+    turn = turn.then(async () => {
+      try {
+        await ask(asked());
+        wrong = "";
+        redraw();
+      } catch (error) {
+        wrong = error.message;
+      }
+      refuse(wrong);
+    });
+    return turn;
   }
 
+  const area = () => app.$(".r-yaml");
+  const untold = (input) => input.value !== input.defaultValue;
+  /* What was typed is kept with what was refused before it. A file that was refused is repaired first. */
+  const edit = (more) => changed(() => (untold(area()) ? { text: area().value } : recipeWith(more())));
   /* A name that was made of corpus and preset is made anew with them. */
-  const recipeWith = (more) => {
-    const { name, ...rest } = { ...form.recipe, ...more };
-    return { recipe: form.named || "name" in more ? { name, ...rest } : rest };
-  };
-  const set = (name, value) => changed(recipeWith({ [name]: value }));
-  const setShape = (name, value) => set("model", { ...form.recipe.model, [name]: value });
+  function recipeWith(more) {
+    form.recipe = { ...form.recipe, ...more };
+    const { name, ...rest } = form.recipe;
+    return { recipe: form.named ? { name, ...rest } : rest };
+  }
+  const set = (name, value) => edit(() => ({ [name]: value }));
+  const setShape = (name, value) => edit(() => ({ model: { ...form.recipe.model, [name]: value } }));
 
   const field = (words, input, hint) => {
     const id = `r-field-${words.replaceAll(/\W+/g, "-")}`;
@@ -63,7 +75,10 @@
   };
   const typed = (value, heard, more = {}) => {
     const input = el("input", { type: "text", value: value ?? "", autocomplete: "off", spellcheck: "false", ...more });
-    input.addEventListener("change", () => heard(input.value.trim()));
+    input.addEventListener("change", () => {
+      input.defaultValue = input.value;
+      heard(input.value.trim());
+    });
     return input;
   };
   /* What is no number is handed on as it was typed, for the server to refuse. */
@@ -89,8 +104,7 @@
       const answer = await fetch(`ui/train-upload?${asked}`, { method: "POST", body: file });
       const said = await answer.json();
       if (!answer.ok) throw new Error(said.error?.message ?? "The file was not taken.");
-      await changed(recipeWith({ corpus: said.path }));
-      app.toast(`${file.name} is there.`);
+      await set("corpus", said.path);
     } catch (error) {
       refuse(error.message);
     }
@@ -101,16 +115,40 @@
     const options = [...train.offered.corpora.map((name) => [name, CORPORA[name] ?? name]), [OWN, "my own file"]];
     const path = typed(named(now) === OWN ? [now].flat().join(", ") : "", (words) => words && set("corpus", paths(words)), {
       placeholder: "/home/me/speeches.txt",
-      class: "wide",
     });
-    const own = el("div", { class: "r-own", hidden: named(now) !== OWN }, field("its path on this machine", path), ...chooser());
+    const rows = named(now) === OWN && ![now].flat().every((one) => one.endsWith(".txt"));
+    const column = rows
+      ? field(
+          "Column with the text",
+          typed(form.recipe.column, (words) => set("column", words)),
+        )
+      : "";
+    const said = el("p", { class: "r-hint r-read", role: "status" });
+    const parts = [field("Its path on this machine", path), ...chooser(), column, said];
+    const own = el("div", { class: "r-own", hidden: named(now) !== OWN }, ...parts);
     const select = choice(options, named(now), (name) => {
       own.hidden = name !== OWN;
       if (name === OWN) path.focus();
       else set("corpus", name);
     });
-    return [field("Corpus", select), own];
+    return [field("Corpus", select), own, field("Megabytes of it, 0 for all", numeric("megabytes"))];
   }
+
+  /* What the files hold, or why they cannot be trained on: said as soon as they are named. */
+  async function look() {
+    const { corpus: files, column } = form.recipe;
+    const of = JSON.stringify([files, column]);
+    if (named(files) === OWN && read.of !== of) {
+      read = { of, words: "Reading it …", refused: "" };
+      const done = await app.post("train-corpus", { text: form.text }).catch((error) => ({ refused: error.message }));
+      if (read.of === of) read = { of, words: "", refused: "", ...done };
+    }
+    const box = app.$(".r-read");
+    if (!box) return;
+    box.className = read.refused ? "refusal r-read" : "r-hint r-read";
+    box.textContent = read.of === of ? read.refused || read.words : "";
+  }
+
   const paths = (words) => {
     const found = words
       .split(",")
@@ -122,7 +160,7 @@
   function chooser() {
     const input = el("input", { type: "file", accept: FILES, hidden: true, "aria-label": "A file to train on" });
     input.addEventListener("change", () => upload(input.files[0]));
-    return [input, el("button", { type: "button", class: "act", on: { click: () => input.click() } }, "or upload .txt, .jsonl, .csv")];
+    return [input, el("button", { type: "button", class: "act", on: { click: () => input.click() } }, "Upload .txt, .jsonl, .csv")];
   }
 
   function tokenizer() {
@@ -136,7 +174,7 @@
     if (!own && !["gpt2", "auto"].includes(now)) options.push([now, now]);
     const select = choice(options, own ? "train" : now, (name) => set("tokenizer", name === "train" ? { train: 2048 } : name));
     const entries = typed(now.train, (words) => set("tokenizer", { train: number(words) }), { inputmode: "numeric" });
-    return [field("Tokenizer", select), own ? field("its entries", entries) : null];
+    return [field("Tokenizer", select), own ? field("Its entries", entries) : null];
   }
 
   function lengths() {
@@ -148,12 +186,12 @@
         ["max_steps", "steps"],
       ],
       one,
-      (name) => changed(recipeWith(name === "max_steps" ? { max_steps: 200 } : { max_steps: -1 })),
+      (name) => set("max_steps", name === "max_steps" ? 200 : -1),
     );
     return [
       field("How long, in", select),
       field(steps ? "Steps" : "Epochs", numeric(one)),
-      field("Minutes at most", numeric("max_minutes")),
+      field("Minutes at most, 0 for no end", numeric("max_minutes")),
     ];
   }
 
@@ -162,13 +200,15 @@
 
   function fields() {
     const presets = train.offered.presets.map((name) => [name, PRESETS[name] ?? name]);
-    const preset = choice(presets, form.recipe.preset, (name) => {
-      const { corpus: text, name: called } = form.recipe;
-      changed({ recipe: { preset: name, corpus: text, ...(form.named ? { name: called } : {}) } });
-    });
+    const preset = choice(presets, form.recipe.preset, (name) =>
+      changed(() => {
+        const { corpus: files, column, name: called } = form.recipe;
+        return { recipe: { preset: name, corpus: files, column, ...(form.named ? { name: called } : {}) } };
+      }),
+    );
     const name = typed(form.recipe.name, (words) => {
       form.named = words !== "";
-      changed(recipeWith(words ? { name: words } : {}));
+      set("name", words);
     });
     const rows = choice(
       [
@@ -187,28 +227,36 @@
   }
 
   function recipeBox() {
-    const area = el("textarea", { rows: 12, spellcheck: "false", "aria-label": "recipe.yaml", class: "r-yaml" });
-    area.value = form.text;
-    area.addEventListener("change", () => {
+    const box = el("textarea", { rows: 12, spellcheck: "false", "aria-label": "recipe.yaml", class: "r-yaml" });
+    box.addEventListener("change", () => {
       form.named = true;
-      changed({ text: area.value });
+      changed(() => ({ text: box.value }));
     });
     const about = "Everything else: this recipe.yaml is the same recipe, and takes every TrainingArgument by its name.";
-    const open = app.$(".r-recipe")?.open ?? false;
-    return el("details", { class: "r-recipe", open }, el("summary", {}, "recipe.yaml"), el("p", { class: "r-hint" }, about), area);
+    return el("details", { class: "r-recipe" }, el("summary", {}, "recipe.yaml"), el("p", { class: "r-hint" }, about), box);
   }
 
-  /* Fields that are being typed in are read first. */
+  /* What is still on its way is read first; what was refused begins nothing. */
   async function begin(event) {
     event.preventDefault();
-    refuse("");
+    const start = app.$("button[type=submit]", event.target);
+    start.disabled = true;
+    await turn;
     try {
-      const { id } = await app.post("train-begin", { text: app.$(".r-yaml").value });
+      if (wrong) throw new Error(wrong);
+      const { id } = await app.post("train-begin", { text: form.text });
       app.tell("look");
       location.hash = id;
     } catch (error) {
       refuse(error.message);
     }
+    start.disabled = false;
+  }
+
+  async function plan() {
+    await turn;
+    if (wrong) refuse(wrong);
+    else train.plan(form.text, refuse);
   }
 
   train.edit = ({ recipe, text }) => {
@@ -217,17 +265,29 @@
     location.hash = "";
   };
 
+  /* A field that is being typed in is left alone: it tells of itself when it is left. */
+  function redraw() {
+    const now = document.activeElement;
+    const cards = app.$(".r-cards");
+    if (!cards) return;
+    if (!(cards.contains(now) && now.matches("input[type=text]") && untold(now))) {
+      cards.replaceChildren(...fields());
+      if (now.id) document.getElementById(now.id)?.focus();
+    }
+    if (now !== area() || !untold(now)) area().value = form.text;
+    area().defaultValue = form.text;
+    look();
+  }
+
   train.drawForm = () => {
-    const made = el("form", { id: "r-form", on: { submit: begin } });
-    const focused = document.activeElement?.id;
     const error = el("p", { id: "r-error", class: "refusal", role: "alert", hidden: true });
-    const plan = el("button", { type: "button", class: "act", on: { click: () => train.plan(form.text, refuse) } }, "Look and plan");
+    const look = el("button", { type: "button", class: "act", on: { click: plan } }, "Look and plan");
     const start = el("button", { type: "submit", class: "act primary" }, "Start");
     const about = el("span", { class: "r-hint" }, "The plan says what it takes before anything begins.");
-    made.append(el("h2", {}, "A new run"), el("div", { class: "r-cards" }, ...fields()), recipeBox(), error);
-    made.append(el("div", { class: "r-row" }, plan, start, about), app.$("#r-plan") ?? el("section", { id: "r-plan" }));
-    app.$("#r-form")?.replaceWith(made);
-    if (focused) document.getElementById(focused)?.focus();
-    return made;
+    const parts = [el("h2", {}, "A new run"), el("div", { class: "r-cards" }), recipeBox(), error];
+    const row = el("div", { class: "r-row" }, look, start, about);
+    app.$("#r-new").replaceChildren(el("form", { id: "r-form", on: { submit: begin } }, ...parts, row, el("section", { id: "r-plan" })));
+    wrong = "";
+    redraw();
   };
 })();

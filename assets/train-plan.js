@@ -2,7 +2,7 @@
 (() => {
   const app = window.chatapp;
   const { train, el } = app;
-  let asked = null;
+  let asked = new AbortController();
 
   const cells = (look) =>
     el("p", { class: "r-tokens" }, ...look.map(({ id, text }) => el("span", { title: `token ${id}` }, text.replaceAll("\n", "⏎"))));
@@ -30,20 +30,29 @@
     ];
   }
 
+  /* Whoever leaves, or asks anew, ends the work for it. */
+  train.leavePlan = () => asked.abort();
+
   train.plan = async (text, refuse) => {
-    const now = Symbol("plan");
-    asked = now;
+    train.leavePlan();
+    asked = new AbortController();
+    const { signal } = asked;
     refuse("");
-    const words = "Reading the corpus, making the tokenizer, measuring three steps";
-    const bar = el("progress", { "aria-label": words });
-    const box = () => app.$("#r-plan");
-    box().replaceChildren(el("p", { class: "r-hint", role: "status" }, words), bar);
+    const box = app.$("#r-plan");
+    const said = el("p", { class: "r-hint", role: "status" }, "Beginning");
+    const cancel = el("button", { type: "button", class: "act", on: { click: () => asked.abort() || box.replaceChildren() } }, "Cancel");
+    const bar = el("progress", { "aria-label": "The plan" });
+    box.replaceChildren(said, bar, cancel);
+    const heard = ({ words, data }) => {
+      if (signal.aborted) return;
+      if (words && words !== said.textContent) said.textContent = words;
+      if (data) box.replaceChildren(...drawn(data));
+    };
     try {
-      const said = await app.post("train-plan", { text });
-      if (asked === now) box()?.replaceChildren(...drawn(said));
+      await app.lines("train-plan", { text }, heard, signal);
     } catch (error) {
-      if (asked !== now) return;
-      box()?.replaceChildren();
+      if (signal.aborted) return;
+      box.replaceChildren();
       refuse(error.message);
     }
   };

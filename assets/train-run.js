@@ -73,41 +73,56 @@
     const { state, name } = run.about;
     const stop = act("Stop", () => train.act(run.id, "stop"));
     const resume = act("Go on", async () => (await train.act(run.id, "resume")) && train.showRun(run.id));
-    const rename = act("Rename", () => train.rename(run.id, name, () => train.showRun(run.id)));
+    const rename = act("Rename", () => train.rename(run.id, name, (words) => called(run, words)));
     const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
     const again = act("Edit as a new one", () => train.edit(run.written));
     return run.rests ? [state === "done" ? null : resume, again, rename, gone] : [stop, rename];
   }
 
-  function bar(run) {
-    const { total_steps: total } = run.about;
-    return el("progress", { max: 1, value: run.share ?? (total ? run.last() / total : null), "aria-label": "Training" });
+  /* A run that goes on tells its new name itself. */
+  function called(run, name) {
+    run.about.name = name;
+    drawState(run);
   }
 
+  /* Of what is drawn twice a second only that is touched which is new: a button that were replaced under a finger would not be pressed. */
   function drawState(run) {
-    const { state, error } = run.about;
-    const line = el("p", { class: "r-state", role: "status" }, train.standing(run));
-    const doing = run.words && !run.words.startsWith("Step ") ? el("p", { class: "r-hint" }, run.words) : ""; // of steps the line says more
-    const going = run.rests ? [] : [bar(run), doing];
-    const why = error ? el("p", { class: state === "failed" ? "refusal" : "r-hint" }, error) : "";
-    const notes = run.of("note").map(({ words }) => el("p", { class: "r-hint" }, words));
-    const row = el("div", { class: "r-row" }, ...buttons(run));
-    refill(run.bar, [line, ...going, why, row, ...notes].filter(Boolean));
+    const { state, error, total_steps: total, name } = run.about;
+    const [line, going, why, row, notes] = run.bar.children;
+    say(line, train.standing(run));
+    going.hidden = run.rests;
+    const share = run.share ?? (total ? run.last() / total : null);
+    if (share === null) going.firstChild.removeAttribute("value");
+    else going.firstChild.value = share;
+    say(going.lastChild, run.words && !run.words.startsWith("Step ") ? run.words : ""); // of steps the line says more
+    say(why, error ?? "");
+    why.className = state === "failed" ? "refusal" : "r-hint";
+    why.hidden = !error;
+    anew(row, [state, name], () => buttons(run));
+    anew(notes, run.of("note"), () => run.of("note").map(({ words }) => el("p", { class: "r-hint" }, words)));
+    say(run.title, name);
   }
 
-  /* The button that has the focus keeps it, though it is a new one. */
-  function refill(place, parts) {
+  const say = (node, words) => node.textContent !== words && node.replaceChildren(words);
+
+  /* Drawn where what it shows is another; the button that has the focus keeps it, though it is a new one. */
+  function anew(place, shows, parts) {
+    const now = JSON.stringify(shows);
+    if (place.shows === now) return;
+    place.shows = now;
     const focused = place.contains(document.activeElement) ? document.activeElement.textContent : "";
-    place.replaceChildren(...parts);
+    place.replaceChildren(...parts().filter(Boolean));
     if (focused) [...place.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
   }
 
   function facts(run) {
-    const rows = train.facts(run.about).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+    return train.facts(run.about).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  }
+
+  function files(run) {
     const copy = (text) => act("Copy", () => app.copy(text) || app.toast("Copied."));
     const file = (title, text) => el("details", {}, el("summary", {}, title), copy(text), el("pre", { tabindex: 0 }, text));
-    const { text, code } = run.written;
-    return [el("dl", { class: "r-facts" }, ...rows), file("This run as code", code), file("Its recipe.yaml", text)];
+    return [file("This run as code", run.written.code), file("Its recipe.yaml", run.written.text)];
   }
 
   /* The switches above the curves: another run beside it, and the scale of the steps. */
@@ -146,10 +161,13 @@
   }
 
   function begin(run) {
-    const top = el("div", { class: "r-top" }, el("a", { href: "#", class: "act" }, "All runs"), el("h2", {}, run.about.name));
-    run.bar = el("section", { class: "r-bar" });
+    run.title = el("h2", {});
+    const top = el("div", { class: "r-top" }, el("a", { href: "#", class: "act" }, "All runs"), run.title);
+    const going = el("div", {}, el("progress", { max: 1, "aria-label": "Training" }), el("p", { class: "r-hint" }));
+    const line = el("p", { class: "r-state", role: "status" });
+    run.bar = el("section", { class: "r-bar" }, line, going, el("p", {}), el("div", { class: "r-row" }), el("div", {}));
     run.curves = el("section", { class: "r-curves" });
-    run.facts = el("section", { class: "r-about" }, el("h2", {}, "What it is"), el("div", {}));
+    run.facts = el("section", { class: "r-about" }, el("h2", {}, "What it is"), el("dl", { class: "r-facts" }), ...files(run));
     const parts = [top, run.bar, ...train.slider(run), switches(run), run.curves, ...train.inside(run), run.facts];
     app.$("#train").replaceChildren(...parts);
     run.drawn = true;
@@ -162,7 +180,7 @@
     drawState(run);
     train.snapshots(run);
     if (line.events?.length) train.drawCurves(run, run.curves);
-    if (line.run) app.$("div", run.facts).replaceChildren(...facts(run));
+    if (line.run) app.$("dl", run.facts).replaceChildren(...facts(run));
   }
 
   async function watch(run) {

@@ -52,7 +52,7 @@
   };
 
   train.STATES = {
-    queued: "waits for the run before it",
+    queued: "waits for its turn",
     running: "running",
     paused: "paused",
     stopped: "stopped",
@@ -61,8 +61,13 @@
   };
 
   /* What is known of a run, or of a plan, by name. */
-  train.facts = ({ parameters, tokenizer, corpus, baselines }) => {
+  train.facts = ({ parameters, tokenizer, corpus, baselines, result }) => {
     const found = [];
+    if (result?.test)
+      found.push([
+        "whole texts",
+        `validation ${plot.shown(result.validation)}, test ${plot.shown(result.test)} bits per byte, when it ended`,
+      ]);
     if (parameters) found.push(["parameters", train.count(parameters)]);
     if (tokenizer) {
       const { kind, vocab_size: size, bytes_per_token: each, embedding_parameters: own, gpt2_embedding_parameters: gpt2 } = tokenizer;

@@ -17,10 +17,24 @@
     return el("li", { class: `is-${state}` }, el("div", {}, el("a", { href: `#${id}` }, name), facts), more);
   }
 
-  function runs(found) {
-    const box = el("section", { id: "r-runs" }, el("h2", {}, "Runs"));
-    box.append(found.length ? el("ul", { class: "r-runs" }, ...found.map(entry)) : el("p", { class: "r-hint" }, "None yet."));
-    return box;
+  const AGAIN = 2000;
+  let waits = 0;
+
+  function drawRuns({ runs: found }) {
+    const list = found.length ? el("ul", { class: "r-runs" }, ...found.map(entry)) : el("p", { class: "r-hint" }, "None yet.");
+    app.$("#r-runs").replaceChildren(el("h2", {}, "Runs"), list);
+  }
+
+  /* While a run goes on or waits, here or in another tab, the list is read again. */
+  function follow(said) {
+    clearTimeout(waits);
+    waits = setTimeout(async () => {
+      if (!app.$("#r-runs") || location.hash.length > 1) return;
+      const now = document.hidden ? said : await known().catch(() => said);
+      if (!app.$("#r-runs")) return;
+      if (JSON.stringify(now.runs) !== JSON.stringify(said.runs)) drawRuns(now);
+      follow(now);
+    }, AGAIN);
   }
 
   const refused = (message) => app.$("#train").replaceChildren(el("p", { class: "refusal", role: "alert" }, message));
@@ -41,7 +55,10 @@
       const about =
         "A small GPT-2 is trained here on real text, on this machine, and every step of it can be looked into: " +
         "what it writes, what it expects next, and how that came to be.";
-      app.$("#train").replaceChildren(el("p", { class: "r-lead" }, about), train.drawForm(), runs(said.runs));
+      app.$("#train").replaceChildren(el("p", { class: "r-lead" }, about), el("div", { id: "r-new" }), el("section", { id: "r-runs" }));
+      train.drawForm();
+      drawRuns(said);
+      follow(said);
       app.$(".sheet").scrollTop = 0;
     } catch (error) {
       refused(error.message);
@@ -50,6 +67,7 @@
 
   function show() {
     const id = location.hash.slice(1);
+    train.leavePlan();
     if (id) train.showRun(id);
     else home();
   }

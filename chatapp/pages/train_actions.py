@@ -10,8 +10,8 @@ from typing import Any
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, login_key
-from chatapp.lab.train import history, recipe
-from chatapp.lab.train.plan import plan, refusals
+from chatapp.lab.train import corpus, history, recipe
+from chatapp.lab.train.plan import planned, refusals
 from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.runs import Runs
 from chatapp.lab.train.script import code
@@ -21,6 +21,7 @@ from chatapp.pages.train_protocol import (
     TrainBegin,
     TrainBeside,
     TrainChat,
+    TrainCorpus,
     TrainDo,
     TrainHome,
     TrainLook,
@@ -76,16 +77,22 @@ class TrainActions:
         found = await asyncio.to_thread(lambda: parsed(ask.text) if ask.text else recipe.read(ask.recipe, Path.home()))
         return asdict(written(found))
 
-    async def plan(self, owner: Owner, asked: Asked) -> Asked:
+    async def corpus(self, owner: Owner, asked: Asked) -> Asked:
+        demand(self.settings)
+        found = await asyncio.to_thread(parsed, TrainCorpus.read(asked).text)
+        return {"words": await asyncio.to_thread(corpus.check, found)}
+
+    async def plan(self, owner: Owner, asked: Asked) -> AsyncIterator[Asked]:
         demand(self.settings)
         found = await asyncio.to_thread(parsed, TrainPlan.read(asked).text)
-        async with self._one:
-            made = await asyncio.to_thread(plan, found, self.settings.data_dir)
-        return {"plan": made, "refused": refusals(made)}
+        async with self._one, aclosing(told(planned(found, self.settings.data_dir))) as lines:
+            async for line in lines:
+                yield {"data": {"plan": line["data"], "refused": refusals(line["data"])}} if "data" in line else line
 
     async def begin(self, owner: Owner, asked: Asked) -> Asked:
         demand(self.settings)
         found = await asyncio.to_thread(parsed, TrainBegin.read(asked).text)
+        await asyncio.to_thread(corpus.check, found)
         return {"id": await asyncio.to_thread(self.runs.begin, owner, found)}
 
     async def do(self, owner: Owner, asked: Asked) -> Asked:

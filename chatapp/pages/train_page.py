@@ -30,11 +30,11 @@ def add(door: Door, models: ModelManager, settings: Settings, runs: Runs, inspec
     door.actions |= {
         "train": actions.home,
         "train-recipe": actions.recipe,
-        "train-plan": actions.plan,
+        "train-corpus": actions.corpus,
         "train-begin": actions.begin,
         "train-do": actions.do,
         "train-chat": actions.chat,
         "train-beside": actions.beside,
     }
-    door.streams |= {"train-watch": actions.watch, "train-look": actions.look}
+    door.streams |= {"train-plan": actions.plan, "train-watch": actions.watch, "train-look": actions.look}
     return train_files.routes(settings)

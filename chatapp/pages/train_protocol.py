@@ -51,9 +51,16 @@ class TrainWritten:
 
 
 @dataclass(frozen=True)
+class TrainCorpus(Request):
+    """POST /ui/train-corpus: can the files of this recipe.yaml be trained on? Answered by {words}: what they hold, or a refusal."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class TrainPlan(Request):
-    """POST /ui/train-plan: what a run of this recipe.yaml would be, measured on three steps in seconds. Answered by {plan,
-    refused}: chatapp/lab/train/plan.py, and sentences on what does not fit."""
+    """POST /ui/train-plan: what a run of this recipe.yaml would be, measured on three steps. Answered by lines of `Shown`, the data is
+    {plan, refused}: chatapp/lab/train/plan.py, and sentences on what does not fit. Reading no further ends the work."""
 
     text: str
 

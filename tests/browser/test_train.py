@@ -1,20 +1,21 @@
 """The page Train in Chromium: from a corpus to curves, the slider and a chat, really trained in six steps; two runs beside each other."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from transformers import AutoTokenizer
 
 from chatapp.lab.train import history
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from tests.browser.conftest import Site, launched, replies, send
+from tests.browser.conftest import Site, first_held, launched, replies, send
 from tests.browser.test_page_guards import faults
 from tests.conftest import Scripted
-from tests.lab.train.made import write_run
+from tests.lab.train.made import write_run, write_step
 from tests.tiny import CORPUS
 
 DONE, STOPPED, FAILED = (letter * 32 for letter in "abc")
@@ -62,7 +63,7 @@ def test_from_a_corpus_to_curves_the_slider_and_a_chat(context: BrowserContext, 
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Train").click()
     page.get_by_label("Corpus").select_option(label="my own file")
     page.get_by_label("A file to train on").set_input_files(corpus)
-    expect(page.get_by_label("its path on this machine")).to_have_value(str(kept(school, "words.txt")))
+    expect(page.get_by_label("Its path on this machine")).to_have_value(str(kept(school, "words.txt")))
     page.get_by_text("recipe.yaml", exact=True).click()
     page.get_by_label("recipe.yaml").fill(RECIPE.format(corpus=kept(school, "words.txt")))
     page.get_by_label("Layers").click()
@@ -161,3 +162,84 @@ def test_axe_finds_nothing_and_it_fits_a_phone(run: str, theme: str, context: Br
     expect(page.locator("#r-body .x-bars" if run else "#r-form")).to_be_visible()
     assert page.evaluate("document.querySelector('.sheet').scrollWidth <= document.querySelector('.sheet').clientWidth")
     assert faults(page) == []
+
+
+def test_start_takes_what_was_typed_last_and_nothing_that_was_refused(context: BrowserContext, school: Site) -> None:
+    page = opened(context, school)
+    asked = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data_json["text"])
+        route.fulfill(status=409, json={"error": {"message": "Not now.", "status": 409, "code": "conflict"}})
+
+    page.route("**/ui/train-begin", answer)
+    page.get_by_label("Layers").fill("many")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#r-error")).to_contain_text("n_layer is 'many'")
+    page.get_by_label("Width").fill("64")
+    page.get_by_label("Batch").fill("4")
+    expect(page.locator("#r-error")).to_contain_text("n_layer is 'many'")
+    expect(page.get_by_label("Layers")).to_have_value("many")
+    assert asked == []
+    page.get_by_label("Layers").fill("2")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#r-error")).to_have_text("Not now.")
+    (text,) = asked
+    assert all(line in text for line in ("n_layer: 2", "n_embd: 64", "per_device_train_batch_size: 4"))
+
+
+def test_what_is_typed_while_the_server_answers_is_kept(context: BrowserContext, school: Site) -> None:
+    page = opened(context, school)
+    held: list[Route] = []
+    page.route("**/ui/train-recipe", lambda route: held.append(route))
+    page.get_by_label("Layers").fill("3")
+    page.get_by_label("Heads").fill("2")
+    first_held(page, held).continue_()
+    expect(page.locator(".r-yaml")).to_have_value(re.compile("n_layer: 3"))
+    expect(page.get_by_label("Heads")).to_have_value("2")
+    page.unroute("**/ui/train-recipe")
+    page.get_by_label("Width").focus()
+    expect(page.locator(".r-yaml")).to_have_value(re.compile("n_layer: 3\n  n_head: 2"))
+
+
+def test_a_wrong_file_is_said_at_once_and_a_column_can_be_named(context: BrowserContext, school: Site, tmp_path: Path) -> None:
+    (tmp_path / "bytes.txt").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "rated.csv").write_text("words,stars\n" + "a good one,5\n" * 300)
+    page = opened(context, school)
+    page.get_by_label("Corpus").select_option(label="my own file")
+    page.get_by_label("A file to train on").set_input_files(tmp_path / "bytes.txt")
+    expect(page.locator(".r-read")).to_contain_text("bytes.txt is no text")
+    page.get_by_label("A file to train on").set_input_files(tmp_path / "rated.csv")
+    expect(page.locator(".r-read")).to_contain_text("columns are words, stars")
+    page.get_by_label("Column with the text").fill("words")
+    page.get_by_label("Layers").focus()
+    expect(page.locator(".r-read")).to_have_text("300 documents, 3,000 bytes of text.")
+
+
+def test_the_list_follows_a_run_that_another_tab_began(context: BrowserContext, school: Site, tiny_gpt2: Path) -> None:
+    page = opened(context, school)
+    expect(page.locator(".r-runs")).to_contain_text("The first")
+    place = school.chat.models.settings.data_dir / history.FOLDER / ("d" * 32)
+    write_run(place, tiny_gpt2, name="From elsewhere")
+    expect(page.locator(".r-runs")).to_contain_text("From elsewhere")
+    shutil.rmtree(place)
+    expect(page.locator(".r-runs")).not_to_contain_text("From elsewhere")
+
+
+def test_a_button_stays_the_same_while_a_run_is_watched(context: BrowserContext, school: Site, tiny_gpt2: Path) -> None:
+    place = school.chat.models.settings.data_dir / history.FOLDER / ("e" * 32)
+    write_run(place, tiny_gpt2, name="Running", state="running", steps=8)
+    lock = history.hold(place)  # as a process that trains there
+    page = opened(context, school, "e" * 32)
+    stop = page.get_by_role("button", name="Stop").element_handle()
+    page.get_by_text("This run as code").click()
+    history.tell(place, "Encoding the train text", 0.5)
+    write_step(place, tiny_gpt2, 16, 1.8)
+    expect(page.locator(".r-bar")).to_contain_text("Encoding the train text")
+    expect(page.locator(".r-told")).to_contain_text("Step 16")
+    assert stop.evaluate("node => node.isConnected")
+    expect(page.get_by_text("GPT2LMHeadModel(config)")).to_be_visible()
+    history.update(place, state="done")
+    history.release(lock)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    shutil.rmtree(place)

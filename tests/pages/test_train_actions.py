@@ -140,7 +140,7 @@ async def test_strangers_read_one_sentence_and_nothing_else(actions: TrainAction
         text = recipe.written(recipe.PRESETS["tutorial"])
         for action, body in {
             actions.recipe: {"recipe": {}},
-            actions.plan: {"text": text},
+            actions.corpus: {"text": text},
             actions.begin: {"text": text},
             actions.do: {"do": "delete", "id": RUN},
             actions.chat: {"id": RUN, "step": 8},
@@ -149,6 +149,7 @@ async def test_strangers_read_one_sentence_and_nothing_else(actions: TrainAction
             with pytest.raises(ChatError, match="own machine only"):
                 await action(ANN, body)
         for stream, body in {
+            actions.plan: {"text": text},
             actions.watch: {"id": RUN},
             actions.look: {"id": RUN, "step": 8, "view": "next", "prompt": "a"},
         }.items():
@@ -156,3 +157,17 @@ async def test_strangers_read_one_sentence_and_nothing_else(actions: TrainAction
                 await lines(stream(ANN, body))
 
     await asyncio.create_task(asked())
+
+
+async def test_what_is_no_corpus_is_refused_before_any_process_begins(actions: TrainActions, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "rated.csv").write_text("words,stars\n" + "a good one,5\n" * 300)
+    empty, rated = ({"text": f"corpus: {tmp_path / name}"} for name in ("empty.txt", "rated.csv"))
+    for refused in (actions.corpus(ANN, empty), actions.begin(ANN, empty), lines(actions.plan(ANN, empty))):
+        with pytest.raises(ChatError, match=r"empty\.txt is empty"):
+            await refused
+    with pytest.raises(ChatError, match="columns are words, stars"):
+        await actions.corpus(ANN, rated)
+    rated["text"] += "\ncolumn: words"
+    assert await actions.corpus(ANN, rated) == {"words": "300 documents, 3,000 bytes of text."}
+    assert len((await actions.home(ANN, {}))["runs"]) == 2  # none was begun

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.lab.train import files
-from chatapp.lab.train.recipe import Recipe
+from chatapp.lab.train.recipe import NAMED_CORPORA, Recipe
 
 FEW = 20
 """Documents below which the joined text is split, not the list of documents."""
@@ -20,6 +20,9 @@ SHARES = (0.9, 0.95)
 
 SMALLEST = 2000
 """Bytes: from less there is nothing to learn, and a twentieth of it is no validation text."""
+
+CHECKED = 50_000_000
+"""Bytes of files that are read before a run begins, to refuse at once what is no text."""
 
 WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")
 
@@ -62,6 +65,16 @@ def read(recipe: Recipe) -> Corpus:
     documents = taken(documents, recipe.megabytes)
     _refuse_small(name, documents)
     return split(name, documents)
+
+
+def check(recipe: Recipe) -> str:
+    """What the files of a corpus hold, in words; '' for a named one, and for what is too large to be read twice. Raises ChatError."""
+    if recipe.corpus[0] in NAMED_CORPORA or sum(map(files.size, map(Path, recipe.corpus))) > CHECKED:
+        return ""
+    documents = [text for path in recipe.corpus for text in files.documents(Path(path), recipe.column)]
+    _refuse_small(", ".join(Path(path).name for path in recipe.corpus), documents)
+    count = "1 document" if len(documents) == 1 else f"{len(documents):,} documents"
+    return f"{count}, {sum(len(text.encode()) for text in documents):,} bytes of text."
 
 
 def split(name: str, documents: Sequence[str]) -> Corpus:

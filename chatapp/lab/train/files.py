@@ -36,15 +36,29 @@ def documents(path: Path, column: str) -> list[str]:
     return found
 
 
-def _bytes(path: Path) -> bytes:
+def size(path: Path) -> int:
+    """Bytes. Raises ChatError for what cannot be read, and what is too large."""
     try:
-        if (size := path.stat().st_size) > LARGEST:
-            raise ChatError(
-                f"{path.name} has {size / 1e9:.1f} GB; a corpus is held in memory, so {LARGEST >> 30} GiB is the most.", status=422
-            )
+        found = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found > LARGEST:
+        raise ChatError(
+            f"{path.name} has {found / 1e9:.1f} GB; a corpus is held in memory, so {LARGEST >> 30} GiB is the most.", status=422
+        )
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    size(path)
+    try:
         return path.read_bytes()
     except OSError as error:
-        raise ChatError(f"The corpus {path} cannot be read: {error.strerror or error}.", status=422) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ChatError:
+    return ChatError(f"The corpus {path} cannot be read: {error.strerror or error}.", status=422)
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -113,7 +127,9 @@ def _place(path: Path, column: str, names: list[str]) -> int:
         return names.index(column)
     shown = ", ".join(names[:12])
     near = closest(column, names)
-    raise ChatError(f"{path.name} has no column {column!r}. Its {len(names)} columns are {shown[:300]}.{near}", status=422)
+    raise ChatError(
+        f"{path.name} has no column {column!r}. Its {len(names)} columns are {shown[:300]}. Name the one with the text.{near}", status=422
+    )
 
 
 def _parquet(path: Path, column: str) -> list[str]:

@@ -32,6 +32,11 @@ class Line:
         with self._changed:
             return any(one == id for one, _ in self._all())
 
+    def trains(self, id: str) -> bool:
+        """Has its turn come?"""
+        with self._changed:
+            return self._current is not None and self._current[0] == id
+
     def cancel(self, id: str) -> None:
         """Its task is cancelled, whether it runs or waits."""
         with self._changed:

@@ -1,21 +1,29 @@
 """What a run would take, measured before it starts: steps, minutes, memory, disk; in a child process, as the run itself."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError
-from chatapp.lab.train import history, process
+from chatapp.lab.train import corpus, history, process
 from chatapp.lab.train import recipe as recipes
 from chatapp.lab.train.recipe import Recipe
-from chatapp.models.hub import no_progress
 from chatapp.models.memory import free_memory, gigabytes
+from chatapp.tasks import Step
 
 FLOAT = 4
 """Bytes of a weight: everything is trained in float32."""
+
+OUT = "plan.json"
+LOOK = 0.3
+"""Seconds between two looks at how far the child is."""
 
 OBSERVING = 0.15
 """Share that snapshots, validation and samples add to a short run; of a long one it is less."""
@@ -24,20 +32,42 @@ OBSERVING = 0.15
 def plan(recipe: Recipe, home: Path) -> dict[str, Any]:
     """{steps, seconds_per_step, minutes, memory, disk, free_memory, free_disk} and what run.json says of corpus, tokenizer and rows.
 
-    `home` is where the run would be kept. Takes seconds: run it in a thread. Raises ChatError for what would end the run.
+    `home` is where the run would be kept. Takes seconds. Raises ChatError for what would end the run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / history.RECIPE).write_text(recipes.written(recipe), encoding="utf-8")
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(process.command(Path(folder), 0, "--plan"), env=process.environment(), **pipes) as child:
-            try:
-                out = child.stdout.read()
-                words = child.stderr.read().decode(errors="replace").strip().splitlines()
-            finally:
-                child.kill()
-    if not out:
-        raise ChatError(words[-1] if words else "The plan could not be measured: its process ended without a word.", status=422)
-    return json.loads(out) | {"free_memory": free_memory(), "free_disk": free_disk(home)}
+
+    async def last() -> dict[str, Any]:
+        return [made async for made in planned(recipe, home)][-1]
+
+    return asyncio.run(last())
+
+
+async def planned(recipe: Recipe, home: Path) -> AsyncIterator[Step | dict[str, Any]]:
+    """What is being done, then the plan. Reading no further ends the child. Raises ChatError, at once for what is no corpus."""
+    yield Step("Reading the corpus")
+    await asyncio.to_thread(corpus.check, recipe)
+    with tempfile.TemporaryDirectory() as name, measuring(Path(name), recipe) as child:
+        while child.poll() is None:
+            yield Step(*history.progress(Path(name)))
+            await asyncio.sleep(LOOK)
+        out = (Path(name) / OUT).read_bytes()
+        if not out:
+            words = process.last_words(Path(name)) or "The plan could not be measured: its process ended without a word."
+            raise ChatError(words, status=422)
+    yield json.loads(out) | {"free_memory": free_memory(), "free_disk": free_disk(home)}
+
+
+@contextmanager
+def measuring(folder: Path, recipe: Recipe) -> Iterator[subprocess.Popen]:
+    """The child, which is gone at the end of this."""
+    (folder / history.RECIPE).write_text(recipes.written(recipe), encoding="utf-8")
+    with (folder / OUT).open("wb") as out, (folder / history.WORDS).open("wb") as words:
+        command = process.command(folder, 0, "--plan")
+        child = subprocess.Popen(command, env=process.environment(), stdin=subprocess.PIPE, stdout=out, stderr=words)
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def measured_plan(folder: Path) -> dict[str, Any]:
@@ -45,8 +75,9 @@ def measured_plan(folder: Path) -> dict[str, Any]:
     from chatapp.lab.train import pace, prepare
     from chatapp.lab.train.learner import arguments_of, steps_of
 
-    asked = recipes.parse((folder / history.RECIPE).read_bytes(), folder)
-    made = prepare.prepared(asked, no_progress)
+    asked, tell = recipes.parse((folder / history.RECIPE).read_bytes(), folder), partial(history.tell, folder)
+    made = prepare.prepared(asked, tell)
+    tell("Measuring three steps", None)
     arguments_of(asked, folder, 1)
     found = pace.measured(asked, made)
     steps = steps_of(asked, made.rows)

@@ -76,6 +76,8 @@ class Runs:
         found, here = history.about(self.place(id)) | {"id": id}, self._line.holds(id)
         if found["state"] == ("stopped" if here else "queued"):
             found["state"] = "running" if here else "stopped"
+        elif found["state"] == "queued" and self._line.trains(id):
+            found["state"] = "running"  # its process is starting
         return found
 
     def listed(self) -> list[dict[str, Any]]:

@@ -56,6 +56,8 @@ def long(folder: Path, **values: object) -> Recipe:
 
 def test_a_second_run_waits_for_the_first(runs: Runs, tmp_path: Path) -> None:
     first, second = runs.begin(OWNER, tiny(tmp_path)), runs.begin(OWNER, tiny(tmp_path, name="The second"))
+    until(lambda: runs.about(first)["state"] == "running")
+    assert history.written(runs.place(first))["state"] == "queued"  # its process only starts
     assert runs.about(second)["state"] == "queued" and next(task.step.words for task in running(runs)) == "Waits for its turn"
     with pytest.raises(ChatError, match="is running, or waits for its turn"):
         runs.resume(OWNER, second)
