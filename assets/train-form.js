@@ -40,7 +40,7 @@
     if (words) box.scrollIntoView({ block: "nearest" });
   };
 
-  /* Ask the server what comes of it, one change after the other, and draw that. What is refused stays as it was typed, and nothing begins. */
+  /* The server is asked, one change after the other, and the answer is drawn. What is refused stays as it was typed, and nothing begins. */
   function changed(asked) {
     turn = turn.then(async () => {
       try {
