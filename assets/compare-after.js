@@ -10,7 +10,7 @@
     ["grid.yaml", "yaml", "What was asked: open it here or give it to app.py compare"],
   ];
 
-  const textOf = (cell) => {
+  compare.textOf = (cell) => {
     const box = document.createElement("div");
     box.innerHTML = cell.blocks?.join("") || "";
     return box.textContent;
@@ -37,10 +37,10 @@
 
   /* [range, words] of each place in a reply where another one goes its own way. */
   function places(run, cell) {
-    const mine = textOf(cell);
+    const mine = compare.textOf(cell);
     const found = new Map();
     const note = (other, words) => {
-      const at = other && compare.leaves(mine, textOf(other));
+      const at = other && compare.leaves(mine, compare.textOf(other));
       if (at) found.set(String(at), [at, [...(found.get(String(at))?.[1] || []), words]]);
     };
     for (const one of run.result.partings) {
@@ -105,9 +105,11 @@
 
   compare.drawResult = (run) => {
     const { result } = run;
-    const made = result && run.cells.size ? [...verdicts(result.verdicts), el("h2", {}, "Columns"), summary(result), files(run)] : [];
-    const parts = [...made, result ? el("h2", {}, "Replies") : null];
-    run.after.replaceChildren(...parts.filter(Boolean));
+    const some = result && run.cells.size;
+    const made = some ? [...verdicts(result.verdicts), el("h2", {}, "Columns"), summary(result)] : [];
+    const parts = [some ? files(run) : null, result ? el("h2", {}, "Replies") : null];
+    run.after.replaceChildren(...made.filter(Boolean));
+    run.files.replaceChildren(...parts.filter(Boolean));
     if (result) for (const spot of run.spots.values()) compare.drawCell(run, spot);
   };
 

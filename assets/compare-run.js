@@ -101,7 +101,9 @@
     const top = el("div", { class: "c-top" }, el("a", { href: "#", class: "act" }, "New comparison"), el("h2", {}, head.title));
     run.bar = el("section", { class: "c-bar" });
     run.after = el("section", { class: "c-after" });
-    app.$("#compare").replaceChildren(top, run.bar, run.after, compare.table(run));
+    run.pictures = compare.picturesOf(run);
+    run.files = el("section");
+    app.$("#compare").replaceChildren(top, run.bar, run.after, run.pictures, run.files, compare.table(run));
   }
 
   function finished(run, cell) {
@@ -125,12 +127,13 @@
     compare.drawResult(run);
   }
 
-  function news(run, { head, cells = [], grown: longer = [], state, result }) {
+  function news(run, { head, cells = [], grown: longer = [], state, result, pictures }) {
     if (head) begin(run, head);
     for (const cell of cells) finished(run, cell);
     for (const one of longer) grown(run, one);
     if (state) stands(run, state);
     if (result) rests(run, result);
+    if (pictures) compare.drawPictures(run, pictures);
     if (cells.length || state) compare.drawHead(run);
   }
 

@@ -96,7 +96,8 @@
 
   function row(run, text, prompt) {
     const cells = run.head.columns.map(({ label }) => {
-      const spot = { prompt, column: label, shown: 0, box: el("td", { "aria-label": `${label}, prompt ${prompt + 1}` }) };
+      const box = el("td", { tabindex: -1, "aria-label": `${label}, prompt ${prompt + 1}` });
+      const spot = { prompt, column: label, shown: 0, box };
       run.spots.set(place(prompt, label), spot);
       compare.drawCell(run, spot);
       return spot.box;
@@ -111,6 +112,15 @@
     const bodies = run.head.prompts.map((text, prompt) => row(run, text, prompt));
     const table = el("table", { class: "c-table", style: `--columns: ${run.head.columns.length}` }, heads, ...bodies);
     return el("div", { class: "c-wide", tabindex: 0, role: "region", "aria-label": "Replies: prompts by columns" }, table);
+  };
+
+  /* A reply, brought into sight: of several in its cell, this one. */
+  compare.toReply = (run, cell) => {
+    const spot = compare.spot(run, cell);
+    spot.shown = run.of(cell.prompt, cell.column).indexOf(cell);
+    compare.drawCell(run, spot);
+    spot.box.scrollIntoView({ block: "center", inline: "center" });
+    spot.box.focus({ preventScroll: true });
   };
 
   compare.spot = (run, { prompt, column }) => run.spots.get(place(prompt, column));

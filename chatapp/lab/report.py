@@ -1,14 +1,15 @@
 """The report of a comparison: one HTML file that needs no network and no script. Numbers, verdicts, plots, and every reply."""
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from chatapp.lab.exports import facts_of, ordered, title_of
-from chatapp.lab.grid import Column, Grid, Question
-from chatapp.lab.metrics import METRICS, Metric, beside, parting, summaries, tokens_read
-from chatapp.lab.plots import Group, strip
+from chatapp.lab.grid import Grid, Question
+from chatapp.lab.metrics import METRICS, beside, parting, summaries, tokens_read
+from chatapp.lab.pictures import anchor, pictures
 from chatapp.lab.rows import Row, failed
 from chatapp.lab.verdict import verdicts
 from chatapp.markdown import blocks
@@ -16,7 +17,10 @@ from chatapp.markdown import blocks
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The report fetches nothing and runs nothing, whatever a model wrote into it."""
 
-STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+COLOURS = re.compile(r"^(:root,\n\.light|\.dark) \{(.*?)\}", re.M | re.S)
+"""The app's two palettes, as base.css begins with them."""
 
 TITLE_LENGTH = 200
 """Characters of a reply that are shown under the pointer."""
@@ -25,14 +29,21 @@ TITLE_LENGTH = 200
 def html(grid: Grid, rows: Sequence[Row]) -> str:
     """The whole file."""
     rows = ordered(grid, rows)
-    style = STYLE.read_text(encoding="utf-8")
+    places = {variant.label: place for place, variant in enumerate(grid.variants())}
     body = [_head(grid, rows), _verdicts(grid, rows), _table(grid, rows), _plots(grid, rows)]
-    body += [_question(question, [row for row in rows if row["prompt_index"] == question.index]) for question in grid.questions()]
+    body += [_question(question, [row for row in rows if row["prompt_index"] == question.index], places) for question in grid.questions()]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Comparison</title><style>{style}</style></head>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Comparison</title><style>{style()}</style></head>'
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
+
+
+def style() -> str:
+    """The app's colours, light or dark as the reader's system has it, and the look of the page."""
+    base, plots, page = ((ASSETS / name).read_text(encoding="utf-8") for name in ("base.css", "plots.css", "report.css"))
+    light, dark = (colours for _, colours in COLOURS.findall(base))
+    return f":root {{{light}}}\n@media (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n{plots}{page}"
 
 
 def _head(grid: Grid, rows: Sequence[Row]) -> str:
@@ -64,50 +75,31 @@ def _table(grid: Grid, rows: Sequence[Row]) -> str:
 
 
 def _plots(grid: Grid, rows: Sequence[Row]) -> str:
-    """For each sweep its values side by side, for the other columns one picture of them; a picture for each metric that has numbers."""
-    plain = [column for column in grid.columns if column.sweep is None]
-    parts = [_pictures(column.name, [column], rows) for column in grid.columns if column.sweep is not None]
-    return "".join(([_pictures("Columns side by side", plain, rows)] if len(plain) > 1 else []) + parts)
+    found = pictures(grid, rows, lambda row: f"{row['prompt'][:60]}\n{row['reply'][:TITLE_LENGTH]}")
+    return "".join(f"<h2>{escape(one.title)}</h2><div class='plots'>{''.join(one.figures)}</div>" for one in found)
 
 
-def _pictures(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    variants = [variant for column in columns for variant in column.variants()]
-    swept = columns[0].sweep
-    made = ""
-    for metric in METRICS:
-        groups = [Group(str(v.swept[1]) if v.swept else v.label, _dots(metric, v.label, rows)) for v in variants]
-        made += strip(f"{metric.label} by {swept.name}" if swept else metric.label, groups, joined=swept is not None)
-    return f"<h2>{escape(title)}</h2><div class='plots'>{made}</div>" if made else ""
-
-
-def _dots(metric: Metric, label: str, rows: Sequence[Row]) -> list[tuple[float, str]]:
-    found = [(metric.value(row), row) for row in rows if row["column"] == label and not failed(row)]
-    return [
-        (value, f"{metric.said(value)} · {row['prompt'][:60]}\n{row['reply'][:TITLE_LENGTH]}") for value, row in found if value is not None
-    ]
-
-
-def _question(question: Question, rows: Sequence[Row]) -> str:
+def _question(question: Question, rows: Sequence[Row], places: Mapping[str, int]) -> str:
     columns: dict[str, list[Row]] = {}
     for row in rows:
         columns.setdefault(row["column"], []).append(row)
     first = next(iter(columns.values()), [])
-    cells = "".join(_column(label, of, first) for label, of in columns.items())
+    cells = "".join(_column(label, of, first, places) for label, of in columns.items())
     title = f"<h2>Prompt {question.index + 1}</h2><p class='prompt'>{escape(question.text)}</p>"
     return f"<section>{title}<div class='columns'>{cells}</div></section>"
 
 
-def _column(label: str, rows: Sequence[Row], first: Sequence[Row]) -> str:
-    shown, *more = (_reply(row, first) for row in rows)
+def _column(label: str, rows: Sequence[Row], first: Sequence[Row], places: Mapping[str, int]) -> str:
+    shown, *more = (_reply(row, first, anchor(row, places)) for row in rows)
     rest = f"<details><summary>{len(more)} more</summary>{''.join(more)}</details>" if more else ""
     return f"<div class='column'><h3>{escape(label)}</h3>{shown}{rest}</div>"
 
 
-def _reply(row: Row, first: Sequence[Row]) -> str:
+def _reply(row: Row, first: Sequence[Row], name: str) -> str:
     line = (
         f"<p class='line{' failed' if failed(row) or row['passed'] is False else ''}'>{escape(title_of(row))} · {escape(facts_of(row))}</p>"
     )
-    return f"<article>{''.join(blocks(row['reply']))}{line}{_parting(row, first)}</article>"
+    return f"<article id='{name}'>{''.join(blocks(row['reply']))}{line}{_parting(row, first)}</article>"
 
 
 def _parting(row: Row, first: Sequence[Row]) -> str:

@@ -56,6 +56,7 @@ BUNDLES = {
         "compare-run.js",
         "compare-table.js",
         "compare-after.js",
+        "compare-pictures.js",
         "compare-across.js",
         "compare.js",
     ),
@@ -67,7 +68,7 @@ BUNDLES = {
         "classify-train.js",
         "classify.js",
     ),
-    "compare.css": ("compare.css", "compare-run.css", "compare-across.css"),
+    "compare.css": ("compare.css", "compare-run.css", "compare-across.css", "plots.css", "compare-pictures.css"),
     "train.js": (
         "train-host.js",
         "train-plot.js",

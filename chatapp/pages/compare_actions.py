@@ -1,27 +1,26 @@
 """What the page Compare asks: a grid that is read, begun and watched; its runs changed, deleted, and a reply taken on as a chat."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, login_key
 from chatapp.lab import grid_file
-from chatapp.lab.compare import Comparison
 from chatapp.lab.grid import Column, Grid, PromptSpec
 from chatapp.lab.kept import Runs, chat_of, note_chat, row_of
 from chatapp.lab.lists import no_files
-from chatapp.lab.rows import Row, conversation_of, key_of, turn_of
+from chatapp.lab.rows import conversation_of, turn_of
 from chatapp.models import catalog
 from chatapp.pages import compare_view as view
+from chatapp.pages.compare_following import Following, drawn
 from chatapp.pages.compare_protocol import (
     CompareAsk,
     CompareBegin,
     CompareChat,
     CompareDo,
     CompareGrid,
-    CompareGrown,
     CompareHome,
     CompareModel,
     CompareNews,
@@ -42,9 +41,6 @@ TICK = 0.12
 
 ANOTHER = 1.2
 """The temperature that a reply's own is compared with, where it is higher."""
-
-AT_ONCE = 50
-"""Replies in one line: so many are drawn without holding anybody up."""
 
 GRIDS = (".yaml", ".yml")
 
@@ -154,7 +150,8 @@ class CompareActions:
                 yield line
         notes, problem = (run.notes, run.task.error if run.task.state == "failed" else "") if run else ([], "")
         state = view.rested(grid, rows, notes, problem)
-        yield view.brief(CompareNews(state=state, result=await asyncio.to_thread(view.result, grid, rows), done=True))
+        result, pictures = await asyncio.to_thread(lambda: (view.result(grid, rows), view.pictures(grid, rows)))
+        yield view.brief(CompareNews(state=state, result=result, pictures=pictures, done=True))
 
     def _others(self) -> list[CompareModel]:
         """Models on this machine that are not in memory."""
@@ -163,45 +160,3 @@ class CompareActions:
         ids = [slot.known.id for slot in slots if slot.known]
         others = [model for model in known if not model.problem and not any(is_same(model, id) for id in ids)]
         return [CompareModel(model.name, model.label, False) for model in others]
-
-
-class Following:
-    """What one page has seen of a run."""
-
-    def __init__(self, run: Comparison) -> None:
-        self.run = run
-        self.sent: set[tuple[int, str, int]] = set()
-        self.shown: dict[tuple[int, str, int], str] = {}
-        self.state: object = None
-
-    async def lines(self) -> AsyncIterator[Asked]:
-        """What came since the last time."""
-        async for line in self.cells():
-            yield line
-        state = view.live(self.run)
-        changed, self.state = state != self.state, state
-        if news := view.brief(CompareNews(grown=list(self._grown()), state=state if changed else None)):
-            yield news
-
-    async def cells(self) -> AsyncIterator[Asked]:
-        """The replies that have ended since."""
-        new = [row for key, row in self.run.rows.items() if key not in self.sent]
-        self.sent |= {key_of(row) for row in new}
-        async for line in drawn(new):
-            yield line
-
-    def _grown(self) -> Iterator[CompareGrown]:
-        for key, turn in self.run.live.items():
-            before, now = self.shown.get(key, ""), turn.reply
-            if now != before:
-                self.shown[key] = now
-                at = len(before) if now.startswith(before) else 0
-                yield CompareGrown(*key, at, now[at:], len(turn.reply_ids))
-
-
-async def drawn(rows: Sequence[Row]) -> AsyncIterator[Asked]:
-    """Replies as lines of some."""
-    for start in range(0, len(rows), AT_ONCE):
-        some = rows[start : start + AT_ONCE]
-        cells = await asyncio.to_thread(lambda some=some: [view.cell(row) for row in some])
-        yield view.brief(CompareNews(cells=cells))

@@ -210,12 +210,28 @@ class CompareResult:
 
 
 @dataclass(frozen=True)
+class ComparePictures:
+    """A sweep, or the columns side by side: `figures` are HTML with SVG, one for each metric that has numbers.
+
+    A dot is a link to #reply-PROMPT-COLUMN-REPLICA, each counted from 0, as `CompareHead` has them; its <title> says its value and
+    whose it is.
+    """
+
+    title: str
+    figures: list[str]
+
+
+@dataclass(frozen=True)
 class CompareNews:
-    """A line of `CompareWatch`: what came since the line before; what did not change is left out."""
+    """A line of `CompareWatch`: what came since the line before; what did not change is left out.
+
+    `pictures` take the place of those before.
+    """
 
     head: CompareHead | None = None
     cells: list[CompareCell] = field(default_factory=list)
     grown: list[CompareGrown] = field(default_factory=list)
     state: CompareState | None = None
     result: CompareResult | None = None
+    pictures: list[ComparePictures] = field(default_factory=list)
     done: bool = False

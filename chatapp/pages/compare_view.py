@@ -1,12 +1,15 @@
 """What the page Compare shows of a run, as plain data: columns, replies that ended, where they part, and what the whole says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
+from chatapp.lab.exports import title_of
 from chatapp.lab.grid import Grid, Variant
 from chatapp.lab.metrics import METRICS, beside, parting, speed, summaries, tokens_read
+from chatapp.lab.pictures import Numbers, numbers_of
+from chatapp.lab.pictures import pictures as made_of
 from chatapp.lab.rows import Row, failed
 from chatapp.lab.verdict import verdicts
 from chatapp.markdown import blocks
@@ -15,6 +18,7 @@ from chatapp.pages.compare_protocol import (
     CompareColumn,
     CompareHead,
     CompareParting,
+    ComparePictures,
     CompareResult,
     CompareState,
 )
@@ -114,6 +118,11 @@ def result(grid: Grid, rows: Sequence[Row]) -> CompareResult:
         table,
         list(partings(grid, rows)),
     )
+
+
+def pictures(grid: Grid, rows: Sequence[Row], numbers: Callable[[Row], Numbers] = numbers_of) -> list[ComparePictures]:
+    """As the report has them; what a reply says is on the page already."""
+    return [ComparePictures(one.title, one.figures) for one in made_of(grid, rows, title_of, numbers)]
 
 
 def partings(grid: Grid, rows: Sequence[Row]) -> Iterable[CompareParting]:

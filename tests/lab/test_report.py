@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from chatapp.lab import exports, plots, report
+from chatapp.lab.pictures import pictures
 from tests.lab.runs import grid
 from tests.lab.test_metrics import row
 
@@ -85,6 +86,34 @@ def test_ticks_are_round_numbers(low: float, high: float, expected: list[float])
 
 
 def test_a_plot_shows_each_reply_under_the_pointer_and_thins_out_thousands() -> None:
-    made = plots.strip("T", [plots.Group("1", [(1.0, "<one>")]), plots.Group("2", [(2.0, str(n)) for n in range(1000)])], joined=True)
+    thousand = [plots.Dot(2.0, str(n), f"#{n}") for n in range(1000)]
+    made = plots.strip("T", [plots.Group("1", [plots.Dot(1.0, "<one>", "#1")]), plots.Group("2", thousand)], joined=True)
     assert "<title>&lt;one&gt;</title>" in made and made.count("<circle") == 1 + 250 and "polyline" in made
+    many = plots.strip("T", [plots.Group(str(n), thousand) for n in range(24)], joined=True)
+    assert many.count("<circle") <= plots.MOST_IN_ALL and many.count('class="label"') == 8, "labels have room"
     assert plots.strip("T", [plots.Group("1", [])], joined=False) == ""
+
+
+def test_a_dot_leads_to_its_reply(rows) -> None:
+    reader = Reader()
+    reader.feed(report.html(GRID, rows))
+    leads = [attributes["href"] for tag, attributes in reader.tags if tag == "a" and "tabindex" in attributes]
+    places = [attributes["id"] for tag, attributes in reader.tags if tag == "article"]
+    assert set(leads) < {f"#{place}" for place in places} and len(places) == len(set(places)) == len(rows)
+    assert "#reply-1-0-0" in leads and "#reply-1-1-0" not in leads, "a reply that failed has no dot"
+
+
+def test_columns_of_one_reply_each_have_no_pictures() -> None:
+    one = grid("{prompts: [x], columns: [{name: a}, {name: b}]}")
+    assert pictures(one, [row("a"), row("b")], str) == []
+    assert pictures(one, [row("a"), row("a", replica=1), row("b")], str)[0].figures
+
+
+def test_the_report_has_the_apps_colours_light_and_dark() -> None:
+    base, made = (report.ASSETS / "base.css").read_text(), report.style()
+    for name in ("paper", "ink", "moss", "amber", "rule"):
+        light, dark = re.findall(rf"--{name}: (#\w+);", base)
+        assert re.findall(rf"--{name}: (#\w+);", made) == [light, dark]
+    assert made.index("prefers-color-scheme: dark") < made.rindex("--paper:")
+    used = set(re.findall(r"var\(--([\w-]+)\)", made))
+    assert used <= set(re.findall(r"--([\w-]+):", made)), "every colour is there"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,23 @@ async def test_who_comes_back_sees_what_is_there_and_what_grows(actions: Compare
     assert texts and all(set(text) == {"x", " "} for text in texts.values())
     again = await watched(actions, id)
     assert again[-1]["result"] == lines[-1]["result"] and len(joined(again, "cells")) == 4
+
+
+async def test_pictures_come_with_replies_and_not_with_tokens(actions: CompareActions, scripted: Scripted) -> None:
+    scripted.words, scripted.delay = ["x ", "y "] * 10, 0.02
+    grid = {"prompts": ["One", "Two"], "columns": [{"name": "s", "sweep": {"temperature": [0.5, 1]}}], "replicas": 2}
+    lines = await watched(actions, (await actions.begin(ANN, {"grid": grid}))["id"])
+    drawn = [n for n, line in enumerate(lines) if "pictures" in line]
+    assert 2 <= len(drawn) <= 8 and drawn[-1] == len(lines) - 1 and sum("grown" in line for line in lines) > 8
+    [last] = lines[-1]["pictures"]
+    assert last["title"] == "s: the sweep of temperature" and any("Distinct-1 by temperature" in figure for figure in last["figures"])
+    tokens = next(figure for figure in last["figures"] if "Tokens by" in figure)
+    assert tokens.count("<circle") == 8 and "<title>20.0 · s [temperature=1] #2</title>" in tokens
+    for n in drawn:
+        there = {(cell["prompt"], cell["column"], cell["replica"]) for cell in joined(lines[: n + 1], "cells")}
+        labels = [column["label"] for column in lines[0]["head"]["columns"]]
+        dots = {tuple(map(int, dot)) for dot in re.findall(r"#reply-(\d+)-(\d+)-(\d+)", "".join(lines[n]["pictures"][0]["figures"]))}
+        assert {(prompt, labels[column], replica) for prompt, column, replica in dots} <= there, "a dot's reply is on the page"
 
 
 async def test_pause_go_on_stop_a_column_and_stop(actions: CompareActions, scripted: Scripted) -> None:
