@@ -41,6 +41,7 @@ FLOORS = {
     "text_cli": 8,
     "classify_cli": 8,
     "train_cli": 8,
+    "finetune_cli": 8,
     "bench": 9,
     "deploy": 9,
     "app": 10,

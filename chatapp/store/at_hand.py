@@ -25,6 +25,13 @@ def latest(database: Database, conversation_id: str | None = None) -> tuple[Owne
     return row.owner, row.id
 
 
+def titled(database: Database) -> list[tuple[Owner, str, str]]:
+    """(owner, id, title) of every conversation that is kept, the latest first."""
+    query = sa.select(conversations.c.owner, conversations.c.id, conversations.c.title).where(conversations.c.deleted.is_(None))
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(query.order_by(conversations.c.updated.desc(), conversations.c.seq.desc()))]
+
+
 def _kept(*columns: sa.Column) -> sa.Select:
     joined = sa.select(*columns).select_from(turns).join(conversations, conversations.c.id == turns.c.conversation_id)
     return joined.where(conversations.c.deleted.is_(None))

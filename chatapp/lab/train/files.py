@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from chatapp import strict_json
 from chatapp.errors import ChatError, closest
@@ -22,18 +23,23 @@ MOST_CONTROL = 0.001
 
 def documents(path: Path, column: str) -> list[str]:
     """The texts of a file, none of them empty. Raises ChatError."""
-    data = _bytes(path)
+    taken = size(path)
     if path.suffix.lower() == ".parquet":
         found = _parquet(path, column)
     else:
-        text = _text(path, data)
+        text = text_of(path)
         readers = {".txt": lambda: [text], ".jsonl": lambda: _jsonl(path, text, column), ".csv": lambda: _csv(path, text, column)}
         found = list(readers[path.suffix.lower()]())
     found = [text.replace("\r\n", "\n") for text in found if text.strip()]
     if not found:
-        raise ChatError(f"{path.name} has {len(data):,} bytes and no text in them.", status=422)
+        raise ChatError(f"{path.name} has {taken:,} bytes and no text in them.", status=422)
     _refuse_data(path, found)
     return found
+
+
+def text_of(path: Path) -> str:
+    """A file of UTF-8, whole. Raises ChatError."""
+    return _text(path, _bytes(path))
 
 
 def size(path: Path) -> int:
@@ -43,9 +49,7 @@ def size(path: Path) -> int:
     except OSError as error:
         raise _unreadable(path, error) from error
     if found > LARGEST:
-        raise ChatError(
-            f"{path.name} has {found / 1e9:.1f} GB; a corpus is held in memory, so {LARGEST >> 30} GiB is the most.", status=422
-        )
+        raise ChatError(f"{path.name} has {found / 1e9:.1f} GB; it is held in memory, so {LARGEST >> 30} GiB is the most.", status=422)
     return found
 
 
@@ -58,7 +62,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> ChatError:
-    return ChatError(f"The corpus {path} cannot be read: {error.strerror or error}.", status=422)
+    return ChatError(f"{path} cannot be read: {error.strerror or error}.", status=422)
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -95,29 +99,44 @@ def _longest_word(text: str) -> int:
 
 
 def _jsonl(path: Path, text: str, column: str) -> Iterator[str]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = strict_json.parsed(line.encode())
-        except ValueError as error:
-            raise ChatError(f"{path.name}, line {number:,} is no JSON: {error}.", status=422) from error
+    for number, value in json_lines(path, text):
         value = value.get(column) if isinstance(value, dict) else value
         if not isinstance(value, str):
             raise ChatError(f"{path.name}, line {number:,} has no text in {column!r}. Name the field by column: NAME.", status=422)
         yield value
 
 
+def json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each line that is not empty. Raises ChatError for one that is no JSON."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, strict_json.parsed(line.encode())
+        except ValueError as error:
+            raise ChatError(f"{path.name}, line {number:,} is no JSON: {error}.", status=422) from error
+
+
 def _csv(path: Path, text: str, column: str) -> Iterator[str]:
+    names, rows = table(path, text)
+    place = _place(path, column, names)
+    for _, row in rows:
+        if len(row) > place:
+            yield row[place]
+
+
+def table(path: Path, text: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """(names of the columns, rows with the number of their last line), parted by comma, semicolon or tab. The rows raise ChatError."""
     head = text.partition("\n")[0]
     csv.field_size_limit(LARGEST)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
-    names = [name.strip() for name in next(reader, [])]
-    place = _place(path, column, names)
+    return [name.strip() for name in next(reader, [])], _rows(path, reader)
+
+
+def _rows(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
-            if len(row) > place:
-                yield row[place]
+            yield reader.line_num, row
     except csv.Error as error:
         raise ChatError(f"{path.name}, line {reader.line_num:,}: {error}.", status=422) from error
 
