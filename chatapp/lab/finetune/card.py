@@ -41,11 +41,16 @@ class Report:
 def table(report: Report) -> list[tuple[str, str, str]]:
     """(what, before, after)"""
     both = [report.before.loss] + ([report.after.loss] if report.after else [])
-    losses, perplexities = [f"{loss:.3f}" for loss in both], [f"{perplexity(loss):.2f}" for loss in both]
+    losses, perplexities = [f"{loss:.3f}" for loss in both], [_perplexity(loss) for loss in both]
     return [
         ("nats per token", losses[0], losses[1] if report.after else "–"),
         ("perplexity", perplexities[0], perplexities[1] if report.after else "–"),
     ]
+
+
+def _perplexity(loss: float) -> str:
+    value = perplexity(loss)
+    return f"{value:,.2f}" if value < 1e5 else f"{value:.1e}"
 
 
 def facts(report: Report) -> str:
@@ -68,8 +73,14 @@ def notes(report: Report) -> list[str]:
     if len(rows.validation) < 10:
         found.append(f"{_chats(rows.validation)} held out: the difference is a hint, no measurement.")
     if report.after and report.after.loss > report.before.loss:
-        found.append("What is held out became less likely: it learned its examples by heart. Try fewer --epochs, or more pairs.")
+        found.append(f"What is held out became less likely: {_why_worse(report)}")
     return found
+
+
+def _why_worse(report: Report) -> str:
+    if report.learned.loss > report.before.loss:
+        return "so did its own examples, as the steps were too large. Give a lower --learning-rate."
+    return "it learned its examples by heart. Try fewer --epochs, or more pairs."
 
 
 def in_words(report: Report) -> str:

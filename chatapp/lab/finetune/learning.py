@@ -39,12 +39,13 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Learned:
-    """`why` it ended: 'done', 'time' or 'stopped'."""
+    """`why` it ended: 'done', 'time' or 'stopped'; `loss` of its last step."""
 
     steps: int
     total: int
     seconds: float
     why: str
+    loss: float = math.nan
 
 
 def nats(model: Any, rows: Sequence[Row]) -> torch.Tensor:
@@ -80,7 +81,7 @@ def learn(
     parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=lesson.learning_rate, weight_decay=0.0)
     total = lesson.epochs * -(-len(rows) // BATCH)
-    began, step, why = time.monotonic(), 0, "done"
+    began, step, why, loss = time.monotonic(), 0, "done", math.nan
     model.train()
     for batch in _batches(rows, lesson):
         gone = (time.monotonic() - began) / 60
@@ -95,7 +96,7 @@ def learn(
         log("loss", step=step, loss=loss, learning_rate=rate, seconds=round(time.monotonic() - began, 2))
         tell(f"Step {step:,} of {total:,}: loss {loss:.3f}{_left(time.monotonic() - began, step, total, lesson.minutes)}", step / total)
     model.eval()
-    return Learned(step, total, time.monotonic() - began, why)
+    return Learned(step, total, time.monotonic() - began, why, loss)
 
 
 def _batches(rows: Sequence[Row], lesson: Lesson) -> Iterator[list[Row]]:

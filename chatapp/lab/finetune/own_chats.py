@@ -22,7 +22,8 @@ def chosen(store: Store, names: Sequence[str]) -> list[Chat]:
 def _chat(store: Store, known: Sequence[tuple[str, str, str]], name: str) -> Chat:
     found = [one for one in known if name == one[1]] or [one for one in known if name.strip().casefold() == one[2].strip().casefold()]
     if not found:
-        raise ChatError(f"No conversation has the title or id {name!r}.{closest(name, [one[2] for one in known])}", status=404)
+        near = closest(name, [one[2] for one in known]) or f" The latest are: {', '.join(repr(one[2]) for one in known[:3]) or 'none'}."
+        raise ChatError(f"No conversation has the title or id {name!r}.{near}", status=404)
     if len(found) > 1:
         raise ChatError(
             f"{len(found)} conversations have the title {name!r}. Name one by its id: {', '.join(one[1] for one in found[:5])}."

@@ -52,6 +52,7 @@ def test_a_conversation_is_named_by_title_or_id(store: Store) -> None:
     ("name", "words"),
     [
         ("Question 9", r"No conversation has the title or id 'Question 9'\..*Question 0"),
+        ("nothing alike", r"'nothing alike'\. The latest are: 'Stopped', 'Twice', 'Twice'\."),
         ("Twice", r"2 conversations have the title 'Twice'. Name one by its id: (eve, bob|bob, eve)"),
         ("cut", r"'Stopped' has no reply that came to its end"),
     ],

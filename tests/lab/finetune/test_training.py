@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from chatapp.engines.text import end_ids
 from chatapp.errors import ChatError
 from chatapp.lab.finetune import adapter, card, measures, training
-from chatapp.lab.finetune.learning import AT_ONCE, Lesson, learn, nats, together
-from chatapp.lab.finetune.rows import row
+from chatapp.lab.finetune.learning import AT_ONCE, Learned, Lesson, learn, nats, together
+from chatapp.lab.finetune.rows import row, split
 from chatapp.tasks import Cancelled
 from tests.lab.finetune.taught import CHATS, never, pair, quiet, student
 
@@ -121,3 +121,11 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_numbers(
     with pytest.raises(ChatError, match=r"Learning needs .* MB of memory beside the weights .* and 1.0 MB are free"):
         training.finetune(student(tiny_llama, tmp_path), CHATS, LESSON, tmp_path / "made", quiet, never)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(("last", "words"), [(1.0, "learned its examples by heart"), (30.0, "Give a lower --learning-rate")])
+def test_why_it_became_worse_is_said(tiny_llama: Path, tmp_path: Path, last: float, words: str) -> None:
+    rows = split(CHATS, (one := student(tiny_llama, tmp_path)).tokenizer, end_ids(one.tokenizer), 512, 0)
+    learned, before, after = Learned(6, 6, 60.0, "done", last), card.Measured(2.0, []), card.Measured(20.0, [])
+    said = card.in_words(card.Report(tmp_path, "tiny", "tiny", rows, LESSON, 1, learned, before, after))
+    assert words in said and "4.9e+08" in said and "7.39" in said
