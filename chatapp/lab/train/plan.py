@@ -82,16 +82,20 @@ def measured_plan(folder: Path) -> dict[str, Any]:
     found = pace.measured(asked, made)
     steps = steps_of(asked, made.rows)
     wanted = steps * found.seconds * (1 + OBSERVING) / 60
-    limit = asked.max_minutes or float("inf")
     return {
-        "steps": min(steps, max(1, int(limit / wanted * steps))),
+        "steps": within(asked.max_minutes, wanted, steps),
         "steps_of_all_epochs": steps,
         "seconds_per_step": found.seconds,
-        "minutes": min(wanted, limit),
+        "minutes": min(wanted, asked.max_minutes or wanted),
         "memory": found.memory,
         "disk": disk(asked, made.facts["parameters"]),
         **made.facts,
     }
+
+
+def within(limit: float, wanted: float, steps: int) -> int:
+    """How many of `steps`, which want `wanted` minutes, are made in `limit` minutes; 0 is no limit."""
+    return steps if not limit or wanted <= limit else max(1, int(limit / wanted * steps))
 
 
 def disk(recipe: Recipe, parameters: int) -> int:
