@@ -131,7 +131,7 @@
       if (name === OWN) path.focus();
       else set("corpus", name);
     });
-    return [field("Corpus", select), own, field("Megabytes of it, 0 for all", numeric("megabytes"))];
+    return [field("Corpus", select), own];
   }
 
   /* What the files hold, or why they cannot be trained on: said as soon as they are named. */
@@ -174,7 +174,8 @@
     if (!own && !["gpt2", "auto"].includes(now)) options.push([now, now]);
     const select = choice(options, own ? "train" : now, (name) => set("tokenizer", name === "train" ? { train: 2048 } : name));
     const entries = typed(now.train, (words) => set("tokenizer", { train: number(words) }), { inputmode: "numeric" });
-    return [field("Tokenizer", select), own ? field("Its entries", entries) : null];
+    const megabytes = field("Megabytes, 0 for all", numeric("megabytes"));
+    return [field("Tokenizer", select), megabytes, own ? field("Its entries", entries) : null];
   }
 
   function lengths() {
@@ -191,7 +192,7 @@
     return [
       field("How long, in", select),
       field(steps ? "Steps" : "Epochs", numeric(one)),
-      field("Minutes at most, 0 for no end", numeric("max_minutes")),
+      field("Minutes, 0 for no end", numeric("max_minutes")),
     ];
   }
 

@@ -71,7 +71,11 @@
 
   function buttons(run) {
     const { state, name } = run.about;
-    const stop = act("Stop", () => train.act(run.id, "stop"));
+    const stop = act("Stop", async () => {
+      stop.disabled = true;
+      stop.textContent = "Stopping after this step …";
+      if (!(await train.act(run.id, "stop"))) Object.assign(stop, { disabled: false, textContent: "Stop" });
+    });
     const resume = act("Go on", async () => (await train.act(run.id, "resume")) && train.showRun(run.id));
     const rename = act("Rename", () => train.rename(run.id, name, (words) => called(run, words)));
     const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
@@ -88,13 +92,14 @@
   /* Of what is drawn twice a second only that is touched which is new: a button that were replaced under a finger would not be pressed. */
   function drawState(run) {
     const { state, error, total_steps: total, name } = run.about;
-    const [line, going, why, row, notes] = run.bar.children;
+    const [line, going, chat, why, row, notes] = run.bar.children;
     say(line, train.standing(run));
     going.hidden = run.rests;
     const share = run.share ?? (total ? run.last() / total : null);
     if (share === null) going.firstChild.removeAttribute("value");
     else going.firstChild.value = share;
     say(going.lastChild, run.words && !run.words.startsWith("Step ") ? run.words : ""); // of steps the line says more
+    say(chat, run.chats ?? "");
     say(why, error ?? "");
     why.className = state === "failed" ? "refusal" : "r-hint";
     why.hidden = !error;
@@ -153,11 +158,11 @@
     train.drawCurves(run, run.curves);
   }
 
-  function heard(run, { run: about, events = [], written, words, share }) {
+  function heard(run, { run: about, events = [], written, words, share, chat }) {
     if (about) run.about = about;
     if (written) run.written = written;
     for (const event of events) run.take(event);
-    Object.assign(run, { words, share });
+    Object.assign(run, { words, share, chats: chat });
   }
 
   function begin(run) {
@@ -165,7 +170,16 @@
     const top = el("div", { class: "r-top" }, el("a", { href: "#", class: "act" }, "All runs"), run.title);
     const going = el("div", {}, el("progress", { max: 1, "aria-label": "Training" }), el("p", { class: "r-hint" }));
     const line = el("p", { class: "r-state", role: "status" });
-    run.bar = el("section", { class: "r-bar" }, line, going, el("p", {}), el("div", { class: "r-row" }), el("div", {}));
+    run.bar = el(
+      "section",
+      { class: "r-bar" },
+      line,
+      going,
+      el("p", { class: "r-hint" }),
+      el("p", {}),
+      el("div", { class: "r-row" }),
+      el("div", {}),
+    );
     run.curves = el("section", { class: "r-curves" });
     run.facts = el("section", { class: "r-about" }, el("h2", {}, "What it is"), el("dl", { class: "r-facts" }), ...files(run));
     const parts = [top, run.bar, ...train.slider(run), switches(run), run.curves, ...train.inside(run), run.facts];

@@ -53,7 +53,7 @@
     run.told.textContent = words(run);
     run.range.setAttribute("aria-valuetext", run.told.textContent);
     run.chat.textContent = `Chat with step ${train.count(run.step)}`;
-    run.beside.hidden = run.step === run.last();
+    run.beside.hidden = run.step === steps.at(-1);
     drawSamples(run);
     train.markCurves(run);
   }

@@ -36,19 +36,25 @@
     return `${plot.shown(seconds / 3600, 2)} h`;
   };
 
-  const last = (points) => points.at(-1)?.[1];
+  /* How good it is: on validation text where that was read, and when. */
+  function goodness(run) {
+    const [at, bits] = run.points("validation", "bits_per_byte").at(-1) ?? run.points("loss", "bits_per_byte").at(-1) ?? [];
+    return bits ? `${bits.toFixed(2)} bits per byte${at === run.last() ? "" : ` at step ${train.count(at)}`}` : "";
+  }
+
+  /* How quick its steps are, while it takes some. */
+  function pace(run) {
+    const loss = run.of("loss").at(-1);
+    if (run.about.state !== "running" || !loss || !(run.words ?? "").startsWith("Step ")) return [];
+    const left = loss.seconds_left > 0 ? `${train.time(loss.seconds_left)} left` : "";
+    return [`${train.count(Math.round(loss.tokens_per_second))} tokens/s`, left];
+  }
 
   /* How far a run is, in a line: of what there is. */
   train.standing = (run) => {
     const { state, total_steps: total } = run.about;
-    const step = run.last();
-    const loss = run.of("loss").at(-1);
-    const parts = [train.STATES[state] ?? state, total ? `step ${train.count(step)} of ${train.count(total)}` : ""];
-    const bits = last(run.points("validation", "bits_per_byte")) ?? last(run.points("loss", "bits_per_byte"));
-    if (bits) parts.push(`${bits.toFixed(2)} bits per byte`);
-    if (state === "running" && loss) parts.push(`${train.count(Math.round(loss.tokens_per_second))} tokens/s`);
-    if (state === "running" && loss?.seconds_left > 0) parts.push(`${train.time(loss.seconds_left)} left`);
-    return parts.filter(Boolean).join(" · ");
+    const far = total ? `step ${train.count(run.last())} of ${train.count(total)}` : "";
+    return [train.STATES[state] ?? state, far, goodness(run), ...pace(run)].filter(Boolean).join(" · ");
   };
 
   train.STATES = {

@@ -56,7 +56,7 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, tra
     classify_page.add(door, models, settings, xray.inspector)
     compared = compare_page.add(door, chat, models, settings, runs, xray.inspector)
     code_actions.add(door, chat, settings, runs)
-    trained = train_page.add(door, models, settings, trainings, xray.inspector)
+    trained = train_page.add(door, chat.store, models, settings, trainings, xray.inspector)
     pages = [*shell.routes(PAGES), *assets.routes()]
     return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *trained, *door.routes(), *pages]
 

@@ -16,6 +16,7 @@ from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.runs import Runs
 from chatapp.lab.train.script import code
 from chatapp.lab.train.snapshots import Snapshots
+from chatapp.pages.train_beside import Beside
 from chatapp.pages.train_protocol import (
     TrainAsk,
     TrainBegin,
@@ -58,8 +59,8 @@ class TrainActions:
     One plan is measured at a time: it takes all cores.
     """
 
-    def __init__(self, models: ModelManager, settings: Settings, runs: Runs, snapshots: Snapshots) -> None:
-        self.models, self.settings, self.runs, self.snapshots = models, settings, runs, snapshots
+    def __init__(self, models: ModelManager, settings: Settings, runs: Runs, snapshots: Snapshots, beside: Beside) -> None:
+        self.models, self.settings, self.runs, self.snapshots, self.chats = models, settings, runs, snapshots, beside
         self._one = asyncio.Semaphore(1)
 
     async def home(self, owner: Owner, asked: Asked) -> Asked:
@@ -115,7 +116,7 @@ class TrainActions:
         """Lines of TrainNews. It ends when the run rests."""
         demand(self.settings)
         ask = TrainWatch.read(asked)
-        following = Following(self.runs, ask.id)
+        following = Following(self.runs, ask.id, self.chats)
         if ask.curves:
             news = await asyncio.to_thread(following.news)
             yield news | {"events": [event for event in news.get("events", []) if event["kind"] in CURVES], "done": True}
@@ -182,8 +183,8 @@ def demand(settings: Settings) -> None:
 class Following:
     """What one page has seen of a run. Raises NotFound where there is none."""
 
-    def __init__(self, runs: Runs, id: str) -> None:
-        self.runs, self.id, self.place = runs, id, runs.place(id)
+    def __init__(self, runs: Runs, id: str, chats: Beside) -> None:
+        self.runs, self.id, self.place, self.chats = runs, id, runs.place(id), chats
         self.rests = False
         self._sent: dict[tuple[str, Any], dict[str, Any]] = {}
         self._size = -1
@@ -197,12 +198,13 @@ class Following:
         about = self.runs.about(self.id)  # before the events: a run that has ended has written them all
         events = self._events()
         words, share = history.progress(self.place) if about["state"] in history.LIVING else ("", None)
-        now = json.dumps([about, words, share])
+        chat = self.chats.words() if about["state"] == "running" else ""
+        now = json.dumps([about, words, share, chat])
         changed, self._told = now != self._told, now
         self.rests = about["state"] not in ("queued", *history.LIVING)
         if not (changed or events):
             return {}
-        return plainly(TrainNews(run=about if changed else None, events=events, words=words, share=share))
+        return plainly(TrainNews(run=about if changed else None, events=events, words=words, share=share, chat=chat))
 
     def _events(self) -> list[dict[str, Any]]:
         log = self.place / history.LOG
@@ -238,8 +240,10 @@ def plainly(news: TrainNews) -> Asked:
 def said(run: dict[str, Any]) -> str:
     """How a run went so far, in a line."""
     words = [run["state"]]
+    result = run.get("result", {})
     if steps := run.get("total_steps"):
-        words.append(f"{steps:,} steps")
-    if bits := run.get("result", {}).get("validation"):
+        came = f"step {result['step']:,}" if "step" in result else "ended early, out"
+        words.append(f"{steps:,} steps" if run["state"] in ("done", "queued", *history.LIVING) else f"{came} of {steps:,}")
+    if bits := result.get("validation"):
         words.append(f"{bits:.2f} bits per byte")
     return " · ".join(words)

@@ -7,9 +7,11 @@ from chatapp.lab.train.snapshots import Snapshots
 from chatapp.pages import train_files
 from chatapp.pages.shell import Page
 from chatapp.pages.train_actions import TrainActions
+from chatapp.pages.train_beside import Beside
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
+from chatapp.store import Store
 from chatapp.xray.inspector import Inspector
 
 BODY = '<div id="train"></div>'
@@ -24,9 +26,9 @@ PAGE = Page(
 )
 
 
-def add(door: Door, models: ModelManager, settings: Settings, runs: Runs, inspector: Inspector) -> list[Route]:
+def add(door: Door, store: Store, models: ModelManager, settings: Settings, runs: Runs, inspector: Inspector) -> list[Route]:
     """Hang the page on the door; the route of its files. The inspector is that of X-ray: its thread."""
-    actions = TrainActions(models, settings, runs, Snapshots(inspector, settings))
+    actions = TrainActions(models, settings, runs, Snapshots(inspector, settings), Beside(store, runs))
     door.actions |= {
         "train": actions.home,
         "train-recipe": actions.recipe,

@@ -101,6 +101,7 @@ class TrainNews:
     events    lines of its log.jsonl; of a kind and step that was sent before, the later one holds
     written   its recipe, in the first line
     words, share   what is being done, of a run that is going on
+    chat      how fast the chat writes beside it, in words
     """
 
     run: dict[str, Any] | None = None
@@ -108,6 +109,7 @@ class TrainNews:
     written: TrainWritten | None = None
     words: str = ""
     share: float | None = None
+    chat: str = ""
     done: bool = False
 
 

@@ -13,9 +13,11 @@ from chatapp.lab.train import history, recipe
 from chatapp.lab.train.runs import all_runs
 from chatapp.lab.train.snapshots import Snapshots
 from chatapp.pages.train_actions import TrainActions
+from chatapp.pages.train_beside import Beside, said
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
+from chatapp.store import Store
 from chatapp.xray.inspector import Inspector
 from tests.conftest import Scripted
 from tests.lab.train.made import write_run, write_step
@@ -31,8 +33,9 @@ def actions(scripted: Scripted, tiny_gpt2: Path, tmp_path: Path) -> Iterator[Tra
     write_run(tmp_path / history.FOLDER / RUN, tiny_gpt2, name="The first")
     write_run(tmp_path / history.FOLDER / OTHER, tiny_gpt2, name="The other", state="stopped", steps=8)
     models = ModelManager.of(scripted, settings)
-    inspector = Inspector(models)
-    yield TrainActions(models, settings, all_runs(models.tasks, settings), Snapshots(inspector, settings))
+    inspector, runs, store = Inspector(models), all_runs(models.tasks, settings), Store(f"sqlite:///{tmp_path / 'chat.db'}")
+    yield TrainActions(models, settings, runs, Snapshots(inspector, settings), Beside(store, runs))
+    store.close()
     inspector.close()
     models.close()
 
@@ -44,7 +47,7 @@ async def lines(stream: AsyncIterator[dict]) -> list[dict]:
 async def test_the_runs_are_listed_the_latest_first_with_what_came_of_them(actions: TrainActions) -> None:
     said = await actions.home(ANN, {})
     assert [(run["name"], run["words"]) for run in said["runs"]] == [
-        ("The other", "stopped · 16 steps · 2.40 bits per byte"),
+        ("The other", "stopped · step 8 of 16 · 2.40 bits per byte"),
         ("The first", "done · 16 steps · 1.80 bits per byte"),
     ]
     assert said["presets"] == list(recipe.PRESETS) and "sotu" in said["corpora"] and said["refused"] == ""
@@ -171,3 +174,21 @@ async def test_what_is_no_corpus_is_refused_before_any_process_begins(actions: T
     rated["text"] += "\ncolumn: words"
     assert await actions.corpus(ANN, rated) == {"words": "300 documents, 3,000 bytes of text."}
     assert len((await actions.home(ANN, {}))["runs"]) == 2  # none was begun
+
+
+def test_the_chat_beside_a_training_is_said_with_what_it_is_compared_to() -> None:
+    assert said([12.0], [20.0, 22.0, 18.0]) == (
+        "The chat beside it writes 12.0 tokens/s (one reply), without a training 20.0 (the latest 3 replies): it keeps 0.60 of its speed."
+    )
+    assert "none by this model without a training" in said([12.0, 13.0], [])
+    assert said([], [20.0]).startswith("Training yields to the chat.")
+
+
+async def test_a_run_says_how_the_chat_is_beside_it(actions: TrainActions) -> None:
+    lock = history.hold(place := actions.runs.place(OTHER))
+    history.update(place, state="running")
+    actions.runs.since = 1.0
+    stream = actions.watch(ANN, {"id": OTHER})
+    assert [await anext(stream), await anext(stream)][1]["chat"].startswith("Training yields to the chat.")
+    await stream.aclose()
+    history.release(lock)

@@ -35,7 +35,7 @@ def about(folder: Path) -> dict[str, Any]:
     """run.json, with the state as it is: a run whose process has died is stopped. Raises NotFound."""
     found = written(folder)
     if found["state"] in LIVING and not alive(folder):
-        found |= {"state": "stopped", "error": found.get("error") or "Its process ended. Resume goes on from the newest whole checkpoint."}
+        found |= {"state": "stopped", "error": found.get("error") or "Its process ended. It goes on from the newest whole checkpoint."}
     return found
 
 

@@ -35,6 +35,8 @@ class Runs:
         self.folder, self.tasks, self.threads = folder, tasks, threads
         self._line = Line(self._run)
         self._child: subprocess.Popen | None = None
+        self.since: float | None = None
+        """When the process that trains now was begun."""
 
     def begin(self, owner: Owner, recipe: Recipe) -> str:
         """A new run, which starts or waits for its turn; its id. Raises ChatError."""
@@ -84,6 +86,10 @@ class Runs:
         """The latest first."""
         return [self.about(run["id"]) for run in history.listed(self.folder)]
 
+    def spans(self) -> list[tuple[float, float]]:
+        """When there was a run that had begun and not ended; what was stopped meanwhile is within it."""
+        return [(run["began"], run["ended"] or time.time()) for run in history.listed(self.folder) if run["began"]]
+
     def place(self, id: str) -> Path:
         """The folder of a run. Raises NotFound."""
         place = self.folder / id
@@ -113,10 +119,11 @@ class Runs:
         place = self.folder / id
         try:
             if not task.cancelling:
-                self._child = process.begun(place, threads=self.threads)
+                self._child, self.since = process.begun(place, threads=self.threads), time.time()
                 follow(self._child, place, task, self._drop_cancelled)
         except (ChatError, OSError) as error:
             history.update(place, state="failed", error=str(error))
+        self.since = None
         self._end(id, task)
 
     def _end(self, id: str, task: Task) -> None:
@@ -151,7 +158,7 @@ def follow(child: subprocess.Popen, place: Path, task: Task, meanwhile: Callable
 def _cut(status: int, place: Path, found: dict[str, Any]) -> dict[str, str]:
     """State and error of a run whose process ended without a word of its own."""
     if status < 0:
-        return {"state": "stopped", "error": f"Its process was ended by signal {-status}. Resume goes on from the newest whole checkpoint."}
+        return {"state": "stopped", "error": f"Its process was ended by signal {-status}. It goes on from the newest whole checkpoint."}
     return {"state": "failed", "error": process.last_words(place) or f"Its process ended with status {status}."}
 
 

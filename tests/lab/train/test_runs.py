@@ -107,7 +107,7 @@ def test_a_run_killed_at_five_moments_says_so_and_ends_as_if_it_never_was(runs: 
         os.kill(runs._child.pid, signal.SIGKILL)
         until(lambda: rests(runs, id))
         found = runs.about(id)
-        assert found["state"] == "stopped" and "ended by signal 9. Resume goes on from the newest whole checkpoint." in found["error"]
+        assert found["state"] == "stopped" and "ended by signal 9. It goes on from the newest whole checkpoint." in found["error"]
         runs.resume(OWNER, id)
     until(lambda: rests(runs, id))
     assert runs.about(id)["state"] == "done" and runs.about(id)["error"] == ""
