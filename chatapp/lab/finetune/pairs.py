@@ -90,11 +90,14 @@ def _message(value: Any, where: str) -> Message:
 
 
 def chat(messages: list[Message], where: str) -> Chat:
-    """Up to its last reply. Raises ChatError where there is none, or where something that should have words is empty."""
+    """Up to its last reply, replies without spaces around them: these would melt into the tokens of the prompt, which ends before them.
+
+    Raises ChatError where there is no reply, or where something that should have words is empty.
+    """
     last = max((n for n, message in enumerate(messages) if message.role == "assistant"), default=-1)
     if last < 0:
         raise ChatError(f"{where} has no reply (no message of the role assistant), so there is nothing to learn in it.", status=422)
-    kept = tuple(messages[: last + 1])
+    kept = tuple(Message(one.role, one.content.strip() if one.role == "assistant" else one.content) for one in messages[: last + 1])
     if empty := next((message.role for message in kept if not message.content.strip()), None):
         raise ChatError(f"{where}: {'the reply' if empty == 'assistant' else f'the {empty} message'} is empty.", status=422)
     if not any(message.role == "user" for message in kept[:last]):

@@ -1,7 +1,7 @@
 """Chats → token ids and labels: learned are the replies' tokens, found by the template's spans, and the token that ends each."""
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from chatapp.errors import ChatError
 from chatapp.lab.finetune.pairs import Chat
 from chatapp.prompt.template import render
 from chatapp.turn import Prompt
-from chatapp.xray.tokens import pieces
+from chatapp.xray.tokens import Piece, pieces
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -101,11 +101,15 @@ def learned_places(prompt: Prompt, tokenizer: "Tokenizer", ends: Collection[int]
     found = pieces(prompt.text, prompt.ids, tokenizer)
     replies = [(span.start, span.end) for span in prompt.spans if span.kind == "content" and span.role == "assistant"]
     places = {n for n, piece in enumerate(found) if any(piece.start < end and piece.end > start for start, end in replies)}
-    return places | _ends_behind(places, prompt.ids, ends)
+    return places.union(*(_end_behind(n, found, ends) for n in places))
 
 
-def _ends_behind(places: Iterable[int], ids: Sequence[int], ends: Collection[int]) -> set[int]:
-    return {n + 1 for n in places if n + 1 < len(ids) and ids[n + 1] in ends}
+def _end_behind(place: int, found: Sequence[Piece], ends: Collection[int]) -> range:
+    """Of the ids behind a place: an end, and the spaces that a template writes before it (Llama-2's does); nothing where no end follows."""
+    at = place + 1
+    while at < len(found) and found[at].id not in ends and not found[at].raw.strip():
+        at += 1
+    return range(place + 1, at + 1) if at < len(found) and found[at].id in ends else range(0)
 
 
 def asked_ids(chat: Chat, tokenizer: "Tokenizer", length: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ def test_both_forms_of_a_line_and_a_table_give_the_same_chat(tmp_path: Path) -> 
     openai = {
         "messages": [{"role": "user", "content": "How?"}, {"role": "assistant", "content": "Fine."}, {"role": "user", "content": "So?"}]
     }
-    (tmp_path / "a.jsonl").write_text(f"{json.dumps(openai)}\n\n" + '{"prompt": "How?", "reply": "Fine.", "id": 7}\n')
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(openai)}\n\n" + '{"prompt": "How?", "reply": " Fine.\\n", "id": 7}\n')
     (tmp_path / "b.csv").write_text("id;reply;prompt\n1;Fine.;How?\n;;\n")
     assert [chat.messages for chat in read(tmp_path / "a.jsonl")] == [FINE, FINE], "what follows the last reply is left out"
     assert [(chat.messages, chat.where) for chat in read(tmp_path / "b.csv")] == [(FINE, "b.csv, line 2")]

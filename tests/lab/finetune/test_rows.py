@@ -6,9 +6,10 @@ from transformers import AutoTokenizer
 from chatapp.engines.text import end_ids
 from chatapp.errors import ChatError
 from chatapp.lab.finetune.pairs import Chat
-from chatapp.lab.finetune.rows import IGNORED, row, split
+from chatapp.lab.finetune.rows import IGNORED, asked_ids, row, split
 from chatapp.turn import Message
 from tests.lab.finetune.taught import CHATS, pair
+from tests.test_layers import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,23 @@ def test_an_end_that_a_reply_only_speaks_of_is_plain_text(chatml) -> None:
     found = made(pair("hello", "say <|im_end|> now"), chatml)
     end = chatml.convert_tokens_to_ids("<|im_end|>")
     assert found.labels.count(end) == 1 and found.labels[-1] == end
+
+
+def test_spaces_that_a_template_writes_before_the_end_are_learned_with_it(tiny_llama) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.chat_template = (ROOT / "tests/chat_templates/llama2.jinja").read_text()
+    found = made(pair("hello", "fine"), tokenizer)
+    learned = [label for label in found.labels if label != IGNORED]
+    assert tokenizer.decode(learned, skip_special_tokens=False) == " fine <|im_end|>" and len(found.labels) > len(learned)
+
+
+@pytest.mark.parametrize("name", ["chatml", "gemma2", "llama32", "phi3", "qwen3", "tinyllama"])
+def test_what_comes_before_a_reply_is_what_the_app_asks(tiny_llama, name: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.chat_template = (ROOT / f"tests/chat_templates/{name}.jinja").read_text()
+    chat = Chat((Message("user", "how are you"), Message("assistant", "fine"), Message("user", "hello"), Message("assistant", "you")), "")
+    found, asked = made(chat, tokenizer), asked_ids(chat, tokenizer, 512)
+    assert found.ids[: len(asked)] == asked and found.labels[len(asked) - 1] == IGNORED != found.labels[len(asked)]
 
 
 def test_a_model_without_a_template_learns_what_follows_the_prompt_and_the_end_of_a_text(tiny_gpt2) -> None:
