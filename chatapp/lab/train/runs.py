@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -35,6 +36,7 @@ class Runs:
         self.folder, self.tasks, self.threads = folder, tasks, threads
         self._line = Line(self._run)
         self._child: subprocess.Popen | None = None
+        self._opened, self._sat = time.time(), defaultdict[str, list[tuple[float, float]]](list)
         self.since: float | None = None
         """When the process that trains now was begun."""
 
@@ -87,8 +89,14 @@ class Runs:
         return [self.about(run["id"]) for run in history.listed(self.folder)]
 
     def spans(self) -> list[tuple[float, float]]:
-        """When there was a run that had begun and not ended; what was stopped meanwhile is within it."""
-        return [(run["began"], run["ended"] or time.time()) for run in history.listed(self.folder) if run["began"]]
+        """When runs trained: each sitting of this app's; of what others began, and of before, all from a run's begin to its end."""
+        found = [span for spans in self._sat.values() for span in spans]
+        for run in history.listed(self.folder):
+            end = run["ended"] or time.time()
+            end = min(end, self._opened) if run["id"] in self._sat else end
+            if run["began"] and run["began"] < end:
+                found.append((run["began"], end))
+        return found
 
     def place(self, id: str) -> Path:
         """The folder of a run. Raises NotFound."""
@@ -123,6 +131,8 @@ class Runs:
                 follow(self._child, place, task, self._drop_cancelled)
         except (ChatError, OSError) as error:
             history.update(place, state="failed", error=str(error))
+        if self.since is not None:
+            self._sat[id].append((self.since, time.time()))
         self.since = None
         self._end(id, task)
 

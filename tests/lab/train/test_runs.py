@@ -80,6 +80,20 @@ def test_a_second_run_waits_for_the_first(runs: Runs, tmp_path: Path) -> None:
         runs.about(first)
 
 
+def test_between_two_sittings_no_run_trains(runs: Runs, tmp_path: Path) -> None:
+    id = runs.begin(OWNER, long(tmp_path))
+    until(lambda: step_of(runs.place(id)) > 2)
+    assert runs.since is not None
+    runs.stop(id)
+    until(lambda: rests(runs, id))
+    between = time.time()
+    runs.resume(OWNER, id)
+    until(lambda: runs.since is not None)
+    assert runs.since > between and not any(begin <= between <= end for begin, end in runs.spans()) and runs.spans()
+    runs.stop(id)
+    until(lambda: rests(runs, id))
+
+
 def test_stop_ends_what_runs_and_what_waits(runs: Runs, tmp_path: Path) -> None:
     first, second = runs.begin(OWNER, long(tmp_path)), runs.begin(OWNER, tiny(tmp_path))
     place = runs.place(first)
