@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chatapp.errors import ChatError
+from chatapp.models import trained
 from chatapp.models.convert import NAME as CONVERSION
 from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub_access import OURS
@@ -113,10 +114,16 @@ def lacks(folder: Path, called: str) -> str:
 
 
 def folders(data_dir: Path, named: Iterable[str] = ()) -> list[LocalModel]:
-    """Folders and .gguf files: those in data_dir/models, a file also in a folder of its own there, those that were loaded before from
-    anywhere, and `named` ones."""
+    """Folders and .gguf files: those in data_dir/models, a file also in a folder of its own there, runs that ended, those that
+    were loaded before from anywhere, and `named` ones."""
     saved = [path for path in sorted((data_dir / "models").glob("*/*.gguf")) if not LATER_PART.search(path.name)]
-    paths = [*sorted((data_dir / "models").glob("*")), *saved, *remembered(data_dir), *(Path(expanduser(name)) for name in named)]
+    paths = [
+        *sorted((data_dir / "models").glob("*")),
+        *saved,
+        *trained.ended(data_dir),
+        *remembered(data_dir),
+        *(Path(expanduser(name)) for name in named),
+    ]
     places = dict.fromkeys(path.resolve() for path in paths if _is_model(path))
     return [_of_place(place) for place in sorted(places, key=lambda place: place.name.lower())]
 
@@ -139,4 +146,4 @@ def _of_place(place: Path) -> LocalModel:
         found = place.stat()
         return LocalModel(str(place), place.stem, "gguf", "", "", place, found.st_size, found.st_mtime)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return LocalModel(str(place), place.name, "folder", "", "", place, size, place.stat().st_mtime, lacks(place, place.name))
+    return LocalModel(str(place), trained.called(place), "folder", "", "", place, size, place.stat().st_mtime, lacks(place, place.name))

@@ -10,6 +10,7 @@ from typing import Literal
 from chatapp.errors import ChatError, closest
 from chatapp.models.identity import FINGERPRINT, HEX, ModelId, revision_of
 from chatapp.models.remembered import recall
+from chatapp.models.trained import called
 from chatapp.settings import EMBEDDED_MODEL
 
 EMBEDDED_REPO = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -140,7 +141,7 @@ def _local(name: str, path: Path, tried: list[str]) -> Source | None:
         tried.append(f"no file or folder {path}")
         return None
     if (path / "config.json").is_file():
-        return Source(path.resolve().name, "folder", folder=path, tried=(*tried, f"folder {path}"))
+        return Source(called(path.resolve()), "folder", folder=path, tried=(*tried, f"folder {path}"))
     if (path / "adapter_config.json").is_file():
         raise ChatError(f"Folder {path} holds a LoRA adapter, not a whole model. Merge it into its base model first.")
     files = sorted(path.glob("*.gguf"))

@@ -82,7 +82,7 @@ def test_from_a_corpus_to_curves_the_slider_and_a_chat(context: BrowserContext, 
     expect(page.locator("#r-body")).to_contain_text("step 0")
     page.get_by_role("button", name="Chat with step 0").click()
     expect(page.locator("#message")).to_be_visible()
-    expect(page.locator("#picker")).to_contain_text("step-000000", timeout=60_000)
+    expect(page.locator("#picker")).to_contain_text("-step-000000", timeout=60_000)
     send(page, "Hello")
     page.wait_for_function("!chatapp.doing && !chatapp.view.running && document.querySelector('#bot .bot-row .bot.message')")
     assert len(replies(page)) == 1

@@ -117,7 +117,7 @@ async def test_a_snapshot_is_a_model_to_chat_with(actions: TrainActions) -> None
     said = await actions.chat(ANN, {"id": RUN, "step": 8})
     slot = actions.models.find(said["model"])
     engine = await slot.wait_ready()
-    assert slot.id.startswith("step-000008") and engine.info.parameters > 0
+    assert slot.id.startswith("The-first-step-000008") and engine.info.parameters > 0
     engine.close()
 
 

@@ -17,12 +17,11 @@ from chatapp.lab.results import replace_file
 from chatapp.lab.train import recipe as recipes
 from chatapp.lab.train.recipe import Recipe
 from chatapp.models.copies import fcntl, locked
+from chatapp.models.trained import FOLDER as FOLDER
+from chatapp.models.trained import RUN as RUN
+from chatapp.models.trained import SNAPSHOTS as SNAPSHOTS
 
-RECIPE, RUN, LOG, PROGRESS, STOP, WORDS = "recipe.yaml", "run.json", "log.jsonl", "progress.json", "stop", "child.log"
-SNAPSHOTS = "snapshots"
-
-FOLDER = "training"
-"""Where the runs are, in the data folder."""
+RECIPE, LOG, PROGRESS, STOP, WORDS = "recipe.yaml", "log.jsonl", "progress.json", "stop", "child.log"
 
 LIVING = ("running", "paused")
 STATES = ("queued", *LIVING, "stopped", "done", "failed")
