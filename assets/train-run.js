@@ -80,7 +80,8 @@
     const rename = act("Rename", () => train.rename(run.id, name, (words) => called(run, words)));
     const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
     const again = act("Edit as a new one", () => train.edit(run.written));
-    return run.rests ? [state === "done" ? null : resume, again, rename, gone] : [stop, rename];
+    const chat = act("Chat with it", () => train.talk(run.id, run.about.result.step), { class: "act primary" });
+    return run.rests ? [state === "done" ? chat : resume, again, rename, gone] : [stop, rename];
   }
 
   /* A run that goes on tells its new name itself. */

@@ -87,14 +87,14 @@
     return undefined;
   }
 
-  async function talk(run) {
+  train.talk = async (id, step) => {
     try {
-      const { model } = await app.post("train-chat", { id: run.id, step: run.step });
+      const { model } = await app.post("train-chat", { id, step });
       location.assign(`./?model=${encodeURIComponent(model)}`);
     } catch (error) {
       app.failed(error);
     }
-  }
+  };
 
   async function beside(run) {
     try {
@@ -111,7 +111,7 @@
     run.range = el("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Step of the run" });
     run.range.addEventListener("input", () => goTo(run, run.steps[Number(run.range.value)]));
     run.told = el("output", { class: "r-told" });
-    run.chat = act("Chat with this step", () => talk(run));
+    run.chat = act("Chat with this step", () => train.talk(run.id, run.step));
     run.beside = act("Beside the last one", () => beside(run), { title: "Both answer this run's prompts, in Compare" });
     const player = act("Play", () => play(run, player), { title: "From the first step to the last" });
     const row = el("div", { class: "r-row" }, player, run.chat, run.beside);

@@ -142,7 +142,7 @@ class TrainActions:
     async def chat(self, owner: Owner, asked: Asked) -> Asked:
         demand(self.settings)
         ask = TrainChat.read(asked)
-        folder = await asyncio.to_thread(self.snapshot, ask.id, ask.step)
+        folder = await asyncio.to_thread(self.model, ask.id, ask.step)
         return {"model": (await self.models.load(str(folder))).id}
 
     async def beside(self, owner: Owner, asked: Asked) -> Asked:
@@ -157,6 +157,12 @@ class TrainActions:
             if event["step"] == step and (folder := place / event["folder"]).is_dir():
                 return folder
         raise NotFound(f"The snapshot of step {step:,}")
+
+    def model(self, id: str, step: int) -> Path:
+        """The run's own model where it ended with this step, else a snapshot. Raises NotFound."""
+        about = self.runs.about(id)
+        ended = about["state"] == "done" and about.get("result", {}).get("step") == step
+        return self.runs.place(id) if ended else self.snapshot(id, step)
 
     def _grid(self, id: str, step: int) -> Asked:
         """Raises ChatError where both would be the same."""

@@ -130,7 +130,8 @@ class TrainLook(Request):
 
 @dataclass(frozen=True)
 class TrainChat(Request):
-    """POST /ui/train-chat: load a snapshot as a model, beside the others. Answered by {model}, for the chat's ?model=."""
+    """POST /ui/train-chat: load a snapshot, or what a run ended with, as a model beside the others. Answered by
+    {model}, for the chat's ?model=."""
 
     id: str
     step: int

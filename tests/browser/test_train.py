@@ -80,6 +80,7 @@ def test_from_a_corpus_to_curves_the_slider_and_a_chat(context: BrowserContext, 
     expect(page.locator(".r-told")).to_contain_text("Step 0 of 6")
     assert page.locator(".r-samples li").all_inner_texts() != last
     expect(page.locator("#r-body")).to_contain_text("step 0")
+    expect(page.get_by_role("button", name="Chat with it")).to_be_visible()
     page.get_by_role("button", name="Chat with step 0").click()
     expect(page.locator("#message")).to_be_visible()
     expect(page.locator("#picker")).to_contain_text("-step-000000", timeout=60_000)

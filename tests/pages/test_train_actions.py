@@ -1,6 +1,7 @@
 """What the page Train asks: recipes as file and fields, plans, runs that are watched, changed and looked into; nothing for strangers."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -192,3 +193,13 @@ async def test_a_run_says_how_the_chat_is_beside_it(actions: TrainActions) -> No
     assert [await anext(stream), await anext(stream)][1]["chat"].startswith("Training yields to the chat.")
     await stream.aclose()
     history.release(lock)
+
+
+async def test_a_run_that_ended_is_a_model_called_as_it_is(actions: TrainActions, tiny_gpt2: Path) -> None:
+    shutil.copytree(tiny_gpt2, actions.runs.place(RUN), dirs_exist_ok=True)
+    assert actions.model(RUN, 16) == actions.runs.place(RUN) and actions.model(RUN, 8).name == "step-000008"
+    said = await actions.chat(ANN, {"id": RUN, "step": 16})
+    slot = actions.models.find(said["model"])
+    engine = await slot.wait_ready()
+    assert slot.id.startswith("The-first@")
+    engine.close()
