@@ -28,6 +28,16 @@
     return compare.field("Model", el("select", {}, ...options), column, "model");
   }
 
+  /* A model is named in full: "" is none here, where a column's "" is the first one. */
+  compare.judge = (form) => {
+    const here = compare.models.map(({ name, label, loaded }) => ({ name: name || label, label, loaded }));
+    const known = !form.judge || here.some((model) => model.name === form.judge);
+    const other = known ? [] : [{ name: form.judge, label: form.judge, loaded: null }];
+    const options = [...here, ...other].map(({ name, label, loaded }) => el("option", { value: name }, app.brief(label) + STATES[loaded]));
+    const select = el("select", {}, el("option", { value: "" }, "none"), ...options);
+    return compare.field("Judged by", select, form, "judge", "A model that reads every reply after it ended: perplexity and entropy");
+  };
+
   const setting = (column) => (param) =>
     compare.field(
       param.label,

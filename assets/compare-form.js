@@ -146,7 +146,8 @@
     const add = () => compare.fill({ ...form, checks: [...form.checks, { kind: "contains", value: "" }] });
     const replicas = compare.field("Replies per cell", el("input", { type: "text", inputmode: "numeric" }), form, "replicas");
     const rows = form.checks.map((one) => check(form, one));
-    return el("section", {}, heading("Checks", "what every reply must pass"), ...rows, act("Add a check", add), replicas);
+    const both = el("div", { class: "c-each" }, replicas, compare.judge(form));
+    return el("section", {}, heading("Checks", "what every reply must pass"), ...rows, act("Add a check", add), both);
   }
 
   async function run(event) {

@@ -23,6 +23,7 @@
     columns: [compare.column("cold", { temperature: "0" }), compare.column("hot", { temperature: "1.3" })],
     replicas: "1",
     checks: [],
+    judge: "",
   });
 
   /* A number where it is one; else the text, which the server refuses with the limits. */
@@ -71,6 +72,7 @@
     grid.columns = form.columns.map(columnOf);
     grid.replicas = number(form.replicas);
     if (form.checks.length) grid.assert = form.checks.map(checkOf);
+    if (form.judge) grid.judge = form.judge;
     return grid;
   };
 
@@ -104,6 +106,7 @@
     columns: grid.columns.map(columnFrom),
     replicas: String(grid.replicas ?? 1),
     checks: (grid.assert || []).map(checkFrom),
+    judge: grid.judge || "",
   });
 
   /* A name that no other column has: "hot" → "hot 2". */

@@ -60,13 +60,14 @@
   }
 
   function buttons(run) {
-    const { state, replies, cells } = run.state;
+    const { state, replies, cells, unjudged } = run.state;
     const stop = act("Stop", () => compare.act(run, "stop"));
     const pause = act("Pause", () => compare.act(run, "pause"), { title: "Replies that are being written end; no further one begins" });
     const on = act("Go on", () => compare.act(run, "go_on"));
     const missing = replies < cells || [...run.cells.values()].some((cell) => cell.problem);
-    const more = act(replies < cells ? "Make the missing replies" : "Try again what failed", () => compare.act(run, "go_on"));
-    const rest = [missing ? more : null, act("Edit as a new one", () => edit(run)), act("Delete", erase(run))];
+    const again = missing ? "Try again what failed" : "Judge the others";
+    const more = act(replies < cells ? "Make the missing replies" : again, () => compare.act(run, "go_on"));
+    const rest = [missing || unjudged ? more : null, act("Edit as a new one", () => edit(run)), act("Delete", erase(run))];
     const choice = { running: [pause, stop], paused: [on, stop] }[state] || rest;
     return el("div", { class: "c-row" }, ...choice);
   }

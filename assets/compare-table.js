@@ -29,7 +29,15 @@
     if (!words.textContent.trim()) words.append(el("p", { class: "c-hint" }, "An empty reply."));
     const stands = cell.count > 1 ? [`counts for ${cell.count}`] : [];
     const facts = el("p", { class: "c-facts" }, [...cell.facts, ...stands].join(" · "));
-    return [words, facts, el("p", { class: "c-checks" }, ...checks(cell)), ...compare.parted(run, cell, words), buttons(run, cell)];
+    const unjudged = cell.unjudged ? el("p", { class: "c-facts" }, `Not judged: ${cell.unjudged}`) : "";
+    return [
+      words,
+      facts,
+      unjudged,
+      el("p", { class: "c-checks" }, ...checks(cell)),
+      ...compare.parted(run, cell, words),
+      buttons(run, cell),
+    ];
   }
 
   /* A live cell is one text node that grows. */

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chatapp.lab.grid import Grid
     from chatapp.lab.results import Results
     from chatapp.lab.rows import Row
+    from chatapp.resident.manager import ModelManager
 
 OWNER = "the command line"
 MOST_STATUS = 125
@@ -28,16 +29,20 @@ def run(argv: Sequence[str]) -> int:
     reject_unknown_environment()
     settings = from_namespace(arguments)
     from chatapp.lab.grid_file import parse  # imports of seconds, after wrong flags are refused
+    from chatapp.lab.judge import refuse_unknown
     from chatapp.lab.lists import beside
     from chatapp.lab.results import Results
+    from chatapp.resident.manager import ModelManager
 
     grid_path, out = Path(arguments.grid), Path(arguments.out)
     refuse_one_file_for_two(arguments)
     grid = parse(beside(Path())(str(grid_path)), beside(grid_path.parent))
     refuse_losing_the_grid(grid_path, grid, out)
-    results = Results(out, grid, fresh=arguments.fresh)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    failures = asyncio.run(_answered(results, with_models(settings, grid, named="model" in arguments)))
+    models = ModelManager(with_models(settings, grid, named="model" in arguments))
+    refuse_unknown(models, grid.judge, may_load=True)
+    results = Results(out, grid, fresh=arguments.fresh)
+    failures = asyncio.run(_answered(results, models))
     rows = list(results.rows.values())
     print(in_words(grid, rows))
     write_reports(arguments, grid, rows)
@@ -88,22 +93,23 @@ def with_models(settings: Settings, grid: "Grid", *, named: bool) -> Settings:
     return settings.model_copy(update={"model": wanted[0], "more_models": (*settings.more_models, *wanted[1:])})
 
 
-async def _answered(results: "Results", settings: Settings) -> int:
+async def _answered(results: "Results", models: "ModelManager") -> int:
     """Answers the grid, a line on standard error for each reply; how many failed."""
     from chatapp.lab.compare import Comparison
-    from chatapp.resident.manager import ModelManager
+    from chatapp.xray.inspector import Inspector
 
-    models = ModelManager(settings)
     models.start()
-    task = models.tasks.begin(OWNER, "compare", f"Compare into {results.path.name}")
-    comparison = Comparison(results, models, owner=OWNER, task=task, may_load=True)
+    task, inspector = models.tasks.begin(OWNER, "compare", f"Compare into {results.path.name}"), Inspector(models)
+    comparison = Comparison(results, models, owner=OWNER, task=task, may_load=True, inspector=inspector)
     if number := len(comparison.rows):
-        say(f"{number} of {len(comparison.cells)} replies were there already.")
+        said = f", {comparison.judged} of them judged" if results.grid.judge else ""
+        say(f"{number} of {len(comparison.cells)} replies were there already{said}.")
     try:
         async for row in comparison.run():
-            number += 1
-            say(line_of(row, number, comparison))
+            number += "judged" not in row
+            say(judged_line(row) if "judged" in row else line_of(row, number, comparison))
     finally:
+        inspector.close()
         models.close()
     for note in comparison.notes:
         say(note)
@@ -113,6 +119,16 @@ async def _answered(results: "Results", settings: Settings) -> int:
 def say(words: str) -> None:
     """Progress: standard output is for the result."""
     print(words, file=sys.stderr, flush=True)
+
+
+def judged_line(row: "Row") -> str:
+    """What the judge says of a reply, in a line."""
+    from chatapp.lab.exports import title_of
+    from chatapp.lab.metrics import BY_NAME, JUDGED
+
+    judged = row["judged"]
+    numbers = " · ".join(f"{name} {BY_NAME[name].said(judged[name])}" for name in JUDGED if name in judged)
+    return f"judged: prompt {row['prompt_index'] + 1} · {title_of(row)} · {numbers or judged['why']}"
 
 
 def line_of(row: "Row", number: int, comparison: "Comparison") -> str:
@@ -135,13 +151,13 @@ def line_of(row: "Row", number: int, comparison: "Comparison") -> str:
 
 def in_words(grid: "Grid", rows: "Sequence[Row]") -> str:
     """The table of columns, what was read, and what made a difference."""
-    from chatapp.lab.metrics import METRICS, summaries, tokens_read
+    from chatapp.lab.metrics import metrics_of, summaries, tokens_read
     from chatapp.lab.verdict import verdicts
 
-    head = ("Column", "Replies", "Failed", *(metric.label for metric in METRICS))
+    head = ("Column", "Replies", "Failed", *(metric.label for metric in metrics_of(grid)))
     found = summaries([variant.label for variant in grid.variants()], rows)
     body = [
-        (column.label, str(column.replies), str(column.failures), *(metric.said(column.means[metric.name]) for metric in METRICS))
+        (column.label, str(column.replies), str(column.failures), *(metric.said(column.means[metric.name]) for metric in metrics_of(grid)))
         for column in found
     ]
     read, given = tokens_read(rows)

@@ -58,6 +58,25 @@ def test_the_exit_status_is_the_number_of_failures(
     assert said.err.count("failed: ") == 2 and "/nowhere" in said.err and "[2/4]" in said.err
 
 
+def test_a_judge_reads_what_is_there_and_is_refused_by_its_nearest_name(
+    grid: Path, tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    command = [str(grid), "--out", str(out), "--model", str(tiny_llama), "--data-dir", str(tmp_path / "data"), "--threads", "1"]
+    command += ["--engine", "direct"]
+    assert compare_cli.run(command) == 0
+    before = capsys.readouterr()
+    grid.write_text(f"{GRID}judge: defautl\n")
+    with pytest.raises(ChatError, match="The judge: There is no model 'defautl' here"):
+        compare_cli.run(command)
+    grid.write_text(f"{GRID}judge: default\n")
+    assert compare_cli.run(command) == 0
+    said = capsys.readouterr()
+    assert "14 of 14 replies were there already, 0 of them judged." in said.err and said.err.count("judged: prompt") == 14
+    assert "perplexity " in said.err and "Perplexity" in said.out and "Perplexity" not in before.out
+    assert len(rows_of(out)) == 14 and all(row["judged"]["perplexity"] > 1 for row in rows_of(out))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatapp.chat.job import sentence
@@ -12,6 +13,7 @@ from chatapp.identity import Owner
 from chatapp.lab.answering import Answering, together
 from chatapp.lab.assertions import checked
 from chatapp.lab.grid import Cell, Variant
+from chatapp.lab.judge import Judge, Judging
 from chatapp.lab.results import Results
 from chatapp.lab.rows import Row, failed, failed_row, row_of
 from chatapp.sampling import STEP_PARAMS
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from chatapp.engines.base import Engine
     from chatapp.resident.manager import ModelManager
     from chatapp.resident.slot import ModelSlot
+    from chatapp.xray.inspector import Inspector
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at a task that a person may have cancelled."""
@@ -37,9 +40,20 @@ class Comparison:
     `notes` what a reader of the numbers should know, in sentences: settings that an engine does not have, tokens read
     `address`  of the page that shows it, or ''
     `may_load`  whether a model that is not known here may be loaded by its name: by the person at this machine alone
+    `inspector`  X-ray's bench, which a grid with a judge needs
     """
 
-    def __init__(self, results: Results, models: "ModelManager", *, owner: Owner, task: Task, may_load: bool, address: str = "") -> None:
+    def __init__(
+        self,
+        results: Results,
+        models: "ModelManager",
+        *,
+        owner: Owner,
+        task: Task,
+        may_load: bool,
+        address: str = "",
+        inspector: "Inspector | None" = None,
+    ) -> None:
         self.results, self.models, self.owner, self.task, self.may_load, self.address = results, models, owner, task, may_load, address
         self.cells, self.rows = results.grid.cells(), results.rows
         self.live: dict[tuple[int, str, int], Turn] = {}
@@ -51,15 +65,25 @@ class Comparison:
         self._began = time.monotonic()
         self._made = self.failures = 0
         self._ready: asyncio.Queue[Row] = asyncio.Queue()
+        self._judging: Judging | None = None
+        if (name := results.grid.judge) and inspector:
+            judge = Judge(inspector, name, partial(woken, models, name, may_load))
+            self._judging = Judging(judge, results, self._going, self._ready.put_nowait)
 
     @property
     def paused(self) -> bool:
         return not self._going.is_set()
 
     @property
+    def judged(self) -> int:
+        """Replies that the grid's judge has read, or tried to."""
+        return self._judging.done if self._judging else 0
+
+    @property
     def share(self) -> float:
-        """Of the replies, how many are there (0 to 1)."""
-        return len(self.rows) / len(self.cells)
+        """Of the replies, how many are there (0 to 1); of a grid with a judge, half of it is that they are judged."""
+        there = len(self.rows) + self.judged if self._judging else 2 * len(self.rows)
+        return there / len(self.cells) / 2
 
     @property
     def seconds_left(self) -> float | None:
@@ -87,15 +111,13 @@ class Comparison:
         for answering in self._answering:
             answering.stop(label)
 
-    async def drive(self) -> None:
-        """To the end; the task says how it went."""
-        with suppress(ChatError):
-            async for _ in self.run():
-                pass
-
     async def run(self) -> AsyncGenerator[Row]:
-        """Each row as soon as it is written down. Closing it stops every reply. Raises ChatError where the run cannot go on, Cancelled."""
-        work = asyncio.create_task(self._all(), name=f"comparison {self.task.id}")
+        """Each row as soon as it is written down, and again when it was judged. Closing it stops every reply.
+
+        Raises ChatError where the run cannot go on, Cancelled.
+        """
+        everything = self._judging.beside(self._answered()) if self._judging else self._answered()
+        work = asyncio.create_task(everything, name=f"comparison {self.task.id}")
         try:
             self._tell()
             while (row := await self._next(work)) is not None:
@@ -127,9 +149,10 @@ class Comparison:
 
     def _tell(self) -> None:
         words = f"{len(self.rows)} of {len(self.cells)} replies" + (f", {self.failures} failed" if self.failures else "")
+        words += f", {self.judged} judged" if self._judging else ""
         self.task.tell(f"{words} (paused)" if self.paused else words, self.share)
 
-    async def _all(self) -> None:
+    async def _answered(self) -> None:
         """Every model at once; one that found no room beside the others is tried again when they are done."""
         models: dict[str, list[Variant]] = {}
         for variant in self.results.grid.variants():
@@ -171,6 +194,15 @@ class Comparison:
         self._made += 1
         self.failures += failed(row)
         self._ready.put_nowait(row)
+        if self._judging:
+            self._judging.add(row)
+
+
+async def driven(run: Comparison) -> None:
+    """To the end; the task says how it went."""
+    with suppress(ChatError):
+        async for _ in run.run():
+            pass
 
 
 async def woken(models: "ModelManager", name: str, may_load: bool) -> "ModelSlot":

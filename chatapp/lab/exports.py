@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from chatapp.lab.grid import Grid
-from chatapp.lab.metrics import METRICS, summaries, tokens_read
+from chatapp.lab.metrics import metrics_of, summaries, tokens_read
 from chatapp.lab.rows import Row, failed, key_of
 from chatapp.lab.verdict import verdicts
 from chatapp.sampling import SAMPLING_PARAMS
@@ -21,11 +21,13 @@ def csv(grid: Grid, rows: Sequence[Row]) -> str:
     """A line for each row: what was asked, the reply, its numbers, the settings. A text that looks like a formula begins with '."""
     out = io.StringIO()
     writer = csv_format.writer(out)
-    writer.writerow([*FACTS, *(metric.name for metric in METRICS), "model", "system", *(param.name for param in SAMPLING_PARAMS), "seed"])
+    metrics = metrics_of(grid)
+    names = [*FACTS, *(metric.name for metric in metrics), "model", "system", *(param.name for param in SAMPLING_PARAMS), "seed"]
+    writer.writerow(names)
     for row in ordered(grid, rows):
         turn = row["turn"]
         facts = [row[name] for name in FACTS]
-        numbers = [None if failed(row) else metric.value(row) for metric in METRICS]
+        numbers = [None if failed(row) else metric.value(row) for metric in metrics]
         settings = [turn["model"], turn["system"], *(turn["sampling"][param.name] for param in SAMPLING_PARAMS), turn["seed"]]
         writer.writerow(map(harmless, [*facts, *numbers, *settings]))
     return out.getvalue()
@@ -33,10 +35,10 @@ def csv(grid: Grid, rows: Sequence[Row]) -> str:
 
 def markdown(grid: Grid, rows: Sequence[Row]) -> str:
     """The table of columns, the verdicts, and every reply under its prompt, fenced as it was written."""
-    head = ["Column", "Replies", "Failed", *(metric.label for metric in METRICS)]
+    head = ["Column", "Replies", "Failed", *(metric.label for metric in metrics_of(grid))]
     found = summaries([variant.label for variant in grid.variants()], rows)
     table = [
-        [column.label, str(column.replies), str(column.failures), *(metric.said(column.means[metric.name]) for metric in METRICS)]
+        [column.label, str(column.replies), str(column.failures), *(metric.said(column.means[metric.name]) for metric in metrics_of(grid))]
         for column in found
     ]
     read, given = tokens_read(rows)

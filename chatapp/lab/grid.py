@@ -130,7 +130,8 @@ class Cell:
 class Grid:
     """Prompts × columns × replicas. Checked on creation; raises ChatError with the limits.
 
-    `variables` are rows: a prompt that has a mark is asked once for each row, another one once.
+    `variables` are rows: a prompt that has a mark is asked once for each row, another one once. `judge` is the model that reads every
+    reply after it ended, '' for none; it changes no reply.
     """
 
     prompts: tuple[PromptSpec, ...]
@@ -138,6 +139,7 @@ class Grid:
     variables: tuple[Mapping[str, str], ...] = ()
     replicas: int = 1
     assertions: tuple[Assertion, ...] = ()
+    judge: str = ""
 
     def __post_init__(self) -> None:
         _limit(len(self.columns), MOST_COLUMNS, "column")

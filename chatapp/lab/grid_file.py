@@ -16,7 +16,7 @@ from chatapp.lab.lists import Files
 from chatapp.lab.strict_yaml import known, load, text
 from chatapp.sampling import DEFAULTS, Sampling
 
-KEYS = ("prompts", "file", "variables", "columns", "replicas", "assert")
+KEYS = ("prompts", "file", "variables", "columns", "replicas", "assert", "judge")
 PROMPT_KEYS = ("prompt", "variables", "assert")
 SETTINGS = tuple(field.name for field in fields(Sampling))
 COLUMN_KEYS = ("name", "model", "system", *SETTINGS, "sweep")
@@ -39,6 +39,7 @@ def read(value: Any, files: Files) -> Grid:
         variables=_variables(found.get("variables"), files),
         replicas=found.get("replicas", 1),
         assertions=assertions.read(found.get("assert"), "The grid"),
+        judge=text(found.get("judge", ""), "judge").strip(),
     )
 
 
@@ -51,6 +52,8 @@ def plain(grid: Grid) -> dict[str, Any]:
     made["replicas"] = grid.replicas
     if grid.assertions:
         made["assert"] = [assertion.plain() for assertion in grid.assertions]
+    if grid.judge:
+        made["judge"] = grid.judge
     return made
 
 

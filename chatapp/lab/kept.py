@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner
 from chatapp.lab import results
-from chatapp.lab.compare import Comparison
+from chatapp.lab.compare import Comparison, driven
 from chatapp.lab.grid import Grid
 from chatapp.lab.results import Results, replace_file
 from chatapp.lab.rows import Row, failed, key_of
@@ -24,6 +24,7 @@ from chatapp.turn import new_id
 
 if TYPE_CHECKING:
     from chatapp.resident.manager import ModelManager
+    from chatapp.xray.inspector import Inspector
 
 MOST_RUNS = 50
 """Of one owner: a visitor cannot fill the disk."""
@@ -52,11 +53,15 @@ class KeptRun:
 
 
 class Runs:
-    """All runs below `folder`, a folder for each owner. Those that run do so as tasks of the server, on its event loop."""
+    """All runs below `folder`, a folder for each owner. Those that run do so as tasks of the server, on its event loop.
+
+    `inspector` is X-ray's bench, which the server gives: by it a grid's judge reads.
+    """
 
     def __init__(self, folder: Path, models: "ModelManager") -> None:
         self.folder, self.models = folder, models
         self._running: dict[str, tuple[Comparison, asyncio.Task[None]]] = {}
+        self.inspector: Inspector | None = None
 
     def begin(self, owner: Owner, grid: Grid, *, title: str, may_load: bool) -> str:
         """Start a new run; its id. Raises ChatError where the owner has too many."""
@@ -126,8 +131,9 @@ class Runs:
         again = partial(self.go_on, owner, id, may_load=may_load)
         opened = Results(place / RESULTS, grid)
         task = self.models.tasks.begin(owner, "compare", f"Compare: {about['title']}", again=again)
-        run = Comparison(opened, self.models, owner=owner, task=task, may_load=may_load, address=f"./compare#{id}")
-        work = asyncio.get_running_loop().create_task(run.drive(), name=f"run {id}")
+        address = f"./compare#{id}"
+        run = Comparison(opened, self.models, owner=owner, task=task, may_load=may_load, address=address, inspector=self.inspector)
+        work = asyncio.get_running_loop().create_task(driven(run), name=f"run {id}")
         self._running[id] = run, work
         work.add_done_callback(lambda _: self._running.pop(id, None))
 
@@ -184,6 +190,6 @@ def all_runs(models: "ModelManager", settings: Settings) -> Runs:
 
 @lru_cache(maxsize=1000)
 def _lines(path: Path, changed: int, size: int) -> int:
-    """Rows of a file as it was then; it may have a hundred megabytes."""
+    """Rows of a file as it was then, a line each; it may have a hundred megabytes."""
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(partial(file.read, 1 << 20), b""))
+        return sum(line.endswith(b"\n") and not line.startswith(results.JUDGED) for line in file)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from chatapp.lab.grid import Grid
 from chatapp.lab.rows import Row, failed
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -57,6 +58,11 @@ def speed(row: Row) -> float | None:
     return (row["tokens"] - 1) / span if row["tokens"] > 1 and span > 0 else None
 
 
+def judged(name: str) -> Callable[[Row], float | None]:
+    """What the grid's judge found; None where there is none, or it could not read the reply."""
+    return lambda row: (row.get("judged") or {}).get(name)
+
+
 METRICS = (
     Metric(
         "passed",
@@ -80,9 +86,21 @@ METRICS = (
     Metric("distinct_1", "Distinct-1", lambda row: distinct(row["reply"], 1), 3, "", "share of its words that are different ones"),
     Metric("distinct_2", "Distinct-2", lambda row: distinct(row["reply"], 2), 3, "", "share of its pairs of words that are different ones"),
     Metric("repetition", "Repetition", lambda row: repetition(row["reply"]), 3, "", "share of its 4-word pieces that it has said before"),
+    Metric(
+        "perplexity", "Perplexity", judged("perplexity"), 2, "", "per token of the reply as the judge cuts and expects it: 1 is certain"
+    ),
+    Metric("entropy", "Entropy", judged("entropy"), 3, "", "of the judge's distribution before each token of the reply, mean, in nats"),
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+JUDGED = ("perplexity", "entropy")
+
+
+def metrics_of(grid: Grid) -> list[Metric]:
+    """Those that a grid can have numbers for."""
+    return [metric for metric in METRICS if grid.judge or metric.name not in JUDGED]
 
 
 def mean(metric: Metric, rows: Sequence[Row]) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatapp.lab.exports import facts_of, ordered, title_of
 from chatapp.lab.grid import Grid, Question
-from chatapp.lab.metrics import METRICS, beside, parting, summaries, tokens_read
+from chatapp.lab.metrics import beside, metrics_of, parting, summaries, tokens_read
 from chatapp.lab.pictures import anchor, pictures
 from chatapp.lab.rows import Row, failed
 from chatapp.lab.verdict import verdicts
@@ -65,10 +65,10 @@ def _verdicts(grid: Grid, rows: Sequence[Row]) -> str:
 
 
 def _table(grid: Grid, rows: Sequence[Row]) -> str:
-    head = "".join(f"<th title='{escape(metric.help)}'>{metric.label}</th>" for metric in METRICS)
+    head = "".join(f"<th title='{escape(metric.help)}'>{metric.label}</th>" for metric in metrics_of(grid))
     lines = []
     for column in summaries([variant.label for variant in grid.variants()], rows):
-        cells = "".join(f"<td>{metric.said(column.means[metric.name])}</td>" for metric in METRICS)
+        cells = "".join(f"<td>{metric.said(column.means[metric.name])}</td>" for metric in metrics_of(grid))
         lines.append(f"<tr><th>{escape(column.label)}</th><td>{column.replies}</td><td>{column.failures}</td>{cells}</tr>")
     top = f"<tr><th>Column</th><th>Replies</th><th>Failed</th>{head}</tr>"
     return f"<h2>Columns</h2><div class='wide'><table><thead>{top}</thead><tbody>{''.join(lines)}</tbody></table></div>"

@@ -19,6 +19,12 @@ except ImportError:  # Windows: two runs into one file are not noticed
     fcntl = None
 
 
+KEY = ("prompt_index", "column", "replica")
+
+JUDGED = b'{"judged"'
+"""How a line begins that is no row: what a judge says of the row before it that has the same key."""
+
+
 class Results:
     """The rows of one grid in a file, each written as one line before the next is made. Close it.
 
@@ -29,6 +35,7 @@ class Results:
     def __init__(self, path: Path, grid: Grid, *, fresh: bool = False) -> None:
         self.path, self.grid = path, grid
         self.rows: dict[tuple[int, str, int], Row] = {}
+        self._apart = False
         self._file = self._opened()
         with ExitStack() as undo:
             undo.callback(self.close)
@@ -39,16 +46,30 @@ class Results:
 
     def append(self, row: Row) -> None:
         """Write a row down: whatever happens to this process then, it is there."""
-        try:
-            self._file.write(line_of(row))
-            self._file.flush()
-        except OSError as error:
-            raise ChatError(f"{self.path} cannot be written: {error.strerror or error}. What is there stays.", status=507) from error
+        self._write(line_of(row))
         self.rows[key_of(row)] = row
+
+    def judge(self, row: Row, judged: dict[str, Any]) -> Row:
+        """What its judge says of a reply, written as a line of its own, which becomes part of the row's line when this is closed."""
+        self._write(line_of({"judged": judged, **dict(zip(KEY, key_of(row), strict=True))}))
+        self._apart = True
+        self.rows[key_of(row)] = row | {"judged": judged}
+        return self.rows[key_of(row)]
 
     def close(self) -> None:
         """Others may write to the file then."""
+        if self._apart:
+            with suppress(ChatError):  # then it stays as it is, which can be read as well
+                replace_file(self.path, b"".join(map(line_of, self.rows.values())))
+            self._apart = False
         self._file.close()
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise ChatError(f"{self.path} cannot be written: {error.strerror or error}. What is there stays.", status=507) from error
 
     def _opened(self) -> Any:
         try:
@@ -119,15 +140,18 @@ def line_of(row: Row) -> bytes:
 def rows_in(data: bytes, path: Path) -> list[Row]:
     """The whole lines of a file. Raises ChatError for a line that is none of ours; what follows the last line end was cut by a kill."""
     lines = data.split(b"\n")[:-1]
-    found: list[Row] = []
+    found: dict[tuple[int, str, int], Row] = {}
     for number, line in enumerate(lines, 1):
         with suppress(ValueError):
             row = json.loads(line)
-            if isinstance(row, dict) and {"prompt_index", "column", "replica", "finish_reason"} <= set(row):
-                found.append(row)
+            if isinstance(row, dict) and {*KEY, "finish_reason"} <= set(row):
+                found[key_of(row)] = row
+                continue
+            if line.startswith(JUDGED) and key_of(row) in found:
+                found[key_of(row)]["judged"] = row["judged"]
                 continue
         raise ChatError(f"Line {number} of {path} is no row of a comparison. Name another file, or begin anew with --fresh.", status=409)
-    return found
+    return list(found.values())
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -149,6 +173,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     for name in ("prompts", "variables", "replicas", "assert"):
         if before.get(name) != now.get(name):
             found.append(_change(name, before.get(name), now.get(name)))
+    if before.get("judge") and before.get("judge") != now.get("judge"):  # one may be added to replies that are there
+        found.append(_change("judge", before.get("judge"), now.get("judge")))
     found += _columns(before["columns"], now["columns"])
     return f"{'; '.join(found)}." if found else ""
 

@@ -17,8 +17,8 @@ from chatapp.turn import Turn, new_id
 Row = dict[str, Any]
 """prompt_index, prompt, column, replica, count (replies that it stands for: a greedy one is made once), swept ([setting, value] or None);
 reply, ids, finish_reason, error; tokens, prompt_tokens; logprob (mean over its tokens, natural log, None where the engine gives none);
-assertions (lab/assertions.py), passed (None without any); seconds, timings: what two runs of one grid do not share; turn: the rest of the
-Turn, as it names its fields."""
+assertions (lab/assertions.py), passed (None without any); judged, where the grid's judge has read it (lab/judge.py);
+seconds, timings: what two runs of one grid do not share; turn: the rest of the Turn, as it names its fields."""
 
 OWN = ("owner", "conversation_id", "id", "created", "parent_id", "continues", "history", "user", "prefix_text")
 APART = ("reply_text", "reply_ids", "finish_reason", "error", "timings", "cached_prompt_tokens")
@@ -60,6 +60,12 @@ def failed_row(cell: Cell, owner: Owner, why: str) -> Row:
 def failed(row: Row) -> bool:
     """Is there no reply? Such a row is made again when the grid is run again."""
     return row["finish_reason"] == "error"
+
+
+def unjudged(row: Row) -> bool:
+    """May a judge still read it? What could not be judged is tried again; an empty reply never can."""
+    judged = row.get("judged")
+    return not failed(row) and (judged is None or ("why" in judged and row["reply"] != ""))
 
 
 def key_of(row: Row) -> tuple[int, str, int]:

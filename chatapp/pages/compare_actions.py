@@ -9,6 +9,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, login_key
 from chatapp.lab import grid_file
 from chatapp.lab.grid import Column, Grid, PromptSpec
+from chatapp.lab.judge import refuse_unknown
 from chatapp.lab.kept import Runs, chat_of, note_chat, row_of
 from chatapp.lab.lists import no_files
 from chatapp.lab.rows import conversation_of, turn_of
@@ -85,6 +86,7 @@ class CompareActions:
     async def begin(self, owner: Owner, asked: Asked) -> Asked:
         ask = CompareBegin.read(asked)
         grid = await asyncio.to_thread(grid_file.read, ask.grid, no_files)
+        await asyncio.to_thread(refuse_unknown, self.models, grid.judge, may_load=asked_here(self.settings))
         title = ask.title or grid.questions()[0].text.partition("\n")[0]
         return {"id": self.runs.begin(owner, grid, title=title, may_load=asked_here(self.settings))}
 

@@ -23,11 +23,11 @@ class Following:
 
     def __init__(self, run: Comparison) -> None:
         self.run = run
-        self.sent: set[tuple[int, str, int]] = set()
+        self.sent: dict[tuple[int, str, int], Row] = {}
         self.shown: dict[tuple[int, str, int], str] = {}
         self.state: object = None
-        self._numbers: dict[tuple[int, str, int], Numbers] = {}
-        self._pictured, self._again = 0, 0.0
+        self._numbers: dict[tuple[int, str, int], tuple[Row, Numbers]] = {}
+        self._pictured, self._again = True, 0.0
 
     async def lines(self) -> AsyncIterator[Asked]:
         """What came since the last time."""
@@ -40,10 +40,11 @@ class Following:
             yield news
 
     async def cells(self) -> AsyncIterator[Asked]:
-        """The replies that have ended since."""
-        new = [row for key, row in self.run.rows.items() if key not in self.sent]
-        self.sent |= {key_of(row) for row in new}
-        async for line in drawn(new):
+        """The replies that have ended since, and those that were judged."""
+        new = {key: row for key, row in self.run.rows.items() if self.sent.get(key) is not row}
+        self.sent |= new
+        self._pictured = self._pictured and not new
+        async for line in drawn(list(new.values())):
             yield line
 
     def _grown(self) -> Iterator[CompareGrown]:
@@ -56,20 +57,20 @@ class Following:
 
     async def _pictures(self) -> list[ComparePictures]:
         """Drawn anew when replies came, but for no more than a tenth of the time."""
-        if len(self.sent) == self._pictured or time.monotonic() < self._again:
+        if self._pictured or time.monotonic() < self._again:
             return []
-        rows, began = [row for key, row in self.run.rows.items() if key in self.sent], time.monotonic()
-        self._pictured = len(rows)
+        rows, began, self._pictured = list(self.sent.values()), time.monotonic(), True
         made = await asyncio.to_thread(view.pictures, self.run.results.grid, rows, self._measured)
         self._again = time.monotonic() + max(PICTURES_EVERY, 10 * (time.monotonic() - began))
         return made
 
     def _measured(self, row: Row) -> Numbers:
         """Each reply once."""
-        key = key_of(row)
-        if key not in self._numbers:
-            self._numbers[key] = numbers_of(row)
-        return self._numbers[key]
+        known, numbers = self._numbers.get(key_of(row), (None, {}))
+        if known is not row:
+            numbers = numbers_of(row)
+            self._numbers[key_of(row)] = row, numbers
+        return numbers
 
 
 async def drawn(rows: Sequence[Row]) -> AsyncIterator[Asked]:

@@ -20,6 +20,7 @@ PAGE = Page("Compare", "compare", "columns", BODY, styles=("sheet.css", "compare
 
 def add(door: Door, chat: Chat, models: ModelManager, settings: Settings, runs: Runs, inspector: Inspector) -> list[Route]:
     """Hang the page on the door; the routes of its files."""
+    runs.inspector = inspector
     actions = CompareActions(chat, models, settings, runs)
     door.actions |= {
         "compare": actions.home,

@@ -141,11 +141,11 @@ class CompareHead:
 
 @dataclass(frozen=True)
 class CompareCell:
-    """A reply that ended. `prompt`, `column` (its label) and `replica` name it; it stands for `count` replies.
+    """A reply that ended, or was judged since. `prompt`, `column` (its label) and `replica` name it; it stands for `count` replies.
 
     blocks    its HTML
     facts     the quiet line: tokens, speed, why it ended, seed
-    problem   why there is no reply, or ''
+    problem   why there is no reply, or ''; unjudged: why the grid's judge could not read it, or ''
     passed    whether it passes every assertion, null without any; `checks` are {assert, passed, why}
     """
 
@@ -156,6 +156,7 @@ class CompareCell:
     blocks: list[str]
     facts: list[str]
     problem: str
+    unjudged: str
     passed: bool | None
     checks: list[dict[str, Any]]
 
@@ -175,7 +176,7 @@ class CompareGrown:
 @dataclass(frozen=True)
 class CompareState:
     """`replies` of `cells` are there. `words` say how it goes; `notes` are sentences on how to read the numbers; `stopped` are the labels
-    of columns that get no more replies in this run."""
+    of columns that get no more replies in this run. `unjudged` replies were not read by the grid's judge, and can be."""
 
     state: str
     replies: int
@@ -184,6 +185,7 @@ class CompareState:
     words: str
     notes: list[str]
     stopped: list[str] = field(default_factory=list)
+    unjudged: int = 0
 
 
 @dataclass(frozen=True)

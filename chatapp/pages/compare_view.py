@@ -7,10 +7,10 @@ from chatapp.lab import grid_file
 from chatapp.lab.compare import Comparison
 from chatapp.lab.exports import title_of
 from chatapp.lab.grid import Grid, Variant
-from chatapp.lab.metrics import METRICS, beside, parting, speed, summaries, tokens_read
+from chatapp.lab.metrics import BY_NAME, beside, metrics_of, parting, speed, summaries, tokens_read
 from chatapp.lab.pictures import Numbers, numbers_of
 from chatapp.lab.pictures import pictures as made_of
-from chatapp.lab.rows import Row, failed
+from chatapp.lab.rows import Row, failed, unjudged
 from chatapp.lab.verdict import verdicts
 from chatapp.markdown import blocks
 from chatapp.pages.compare_protocol import (
@@ -49,17 +49,21 @@ def cell(row: Row) -> CompareCell:
         blocks=[] if failed(row) else list(blocks(row["reply"])),
         facts=[] if failed(row) else facts(row),
         problem=row["error"] if failed(row) else "",
+        unjudged=row.get("judged", {}).get("why", ""),
         passed=row["passed"],
         checks=[{**check, "assert": said(check["assert"])} for check in row["assertions"]],
     )
 
 
 def facts(row: Row) -> list[str]:
-    """tokens · tok/s · why it ended · seed; only what is known."""
+    """tokens · tok/s · why it ended · seed · perplexity; only what is known."""
     pace, seed = speed(row), row["turn"]["seed"]
     found = [count(row["tokens"], "token"), f"{pace:.1f} tok/s" if pace else "", WHY[row["finish_reason"]]]
     greedy = row["turn"]["sampling"]["temperature"] == 0
-    return [fact for fact in (*found, "greedy" if greedy else f"seed {seed}" if seed is not None else "") if fact]
+    found += ["greedy" if greedy else f"seed {seed}" if seed is not None else ""]
+    perplexity = BY_NAME["perplexity"]
+    found += [f"perplexity {perplexity.said(number)}"] if (number := perplexity.value(row)) is not None else []
+    return [fact for fact in found if fact]
 
 
 def said(check: dict[str, object]) -> str:
@@ -72,9 +76,10 @@ def said(check: dict[str, object]) -> str:
 
 def live(run: Comparison) -> CompareState:
     """How a run is getting on."""
-    left = run.seconds_left if len(run.rows) >= CERTAIN else None
+    left = run.seconds_left if CERTAIN <= len(run.rows) < len(run.cells) else None
     words = [f"{len(run.rows)} of {len(run.cells)} replies"]
     words += [f"{run.failures} failed"] if run.failures else []
+    words += [f"{run.judged} judged"] if run.results.grid.judge and run.rows else []
     words += ["paused"] if run.paused else [f"about {duration(left)} left"] if left is not None else []
     words += ["a model is made ready"] if not run.rows and not run.live and not run.paused else []
     state = "paused" if run.paused else "running"
@@ -87,10 +92,11 @@ def rested(grid: Grid, rows: Sequence[Row], notes: Sequence[str], problem: str) 
     broken = sum(failed(row) for row in rows)
     words = [f"{there} of {cells} replies" if there < cells else f"{there} replies"]
     words += [f"{broken} failed"] if broken else []
-    state = "finished" if len(rows) == cells and not broken else "stopped"
-    return CompareState(
-        state, len(rows), cells, len(rows) / cells, " · ".join([*words, problem] if problem else words), [*notes, *read(rows)]
-    )
+    left = sum(map(unjudged, rows)) if grid.judge else 0
+    words += [f"{left} not judged"] if left else []
+    state = "finished" if len(rows) == cells and not broken and not left else "stopped"
+    words += [problem] if problem else []
+    return CompareState(state, len(rows), cells, len(rows) / cells, " · ".join(words), [*notes, *read(rows)], unjudged=left)
 
 
 def read(rows: Sequence[Row]) -> list[str]:
@@ -107,14 +113,19 @@ def read(rows: Sequence[Row]) -> list[str]:
 
 def result(grid: Grid, rows: Sequence[Row]) -> CompareResult:
     """What the numbers say, and where replies part."""
-    found = summaries([variant.label for variant in grid.variants()], rows)
+    found, metrics = summaries([variant.label for variant in grid.variants()], rows), metrics_of(grid)
     table = [
-        [one.label, str(one.replies - one.failures), str(one.failures), *(metric.said(one.means[metric.name]) for metric in METRICS)]
+        [
+            one.label,
+            str(one.replies - one.failures),
+            str(one.failures),
+            *(metric.said(one.means[metric.name]) for metric in metrics),
+        ]
         for one in found
     ]
     return CompareResult(
         [{"sentence": verdict.sentence, "differs": verdict.differs} for verdict in verdicts(grid, rows)],
-        [{"label": metric.label, "help": metric.help} for metric in METRICS],
+        [{"label": metric.label, "help": metric.help} for metric in metrics],
         table,
         list(partings(grid, rows)),
     )

@@ -29,6 +29,7 @@ test("a grid goes into the form and comes out the same", () => {
     ],
     replicas: 4,
     assert: [{ contains: "Rome" }, { json: true }, { length: { min: 1, max: 40 } }, { length: { max: 9 } }],
+    judge: "org/name@abc",
   };
   assert.deepEqual(plain(compare.toGrid(compare.fromGrid(grid))), grid);
 });

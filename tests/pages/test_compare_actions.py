@@ -20,6 +20,7 @@ from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
+from chatapp.xray.inspector import Inspector
 from tests.chats import until
 from tests.conftest import Scripted
 from tests.serving import serve
@@ -93,6 +94,35 @@ async def test_pictures_come_with_replies_and_not_with_tokens(actions: CompareAc
         labels = [column["label"] for column in lines[0]["head"]["columns"]]
         dots = {tuple(map(int, dot)) for dot in re.findall(r"#reply-(\d+)-(\d+)-(\d+)", "".join(lines[n]["pictures"][0]["figures"]))}
         assert {(prompt, labels[column], replica) for prompt, column, replica in dots} <= there, "a dot's reply is on the page"
+
+
+async def test_a_judge_that_is_not_here_is_refused_before_anything_runs(actions: CompareActions) -> None:
+    with pytest.raises(ChatError, match="The judge: There is no model 'nowhere' here"):
+        await actions.begin(ANN, {"grid": GRID | {"judge": "nowhere"}})
+    handed_on.set(True)
+    with pytest.raises(ChatError, match="The judge: There is no model 'org/name' here"):
+        await actions.begin(ANN, {"grid": GRID | {"judge": "org/name"}})
+    assert (await actions.home(ANN, {}))["runs"] == []
+
+
+async def test_judged_replies_come_again_with_their_numbers(tiny_llama: Path, tmp_path: Path) -> None:
+    settings = Settings(model=str(tiny_llama), engine="direct", data_dir=tmp_path, threads=1, device="cpu", dtype="float32")
+    models = ModelManager(settings)
+    models.start()
+    store, runs = Store.open(settings), Runs(tmp_path / "compare", models)
+    runs.inspector = Inspector(models)
+    actions = CompareActions(Chat(models, store), models, settings, runs)
+    grid = {"prompts": ["One"], "columns": [{"name": "s", "sweep": {"temperature": [0.5, 1.5]}, "max_tokens": 6}], "replicas": 2}
+    lines = await watched(actions, id := (await actions.begin(ANN, {"grid": grid | {"judge": "default"}}))["id"])
+    last = {(cell["column"], cell["replica"]): cell for cell in joined(lines, "cells")}
+    assert len(last) == 4 and all(cell["facts"][-1].startswith("perplexity ") for cell in last.values())
+    assert {"Perplexity", "Entropy"} <= {metric["label"] for metric in lines[-1]["result"]["metrics"]}
+    assert any("Perplexity by temperature" in figure for figure in lines[-1]["pictures"][0]["figures"])
+    assert lines[-1]["state"] | {"notes": []} == lines[-1]["state"] | {"notes": [], "state": "finished", "unjudged": 0}
+    assert runs.listed(ANN)[0].replies == 4 and lines[0]["head"]["grid"]["judge"] == "default" and id
+    runs.inspector.close()
+    models.close()
+    store.close()
 
 
 async def test_pause_go_on_stop_a_column_and_stop(actions: CompareActions, scripted: Scripted) -> None:
