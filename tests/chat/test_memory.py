@@ -63,11 +63,25 @@ async def test_llama_cpp_keeps_no_more_prompts_than_its_part_of_the_budget(
 def test_ten_switches_between_two_models_leave_the_memory_as_it_was(smol: Path, tmp_path: Path) -> None:
     """The embedded model by llama.cpp in its process, and the same weights in this one: 0.2 and 0.3 to 0.5 GB, by turns.
 
-    Each is loaded twice before it counts: the second load still grew by 9 % on a busy machine, the four after it by 1 %.
+    Within a tenth of what each had after its first load. What a first load leaves differs by as much on a busy machine, so a second
+    run may tell that from a leak, which is in both.
     """
     pytest.importorskip("xllamacpp")
-    command = [sys.executable, "-m", "tests.switching", "smollm2", str(smol), str(tmp_path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800)
+    seen = switches(smol, tmp_path / "first")
+    if not steady(seen):
+        seen = switches(smol, tmp_path / "second")
+    assert steady(seen), seen
+
+
+def switches(smol: Path, folder: Path) -> list[int]:
+    """Bytes of all processes after each of eleven loads, by turns."""
+    command = [sys.executable, "-m", "tests.switching", "smollm2", str(smol), str(folder)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert ended.returncode == 0, ended.stderr[-2000:]
     seen = json.loads(ended.stdout.splitlines()[-1])
-    assert len(seen) == 11 and seen[10] <= GROWTH * max(seen[0], seen[2]) and seen[9] <= GROWTH * max(seen[1], seen[3]), seen
+    assert len(seen) == 11
+    return seen
+
+
+def steady(seen: list[int]) -> bool:
+    return seen[10] <= GROWTH * seen[0] and seen[9] <= GROWTH * seen[1]
