@@ -173,5 +173,17 @@
     before?.focus?.({ preventScroll: true });
   };
 
+  /* The arrows of the keyboard choose the tab beside, at the end the first. */
+  app.tabKeys = (list) =>
+    list.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const tabs = [...list.children];
+      const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+      next.click();
+      next.focus();
+    });
+
   app.phone = () => innerWidth < 768;
 })();

@@ -116,14 +116,7 @@
       ),
     );
     app.$("#text-tabs").replaceChildren(...made);
-    app.$("#text-tabs").addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      const next = made[(made.indexOf(document.activeElement) + step + made.length) % made.length];
-      next.click();
-      next.focus();
-    });
+    app.tabKeys(app.$("#text-tabs"));
   }
 
   /* Once a model is loaded it goes by another name: its label stays. */

@@ -176,14 +176,7 @@
       );
     });
     run.tabs = el("div", { class: "x-tabs", role: "tablist", "aria-label": "Views" }, ...made);
-    run.tabs.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      const next = made[(made.indexOf(document.activeElement) + step + made.length) % made.length];
-      next.click();
-      next.focus();
-    });
+    app.tabKeys(run.tabs);
     return run.tabs;
   }
 

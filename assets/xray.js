@@ -180,14 +180,7 @@
     };
     const made = TABS.map(tab);
     const list = app.el("div", { role: "tablist", "aria-label": "Views", class: "x-tabs" }, ...made);
-    list.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      const next = made[(made.findIndex((one) => one.dataset.view === xray.view) + step + made.length) % made.length];
-      xray.show(next.dataset.view);
-      next.focus();
-    });
+    app.tabKeys(list);
     return list;
   }
 
