@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from chatapp.lab.results import Results
     from chatapp.lab.rows import Row
     from chatapp.resident.manager import ModelManager
+    from chatapp.xray.inspector import Inspector
 
 OWNER = "the command line"
 MOST_STATUS = 125
@@ -105,15 +107,21 @@ async def _answered(results: "Results", models: "ModelManager") -> int:
         said = f", {comparison.judged} of them judged" if results.grid.judge else ""
         say(f"{number} of {len(comparison.cells)} replies were there already{said}.")
     try:
-        async for row in comparison.run():
-            number += "judged" not in row
-            say(judged_line(row) if "judged" in row else line_of(row, number, comparison))
+        async with aclosing(comparison.run()) as rows:
+            async for row in rows:
+                number += "judged" not in row
+                say(judged_line(row) if "judged" in row else line_of(row, number, comparison))
     finally:
-        inspector.close()
-        models.close()
+        await closed(inspector, models)
     for note in comparison.notes:
         say(note)
     return comparison.failures
+
+
+async def closed(inspector: "Inspector", models: "ModelManager") -> None:
+    """X-ray's thread ends what it has begun, for which it may ask this event loop."""
+    await asyncio.to_thread(inspector.close)
+    models.close()
 
 
 def say(words: str) -> None:

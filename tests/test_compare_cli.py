@@ -1,9 +1,11 @@
 """python app.py compare …: a grid answered on the command line, taken up again, reported; wrong input is one sentence."""
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import pytest
 from chatapp import compare_cli
 from chatapp.errors import ChatError
 from chatapp.lab.rows import Row, key_of
+from chatapp.resident.budget import Budget
+from chatapp.resident.manager import ModelManager
+from chatapp.xray.inspector import Inspector
+from tests.conftest import Scripted
 from tests.lab.runs import repeatable
 from tests.test_cli import APP, app
 
@@ -132,3 +138,16 @@ def test_kill_9_and_the_same_command_give_the_rows_of_an_undisturbed_run(after: 
     done = subprocess.run([*command, str(cut)], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0 and f"{kept} of 14 replies were there already" in done.stderr
     assert sorted(map(repeatable, rows_of(cut)), key=key_of) == sorted(map(repeatable, rows_of(whole)), key=key_of)
+
+
+async def test_x_rays_thread_is_answered_while_the_command_ends(scripted: Scripted) -> None:
+    """It may be making room for a judge's copy, which asks the event loop who is needed."""
+    budget, ending = Budget(), threading.Event()
+    models = ModelManager.of(scripted, budget=budget)
+    budget.attach()
+    inspector = Inspector(models)
+    held = asyncio.create_task(inspector.run(lambda: ending.wait() and budget.holding(None)))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(ending.set)
+    await compare_cli.closed(inspector, models)
+    assert await held == []

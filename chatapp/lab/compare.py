@@ -144,7 +144,8 @@ class Comparison:
             if self.task.cancelling:
                 raise Cancelled
             with suppress(TimeoutError):
-                return await asyncio.wait_for(self._ready.get(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):  # wait_for of Python 3.11 loses a cancellation that comes with a row
+                    return await self._ready.get()
         return self._ready.get_nowait()
 
     def _tell(self) -> None:

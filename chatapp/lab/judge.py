@@ -16,6 +16,7 @@ from chatapp.lab.answering import together
 from chatapp.lab.results import Results
 from chatapp.lab.rows import Row, failed, unjudged
 from chatapp.models import catalog
+from chatapp.prompt.template import plain_ids
 from chatapp.resident.slot import looked_into
 from chatapp.xray.steps import Result, returning
 
@@ -64,7 +65,7 @@ class Judge:
 
     async def _numbers(self, row: Row, slot: "ModelSlot", judge: "InspectedModel") -> Judged:
         messages = messages_of([], system=row["turn"]["system"], user=row["prompt"])
-        ids = await self.inspector.run(text_ids, judge.tokenizer, row["reply"])
+        ids = await self.inspector.run(plain_ids, row["reply"], judge.tokenizer)
         context = slot.engine.capabilities.context
         prompt = await asyncio.to_thread(slot.engine.render, messages, max_tokens=1)
         if len(prompt.ids) + len(ids) > context:
@@ -79,11 +80,6 @@ class Judge:
         async for _ in self.inspector.drive(returning(surprise(logits[0]), found)):
             pass
         return numbers(found[0], row["reply"])
-
-
-def text_ids(tokenizer: Any, text: str) -> list[int]:
-    """A reply's text as a tokenizer cuts it, nothing in it being special."""
-    return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
 def numbers(found: "Surprise", text: str) -> Judged:

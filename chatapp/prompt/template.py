@@ -14,8 +14,8 @@ What it promises (tests/prompt/test_template.py):
 import copy
 import re
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date as Day
 from typing import TYPE_CHECKING, Any
@@ -191,17 +191,30 @@ def _encode_text(text: str, tokenizer: "Tokenizer") -> list[int]:
     return tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
 
+def plain_ids(text: str, tokenizer: "Tokenizer") -> list[int]:
+    """A text as a tokenizer cuts it, a special token's name in it as ordinary text; by the private copy, from any thread."""
+    with _guarded(tokenizer) as own:
+        return own(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+
+
+@contextmanager
+def _guarded(tokenizer: "Tokenizer") -> "Iterator[Tokenizer]":
+    """The copy that may be switched, while nobody else uses it."""
+    with _guard_lock:
+        if tokenizer not in _guards:
+            _guards[tokenizer] = copy.deepcopy(tokenizer)
+        yield _guards[tokenizer]
+
+
 def _encode_guarded(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str, found: tuple[str, ...]) -> list[int]:
     """The ids with `found` as plain text. A private copy does it: the tokenizer is switched while encoding, and others are using it."""
     from transformers.utils.chat_template_utils import mark_control_tokens
 
     longest_first = sorted(control_tokens(tokenizer), key=len, reverse=True)
     marked = _apply(mark_control_tokens(chat, re.compile("|".join(map(re.escape, longest_first)))), tokenizer, date)
-    with _guard_lock:
-        if tokenizer not in _guards:
-            _guards[tokenizer] = copy.deepcopy(tokenizer)
+    with _guarded(tokenizer) as own:
         try:
-            return _guards[tokenizer](marked, add_special_tokens=False, sanitize_control_tokens=True, verbose=False)["input_ids"]
+            return own(marked, add_special_tokens=False, sanitize_control_tokens=True, verbose=False)["input_ids"]
         except ValueError as error:  # the vocabulary spells the token itself
             raise ChatError(f"This model's tokenizer cannot write {', '.join(found)} as plain text. Take it out of the message.") from error
 

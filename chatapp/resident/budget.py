@@ -4,7 +4,6 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -143,11 +142,15 @@ class Budget:
         return min(here, key=lambda other: other.used, default=None)
 
     def _on_loop(self, work: Callable[[], T]) -> T:
+        """What it raises is raised here."""
         if self._loop is None:
             return work()
-        done: Future[T] = Future()
-        self._loop.call_soon_threadsafe(lambda: done.set_result(work()))
-        return done.result()
+        return asyncio.run_coroutine_threadsafe(awaited(work), self._loop).result()
+
+
+async def awaited(work: Callable[[], T]) -> T:
+    """As a coroutine."""
+    return work()
 
 
 def needed(slot: "ModelSlot") -> bool:

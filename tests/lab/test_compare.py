@@ -204,3 +204,19 @@ async def test_settings_that_an_engine_does_not_have_are_noted(scripted: Scripte
         "a: Min-p does nothing. It has none.",
         "a: its random numbers are its own, and another run has others. It cannot repeat.",
     ]
+
+
+@pytest.mark.parametrize("later", range(4))
+async def test_a_cancellation_that_comes_with_a_row_is_not_lost(scripted: Scripted, out: Path, later: int) -> None:
+    run, work = comparison(GRID, out, ModelManager.of(scripted)), asyncio.create_task(asyncio.sleep(3600))
+    waiting = asyncio.create_task(run._next(work))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    run._ready.put_nowait({})
+    for _ in range(later):
+        await asyncio.sleep(0)
+    if waiting.cancel():
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    work.cancel()
+    run.results.close()

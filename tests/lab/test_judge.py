@@ -2,8 +2,11 @@
 
 import json
 import math
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from chatapp.lab.verdict import verdicts
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.tasks import Tasks
+from chatapp.turn import Message
 from chatapp.xray.inspector import Inspector
 from tests.lab.runs import ME, append, grid, lines, repeatable, rows_of
 
@@ -176,3 +180,26 @@ async def test_an_unknown_judge_is_refused_with_the_nearest_name(models: ModelMa
             refuse_unknown(models, "nowhere", may_load=may_load)
     with pytest.raises(ChatError, match="The judge: There is no model 'org/of-the-hub' here"):
         refuse_unknown(models, "org/of-the-hub", may_load=False)
+
+
+async def test_judging_disturbs_no_prompt(inspector: Inspector, out: Path) -> None:
+    """A reply is cut as plain text by another tokenizer than the one that writes everybody's prompts meanwhile."""
+    run = run_of(GRID, out, inspector)
+    [row] = await rows_of(run, at_most=1)
+    engine, until = inspector.served.first.engine, time.monotonic() + 0.5
+    render = partial(engine.render, [Message("user", "Where is Paris")], max_tokens=1)
+    wanted, wrong = render().ids, []
+
+    def others() -> None:
+        while time.monotonic() < until:
+            if render().ids != wanted:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=others) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < until:
+        await run._judging.judge.read(row)
+    for thread in threads:
+        thread.join()
+    assert wrong == []

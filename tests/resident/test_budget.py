@@ -12,6 +12,7 @@ from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
 from chatapp.models.sources import resolve
 from chatapp.resident.budget import Budget
+from chatapp.resident.copies import Copies, Copy
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.needs import forecast
 from chatapp.sampling import Sampling
@@ -135,3 +136,19 @@ async def test_what_is_too_large_is_refused_before_it_is_fetched(tmp_path: Path)
         await large.wait_ready()
     assert fetched == ["org/small"]
     models.close()
+
+
+class BrokenCopies(Copies):
+    """A list that cannot be read."""
+
+    def all(self) -> list[Copy]:
+        raise ChatError("No list of copies.")
+
+
+async def test_what_fails_on_the_loop_is_raised_in_the_thread_that_waits_for_it() -> None:
+    budget = Budget()
+    budget.copies = BrokenCopies()
+    budget.attach()
+    async with asyncio.timeout(10):
+        with pytest.raises(ChatError, match="No list"):
+            await asyncio.to_thread(budget.holding, None)
