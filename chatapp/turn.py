@@ -99,6 +99,17 @@ class Timings:
     generating: float = 0.0
 
 
+SHORTEST_SPAN = 0.25
+"""Seconds from the first token to the last below which no speed is told: tokens come in lumps, llama.cpp's twelve times a second, and a
+short reply in one."""
+
+
+def pace(tokens: int, first_token: float | None, generating: float) -> float | None:
+    """Decode speed: tokens after the first, over the seconds after the first. None where that time says nothing."""
+    span = generating - first_token if first_token is not None else 0.0
+    return (tokens - 1) / span if tokens > 1 and span >= SHORTEST_SPAN else None
+
+
 def new_id() -> str:
     """An unguessable id: 122 random bits as hex."""
     return uuid.uuid4().hex
@@ -178,11 +189,8 @@ class Turn:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Decode speed: tokens after the first, over the time after the first. None below two tokens."""
-        if self.timings.first_token is None or len(self.reply_ids) < 2:
-            return None
-        span = self.timings.generating - self.timings.first_token
-        return (len(self.reply_ids) - 1) / span if span > 0 else None
+        """Decode speed."""
+        return pace(len(self.reply_ids), self.timings.first_token, self.timings.generating)
 
     def snapshot(self) -> "Turn":
         """A copy whose lists no running job will change."""

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from chatapp.lab.grid import Grid
 from chatapp.lab.rows import Row, failed
+from chatapp.turn import pace
 
 WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -52,10 +53,8 @@ def repetition(text: str) -> float | None:
 
 
 def speed(row: Row) -> float | None:
-    """Tokens a second after the first one, while others were written beside it."""
-    first = row["timings"]["first_token"]
-    span = row["timings"]["generating"] - first if first is not None else 0.0
-    return (row["tokens"] - 1) / span if row["tokens"] > 1 and span > 0 else None
+    """Tokens a second after the first one, while others were written beside it; None for a reply that came in one burst."""
+    return pace(row["tokens"], row["timings"]["first_token"], row["timings"]["generating"])
 
 
 def judged(name: str) -> Callable[[Row], float | None]:
@@ -74,7 +73,14 @@ METRICS = (
         " points",
     ),
     Metric("tokens", "Tokens", lambda row: float(row["tokens"]), 1, "", "tokens of the reply"),
-    Metric("speed", "Tokens/s", speed, 1, "", "tokens a second after the first, with others written beside it"),
+    Metric(
+        "speed",
+        "Tokens/s",
+        speed,
+        1,
+        "",
+        "tokens a second after the first, with others beside it; none for a burst",
+    ),
     Metric(
         "logprob",
         "Log-probability",

@@ -20,7 +20,7 @@ def test_enter_sends_and_the_reply_arrives_token_by_token(page: Page, site: Site
 
 
 def test_the_line_under_a_reply_says_what_happened(page: Page, site: Site) -> None:
-    site.say(*COUNTING[:8], delay=0.02)
+    site.say(*COUNTING[:8], delay=0.06)
     send(page, "count")
     settled(page)
     line = page.locator("#bot .bot-row .facts")

@@ -60,6 +60,8 @@ def test_a_column_is_the_mean_of_its_replies_greedy_ones_as_often_as_they_count(
     first, second = summaries(["a", "b"], rows)
     assert (first.replies, first.failures, first.means["tokens"]) == (5, 1, (3 * 10 + 2) / 4)
     assert first.means["speed"] == pytest.approx((3 * 9 / 2 + 1 / 2) / 4)
+    burst = row("b", tokens=200, timings={"first_token": 0.5, "generating": 0.6, "cached_prompt_tokens": 0})
+    assert summaries(["b"], [burst])[0].means["speed"] is None and summaries(["b"], [burst, row("b", tokens=5)])[0].means["speed"] == 2
     assert second.means["tokens"] == 5 and second.means["logprob"] is None
     assert BY_NAME["logprob"].said(None) == "–" and BY_NAME["passed"].said(50.0) == "50 %"
     assert tokens_read(rows) == (24, 40)
