@@ -150,7 +150,7 @@ def rows_in(data: bytes, path: Path) -> list[Row]:
             if line.startswith(JUDGED) and key_of(row) in found:
                 found[key_of(row)]["judged"] = row["judged"]
                 continue
-        raise ChatError(f"Line {number} of {path} is no row of a comparison. Name another file, or begin anew with --fresh.", status=409)
+        raise ChatError(f"Line {number} of {path} is no row of a comparison. Name another file, or compare anew with --fresh.", status=409)
     return list(found.values())
 
 
