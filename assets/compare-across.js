@@ -42,21 +42,24 @@
     return [el("h3", {}, "What each drew from where they part"), ...said(found.words), both];
   }
 
+  /* One reply read by both columns: a number in each line, so that it fits a phone. `lines` are the table's two of that reply. */
+  function readings(heads, lines) {
+    const [[reply]] = lines;
+    const readers = lines.map(([, reader]) => el("th", { scope: "col" }, el("small", {}, "read by "), reader));
+    const line = ({ label, help }, n) =>
+      el("tr", {}, el("th", { scope: "row", title: help }, label), ...lines.map((one) => el("td", {}, one[n + 2])));
+    const head = el("tr", {}, el("td", {}), ...readers);
+    const caption = el("caption", {}, "The reply of ", el("b", {}, reply));
+    return el("table", { class: "c-likely" }, caption, el("thead", {}, head), el("tbody", {}, ...heads.slice(2).map(line)));
+  }
+
   function likely(found, notes) {
     if (!found) return [];
-    const head = el("tr", {}, ...found.heads.map(({ label, help }) => el("th", { scope: "col", title: help }, label)));
-    const line = ([reply, reader, ...numbers], n) => {
-      const first = n % 2 ? null : el("th", { scope: "rowgroup", rowspan: 2 }, reply);
-      return el("tr", {}, first, el("th", { scope: "row" }, reader), ...numbers.map((number) => el("td", {}, number)));
-    };
-    const lines = found.table.map(line);
-    const groups = [lines.slice(0, 2), lines.slice(2)].map((some) => el("tbody", {}, ...some));
-    const table = el("table", { class: "c-numbers-table c-likely" }, el("thead", {}, head), ...groups);
-    const box = el("div", { class: "c-wide-numbers", tabindex: 0, role: "region", "aria-label": "How likely each reply is" }, table);
+    const { heads, table, words } = found;
     return [
       el("h3", {}, "How likely each reply is to both columns"),
-      ...said(found.words),
-      box,
+      ...said(words),
+      el("div", { class: "c-sides" }, readings(heads, table.slice(0, 2)), readings(heads, table.slice(2))),
       ...notes.map((note) => el("p", { class: "c-hint" }, note)),
     ];
   }
@@ -85,7 +88,7 @@
     const { signal } = open.asking;
     let offer = "";
     open.body.replaceChildren();
-    open.section.focus({ preventScroll: true });
+    if (!open.section.contains(document.activeElement)) open.section.focus({ preventScroll: true });
     status(open, "Asking the server");
     const heard = (line) => {
       if (signal.aborted) return;
@@ -111,7 +114,7 @@
     open.row.remove();
     for (const button of document.querySelectorAll(`[aria-controls="${open.section.id}"]`)) {
       button.setAttribute("aria-expanded", "false");
-      if (back && compare.key(open.asked) === button.dataset.key) button.focus();
+      if (back && open.from === button.dataset.key) button.focus();
     }
   }
   compare.leaveAcross = (run) => {
@@ -119,17 +122,57 @@
   };
 
   const idOf = (prompt) => `c-across-${prompt}`;
+  const titleOf = ({ column, against, prompt }) => `${column} and ${against}, prompt ${prompt + 1}`;
+
+  /* The reply of a column that stands beside those that are shown: of the same replica, else the only one. */
+  function replyOf(run, prompt, column, replica) {
+    const there = run.of(prompt, column).filter((cell) => !cell.problem);
+    return there.find((cell) => cell.replica === replica) || there[0];
+  }
+
+  /* One of the two columns, to be changed for any that has a reply and is not the other one. */
+  function chooser(run, open, name, other) {
+    const { prompt } = open.asked;
+    const columns = run.head.columns.filter(({ label }) => replyOf(run, prompt, label, 0));
+    const select = el("select", { "aria-label": name === "column" ? "This reply" : "Beside the reply of" });
+    const draw = () => {
+      const options = columns.map(({ label }) => el("option", { value: label, disabled: label === open.asked[other] }, label));
+      select.replaceChildren(...options);
+      select.value = open.asked[name];
+    };
+    const change = () => {
+      const replica = name === "column" ? "replica" : "against_replica";
+      const cell = replyOf(run, prompt, select.value, open.asked.replica);
+      open.asking.abort();
+      open.asking = new AbortController();
+      open.asked = { ...open.asked, [name]: cell.column, [replica]: cell.replica };
+      for (const redraw of open.choices) redraw();
+      open.section.setAttribute("aria-label", titleOf(open.asked));
+      ask(open, false);
+    };
+    select.addEventListener("change", change);
+    open.choices.push(draw);
+    draw();
+    return select;
+  }
+
+  /* Which two: a choice where there are more. */
+  function pair(run, open) {
+    if (run.head.columns.length < 3) return el("b", {}, titleOf(open.asked));
+    const [one, two] = [chooser(run, open, "column", "against"), chooser(run, open, "against", "column")];
+    return el("div", { class: "c-pair" }, one, "and", two, el("b", {}, `prompt ${open.asked.prompt + 1}`));
+  }
 
   function show(run, one, button) {
     close(run, one.prompt, false);
     const { prompt, column, replica, against, against_replica } = one;
-    const title = `${column} and ${against}, prompt ${prompt + 1}`;
     const away = app.button("Close (Esc)", "close", () => close(run, prompt, true));
-    const open = { asked: { id: run.id, prompt, column, replica, against, against_replica }, asking: new AbortController() };
+    const open = { asked: { id: run.id, prompt, column, replica, against, against_replica }, choices: [], from: compare.key(one) };
+    open.asking = new AbortController();
     open.status = el("p", { class: "c-reading", role: "status" });
     open.body = el("div", {});
-    const top = el("div", { class: "c-across-top" }, el("b", {}, title), away);
-    const look = { id: idOf(prompt), class: "c-across", tabindex: -1, role: "region", "aria-label": title };
+    const top = el("div", { class: "c-across-top" }, pair(run, open), away);
+    const look = { id: idOf(prompt), class: "c-across", tabindex: -1, role: "region", "aria-label": titleOf(one) };
     open.section = el("section", look, top, open.status, open.body);
     open.section.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -149,9 +192,8 @@
   /* Of the reply that `one`, a CompareParting, is about. */
   compare.acrossButton = (run, one) => {
     const key = compare.key(one);
-    const label = `Side by side: ${one.column} and ${one.against}, prompt ${one.prompt + 1}`;
-    const shown = () => run.across.get(one.prompt)?.asked;
-    const isOpen = () => Boolean(shown() && compare.key(shown()) === key);
+    const label = `Side by side: ${titleOf(one)}`;
+    const isOpen = () => run.across.get(one.prompt)?.from === key;
     const click = () => (isOpen() ? close(run, one.prompt, true) : show(run, one, button));
     const button = app.button(label, "columns", click, { text: "Side by side" });
     button.dataset.key = key;

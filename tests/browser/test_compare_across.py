@@ -65,7 +65,8 @@ def test_both_distributions_and_how_likely_each_reply_is_by_keyboard(page: Page)
     button.focus()
     page.keyboard.press("Enter")
     panel = page.get_by_role("region", name="hot and cold, prompt 1")
-    expect(panel.locator(".c-likely tbody tr")).to_have_count(4)
+    expect(panel.locator(".c-likely")).to_have_count(2)
+    expect(panel.locator(".c-likely").first.locator("thead th")).to_have_text(["read by cold", "read by hot"])
     expect(button).to_have_attribute("aria-expanded", "true")
     cold, hot = panel.locator(".c-candidates").all()
     expect(cold.locator("caption")).to_contain_text(re.compile(r"^cold token \d+ · 1 of "))
@@ -73,8 +74,8 @@ def test_both_distributions_and_how_likely_each_reply_is_by_keyboard(page: Page)
     expect(cold.locator(".taken")).to_contain_text("100 %")
     expect(cold.locator(".theirs")).to_contain_text("hot took it")
     expect(hot.locator(".taken")).to_contain_text("taken")
-    expect(panel.get_by_role("columnheader", name="Perplexity")).to_have_attribute("title", re.compile("equally likely"))
-    expect(panel.locator(".c-likely tbody").nth(1)).to_contain_text("−∞")
+    expect(panel.get_by_role("rowheader", name="Perplexity").first).to_have_attribute("title", re.compile("equally likely"))
+    expect(panel.get_by_role("table", name="The reply of hot").get_by_role("row", name="With settings")).to_contain_text("−∞")
     expect(panel).to_contain_text("The numbers of both: the resident float32 weights.")
     page.keyboard.press("Escape")
     expect(panel).to_have_count(0)
@@ -94,6 +95,24 @@ def test_the_same_replies_and_the_next_pair_in_its_place(page: Page) -> None:
     expect(page.locator(".c-across")).to_have_count(0)
 
 
+def test_any_two_columns_stand_side_by_side(page: Page) -> None:
+    beside(page, "hot")
+    panel = page.locator(".c-across")
+    expect(panel.locator(".c-likely")).to_have_count(2)
+    other = panel.get_by_label("Beside the reply of")
+    expect(other.locator("option:disabled")).to_have_text("hot")
+    other.focus()
+    other.select_option("twin")
+    expect(panel.locator(".c-likely caption b")).to_have_text(["twin", "hot"])
+    expect(panel).to_have_attribute("aria-label", "hot and twin, prompt 1")
+    expect(other).to_be_focused()
+    panel.get_by_label("This reply").select_option("cold")
+    expect(panel).to_contain_text("Both replies have the same tokens.")
+    expect(panel.locator(".c-likely caption b")).to_have_text(["twin", "cold"])
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Side by side: hot and cold, prompt 1")).to_be_focused()
+
+
 def test_a_model_that_is_not_there_any_more_is_loaded_and_another_tokenizer_compared_by_bytes(page: Page, shelf: tuple[Site, Path]) -> None:
     models = shelf[0].chat.models
     loaded = next(slot.id for slot in models.slots() if slot is not models.first)
@@ -102,7 +121,7 @@ def test_a_model_that_is_not_there_any_more_is_loaded_and_another_tokenizer_comp
     panel = page.get_by_role("region", name="base and cold, prompt 1")
     expect(panel.get_by_role("alert")).to_contain_text("is loaded")
     panel.get_by_role("button", name=re.compile("^Load base@")).click()
-    expect(panel.locator(".c-likely thead th")).to_have_text(["Reply", "Read by", "Tokens", "Bits per byte", "Tokens cut"])
+    expect(panel.locator(".c-likely").first.locator("tbody th")).to_have_text(["Tokens", "Bits per byte", "Tokens cut"])
     expect(panel).to_contain_text("they are compared by bits per byte")
     expect(panel.locator(".c-candidates .theirs")).to_have_count(0)
 
@@ -112,6 +131,8 @@ def test_on_a_phone_the_page_is_not_wider(page: Page) -> None:
     page.reload()
     beside(page, "hot")
     panel = page.locator(".c-across")
-    expect(panel.locator(".c-likely")).to_be_visible()
+    expect(panel.locator(".c-likely")).to_have_count(2)
+    for table in panel.locator("table").all():
+        assert table.bounding_box()["x"] + table.bounding_box()["width"] <= 390, "no number is out of sight"
     box = panel.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
