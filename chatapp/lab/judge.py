@@ -16,7 +16,7 @@ from chatapp.lab.answering import together
 from chatapp.lab.results import Results
 from chatapp.lab.rows import Row, failed, unjudged
 from chatapp.models import catalog
-from chatapp.prompt.template import plain_ids
+from chatapp.prompt.guard import plain_ids
 from chatapp.resident.slot import looked_into
 from chatapp.xray.steps import Result, returning
 

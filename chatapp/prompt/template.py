@@ -11,11 +11,9 @@ What it promises (tests/prompt/test_template.py):
 - A model without a template gets PLAIN_TEMPLATE, and its replies should stop at PLAIN_STOP.
 """
 
-import copy
 import re
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date as Day
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from weakref import WeakKeyDictionary
 
 from chatapp.errors import ChatError
 from chatapp.prompt import layout
+from chatapp.prompt.guard import guarded
 from chatapp.prompt.layout import Slot
 from chatapp.prompt.sandbox import TemplateProcess, TemplateRefusal, asks_time, harmless, with_clock
 from chatapp.turn import Message, Prompt
@@ -46,8 +45,6 @@ MOST_REMEMBERED = 4096
 
 _control_tokens: WeakKeyDictionary[Any, tuple[str, tuple[str, ...]]] = WeakKeyDictionary()
 _counts: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
-_guards: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-_guard_lock = threading.Lock()
 _process = TemplateProcess()
 
 
@@ -191,28 +188,13 @@ def _encode_text(text: str, tokenizer: "Tokenizer") -> list[int]:
     return tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
 
-def plain_ids(text: str, tokenizer: "Tokenizer") -> list[int]:
-    """A text as a tokenizer cuts it, a special token's name in it as ordinary text; by the private copy, from any thread."""
-    with _guarded(tokenizer) as own:
-        return own(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-
-
-@contextmanager
-def _guarded(tokenizer: "Tokenizer") -> "Iterator[Tokenizer]":
-    """The copy that may be switched, while nobody else uses it."""
-    with _guard_lock:
-        if tokenizer not in _guards:
-            _guards[tokenizer] = copy.deepcopy(tokenizer)
-        yield _guards[tokenizer]
-
-
 def _encode_guarded(chat: list[dict[str, str]], tokenizer: "Tokenizer", date: str, found: tuple[str, ...]) -> list[int]:
-    """The ids with `found` as plain text. A private copy does it: the tokenizer is switched while encoding, and others are using it."""
+    """The ids with `found` as plain text."""
     from transformers.utils.chat_template_utils import mark_control_tokens
 
     longest_first = sorted(control_tokens(tokenizer), key=len, reverse=True)
     marked = _apply(mark_control_tokens(chat, re.compile("|".join(map(re.escape, longest_first)))), tokenizer, date)
-    with _guarded(tokenizer) as own:
+    with guarded(tokenizer) as own:
         try:
             return own(marked, add_special_tokens=False, sanitize_control_tokens=True, verbose=False)["input_ids"]
         except ValueError as error:  # the vocabulary spells the token itself
