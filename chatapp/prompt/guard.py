@@ -1,4 +1,4 @@
-"""A tokenizer of one's own to be switched: the library changes a tokenizer while it cuts special tokens as text, and others are using it."""
+"""A tokenizer of one's own to be switched: the library changes one while it cuts special tokens as text, and others use it meanwhile."""
 
 import copy
 import threading
