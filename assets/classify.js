@@ -136,6 +136,15 @@
     return Boolean(reply);
   }
 
+  /* The address may name a classifier: one was chosen on the page Models. */
+  function named() {
+    const wanted = new URL(location).searchParams.get("model");
+    const found = classify.models.find(({ name, label }) => name === wanted || label === wanted);
+    if (found) field("model").value = found.name;
+    else if (wanted) app.toast(`${wanted} is not among the classifiers that can be chosen here.`, { failed: true });
+    card();
+  }
+
   app.on("begin", async () => {
     form().addEventListener("submit", (event) => {
       event.preventDefault();
@@ -150,6 +159,7 @@
       return;
     }
     const came = given();
+    named();
     counted();
     if (!classify.models.length) app.$("#k-body").replaceChildren(nothing());
     drawMore();

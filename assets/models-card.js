@@ -33,10 +33,21 @@
     return app.el("li", { "data-name": one.name }, text, app.el("div", { class: "badges" }, models.fit(one.fit), none ? null : way));
   }
 
+  /* What can be done with a model that writes nothing, once it is here. */
+  const AFTERWARDS = {
+    classifier: "Fetched, it is chosen on the page Classify; it cannot chat.",
+    encoder: "Fetched, a text is looked at through it on the page Any text; it cannot chat.",
+    other: "Fetched, its files and its architecture can be read here; it cannot chat.",
+  };
+  function afterwards({ purpose, unread }) {
+    const words = purpose === "encoder" && unread ? `${AFTERWARDS.other} ${unread}` : AFTERWARDS[purpose];
+    return words ? app.el("p", { class: "remark" }, words) : null;
+  }
+
   function fetching(card) {
     if (card.problem) return app.el("p", { class: "refusal" }, card.problem);
     const refused = models.now.refused && app.el("p", { class: "remark" }, models.now.refused);
-    return app.el("div", {}, app.el("ul", { class: "models" }, ...card.choices.map(choice)), refused || null);
+    return app.el("div", {}, app.el("ul", { class: "models" }, ...card.choices.map(choice)), afterwards(card.use), refused || null);
   }
 
   function closed(card) {
@@ -71,7 +82,7 @@
         closed(card),
         part("What can be fetched", fetching(card)),
         part("What it is", list([...card.facts, ...card.can]), app.el("p", { class: "remark" }, "Its page: ", own)),
-        card.problem ? null : xray(card.views),
+        card.problem || card.use.purpose !== "chat" ? null : xray(card.views),
         part("Its card", app.el("p", { class: "remark" }, "Written by its owner."), front || "", text(card)),
       ].filter(Boolean),
     );

@@ -4,6 +4,7 @@
   const { models } = app;
   const KINDS = { embedded: "came with the app", cache: "fetched from the Hub", folder: "folder", gguf: "GGUF file" };
 
+  const USES = { chat: "", classifier: "classifier", encoder: "encoder", other: "no chat model" };
   const STATES = { ready: "loaded", loading: "loading", leaving: "leaving" };
 
   const list = (pairs) =>
@@ -71,7 +72,16 @@
 
   function state(row) {
     if (row.loaded && row.loaded !== "failed") return app.el("span", { class: "badge good" }, STATES[row.loaded]);
-    return row.problem ? app.el("span", { class: "badge bad" }, "cannot be loaded") : act("Load", () => models.load(row.name));
+    if (row.problem) return app.el("span", { class: "badge bad" }, "cannot be loaded");
+    return row.use.purpose === "chat" ? act("Load", () => models.load(row.name)) : instead(row);
+  }
+
+  /* What writes no text is not loaded for a chat: a classifier classifies, an encoder is looked into where it can be. */
+  const to = (page, words, row) => app.el("a", { class: "act", href: `./${page}?model=${encodeURIComponent(row.name)}` }, words);
+  const text = (row) => (row.use.unread ? null : to("text", "Try a text", row));
+  function instead(row) {
+    if (row.use.purpose === "classifier") return to("classify", "Classify with it", row);
+    return text(row) || app.el("span", { class: "badge", title: row.use.unread }, "files only");
   }
 
   /* Deleting is asked in words: what it frees, and whether it can be brought back. */
@@ -96,7 +106,7 @@
 
   function here(row) {
     const link = app.el("a", { href: models.address(row.name) }, row.label);
-    const about = `${KINDS[row.kind]} · ${row.size}`;
+    const about = [USES[row.use.purpose], KINDS[row.kind], row.size].filter(Boolean).join(" · ");
     const wrong = row.problem || (row.loaded === "failed" ? row.words : "");
     const words = app.el("div", { class: "words" }, link, app.el("p", {}, wrong ? `${about} · ${wrong}` : about));
     return app.el("li", { "data-name": row.name }, words, state(row));
@@ -113,6 +123,15 @@
     drawHead();
   });
 
+  /* What can be done with one model that is here. */
+  function acts(row, failed) {
+    const removal = row.kind === "embedded" || (row.loaded && !failed) ? null : act("Delete …", () => remove(row));
+    const silent = row.use.purpose !== "chat" && !row.problem;
+    const look = row.use.purpose === "encoder" ? null : text(row); // an encoder's state is that already
+    const keep = silent ? act("Save …", () => save({ id: row.name, name: row.label })) : null;
+    return app.el("div", { class: "acts" }, state(row), look, keep, failed ? unload("Dismiss", row) : null, removal);
+  }
+
   /* The head of one model that is here. */
   let name = "";
   function drawHead() {
@@ -120,6 +139,8 @@
     if (!row) return;
     const facts = [
       ["Is", KINDS[row.kind]],
+      ["Does", row.use.words],
+      ["Any text", row.use.unread],
       ["On the disk", row.size],
       ["At", row.place],
       ["Revision", row.revision],
@@ -127,10 +148,7 @@
     const failed = row.loaded === "failed";
     const said = row.problem || (failed && `It could not be loaded. ${row.words}`);
     const problem = said && app.el("p", { class: "refusal" }, said);
-    const removal = row.kind === "embedded" || (row.loaded && !failed) ? null : act("Delete …", () => remove(row));
-    const text = app.el("a", { class: "act", href: `./text?model=${encodeURIComponent(row.name)}` }, "Try a text");
-    const acts = app.el("div", { class: "acts" }, state(row), text, failed ? unload("Dismiss", row) : null, removal);
-    app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts);
+    app.$("#one-head").replaceChildren(list(facts.filter(([, words]) => words)), ...(problem ? [problem] : []), acts(row, failed));
   }
   app.on("model", (shown) => {
     name = shown;

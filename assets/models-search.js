@@ -40,7 +40,7 @@
     );
   }
 
-  const pick = (one) => row(one, [one.size, one.words]);
+  const pick = (one) => row({ ...one, can: one.purpose ? [[one.purpose, one.words]] : [] }, [one.size, one.words]);
 
   function hubRow(one) {
     const languages = one.languages.slice(0, 6).join(", ");

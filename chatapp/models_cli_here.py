@@ -28,8 +28,13 @@ def list_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
 
 
 def listed(answer: Answer) -> str:
-    rows = [(model["name"], gigabytes(model["bytes"]), model["problem"] or model["kind"]) for model in answer["models"]]
+    rows = [(model["name"], gigabytes(model["bytes"]), model["problem"] or in_short(model)) for model in answer["models"]]
     return table(rows) or "No model is on this machine."
+
+
+def in_short(model: Answer) -> str:
+    """Where it is from, and what it is for where that is no chat."""
+    return model["kind"] if model["use"]["purpose"] == "chat" else f"{model['kind']}, {model['use']['purpose']}: {model['use']['words']}"
 
 
 def delete_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from chatapp.models.search import LIBRARIES, SORTS, Found, Query, pasted, search
 from chatapp.models.sources import Source, on_hub
 from chatapp.models_cli_here import plain, table
 from chatapp.settings import Settings
-from chatapp.xray.support import support, support_gguf
+from chatapp.xray.support import supported
 
 Answer = dict[str, Any]
 
@@ -53,6 +53,7 @@ def found_words(answer: Answer) -> str:
             model["repo"],
             count(model["parameters"]) if model["parameters"] else "?",
             model["fit"]["verdict"],
+            model["use"]["purpose"],
             "gated" if model["gate"] else "",
             model["licence"],
             f"{count(model['downloads'])} downloads",
@@ -74,7 +75,7 @@ def info(settings: Settings, arguments: argparse.Namespace) -> Answer:
         "files": {"count": found.files[0], "bytes": found.files[1]},
         "facts": dict(facts(found.about)),
         "can": dict(can(found.about)),
-        "xray": [asdict(one) for one in (support(found.config) if found.config else support_gguf(found.about.model_type))],
+        "xray": [asdict(one) for one in supported(found)],
         "card": {"metadata": dict(found.front), "text": found.text},
     }
 

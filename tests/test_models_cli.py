@@ -10,6 +10,7 @@ import pytest
 
 from chatapp import models_cli
 from chatapp.errors import ChatError
+from tests.encoders import make_classifier
 from tests.fakehub import FakeHub
 from tests.hubs import the_apps_own
 from tests.test_cli import APP
@@ -119,3 +120,16 @@ def test_search_info_download_list_delete(fake: FakeHub, tiny_llama: Path, tmp_p
 def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], words: str, fake: FakeHub) -> None:
     with pytest.raises(ChatError, match=words):
         models_cli.run(arguments)
+
+
+def test_list_search_and_info_say_what_writes_no_text(fake: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judge = make_classifier(tmp_path / "models" / "judge")
+    fake.add("org/judge", judge, task="text-classification")
+    where = ("--data-dir", str(tmp_path))
+    uses = {model["label"]: model["use"]["purpose"] for model in json.loads(said(capsys, "list", "--json", *where))["models"]}
+    assert uses == {"HuggingFaceTB/SmolLM2-135M-Instruct": "chat", "judge": "classifier"}
+    assert "folder, classifier: It gives a text one of 2 labels: negative, positive." in said(capsys, "list", *where)
+    (row,) = json.loads(said(capsys, "search", "judge", "--task", "text-classification", "--json"))["models"]
+    info = json.loads(said(capsys, "info", "org/judge", "--json"))
+    assert (row["use"]["purpose"], info["use"]["purpose"], info["xray"]) == ("classifier", "classifier", [])
+    assert "classifier" in said(capsys, "search", "judge", "--task", "text-classification")

@@ -12,6 +12,7 @@ from chatapp.models.convert import NAME as CONVERSION
 from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
+from chatapp.models.purpose import CHAT, Use, use_of
 from chatapp.models.remembered import remembered
 from chatapp.models.sources import EMBEDDED_REPO, resolve
 from chatapp.models.weights import weight_files
@@ -32,6 +33,7 @@ class LocalModel:
     bytes     on the disk
     changed   Unix seconds
     problem   why it cannot be loaded, in words; '' where nothing speaks against it
+    use       what it is for: not every model writes
     """
 
     name: str
@@ -43,6 +45,7 @@ class LocalModel:
     bytes: int
     changed: float
     problem: str = ""
+    use: Use = CHAT
 
 
 def here(data_dir: Path, cache: Path | None = None, named: Iterable[str] = ()) -> list[LocalModel]:
@@ -97,9 +100,8 @@ def _of_revision(repo: str, revision: "CachedRevisionInfo") -> Iterator[LocalMod
         yield LocalModel(name, name, place=path, bytes=path.stat().st_size, changed=revision.last_modified, **common)
     if not quantized:
         name, place = str(ModelId(repo, at)), revision.snapshot_path
-        yield LocalModel(
-            name, name, place=place, bytes=revision.size_on_disk, changed=revision.last_modified, problem=lacks(place, repo), **common
-        )
+        about = {"problem": lacks(place, repo), "use": use_of(place)}
+        yield LocalModel(name, name, place=place, bytes=revision.size_on_disk, changed=revision.last_modified, **about, **common)
 
 
 def lacks(folder: Path, called: str) -> str:
@@ -146,4 +148,5 @@ def _of_place(place: Path) -> LocalModel:
         found = place.stat()
         return LocalModel(str(place), place.stem, "gguf", "", "", place, found.st_size, found.st_mtime)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return LocalModel(str(place), trained.called(place), "folder", "", "", place, size, place.stat().st_mtime, lacks(place, place.name))
+    found = (size, place.stat().st_mtime, lacks(place, place.name), use_of(place))
+    return LocalModel(str(place), trained.called(place), "folder", "", "", place, *found)

@@ -2,6 +2,9 @@
 
 from chatapp.models.search import Found
 
+SHORT = {"chat": "", "classifier": "classifier", "encoder": "encoder", "other": "no chat model"}
+"""What a model is for, for a badge; a chat model says more of itself."""
+
 
 def count(number: int) -> str:
     """1234567890 → '1.2 B'"""
@@ -12,7 +15,9 @@ def count(number: int) -> str:
 
 
 def can(found: Found) -> list[tuple[str, str]]:
-    """What its template can do, as [short, in words]."""
+    """What it is for, and what its template can do, as [short, in words]."""
+    if found.use.purpose != "chat":
+        return [(SHORT[found.use.purpose], found.use.words)]
     able = found.abilities
     if not able.chat:
         return [("base", "It has no chat template: it goes on with a text, and a plain form of talk is written for it.")]

@@ -11,6 +11,7 @@ from chatapp.models.fits import Fit, Room
 from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub import CHAT_FILES, NOT_CHAT_FILES, parts_of
 from chatapp.models.hub_access import ANSWER, OURS, Gated, Hub, ask
+from chatapp.models.purpose import SENTENCE_TASKS, described
 from chatapp.models.search import Found, counts_of, found, template_of
 from chatapp.models.weights import Weights
 from chatapp.prompt.abilities import abilities
@@ -121,6 +122,7 @@ def _about(about: Found, texts: Mapping[str, str], config: Mapping[str, Any], ro
         about,
         abilities=abilities(template) if template else about.abilities,
         model_type=str(config.get("model_type") or about.model_type),
+        use=described(config, sentences=about.task in SENTENCE_TASKS) if config else about.use,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from chatapp.models.forecast import Sizes, sizes_of
 from chatapp.models.hub_access import OURS, Hub, ask
 from chatapp.models.hub_card import small_file, whole_files
+from chatapp.models.purpose import described, refuse
 from chatapp.models.search import counts_of
 from chatapp.models.shape import shape_of
 from chatapp.models.sources import Source
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def listed(source: Source, itemsize: int, hub: Hub = OURS) -> Sizes:
-    """With floats in `itemsize` bytes; 0 for what is not listed. Raises ChatError where the Hub cannot be asked or has no such model."""
+    """With floats in `itemsize` bytes; 0 for what is not listed. Raises ChatError where the Hub cannot be asked, has no such model,
+    or has one that writes no text."""
     api = hub.api()
     info = ask(
         hub, source.repo, lambda: api.model_info(source.repo, revision=source.revision or None, files_metadata=True), source.revision
@@ -24,9 +26,10 @@ def listed(source: Source, itemsize: int, hub: Hub = OURS) -> Sizes:
     files = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
     if source.file:
         return sizes_of(whole_files(files).get(source.file, 0), shape_of(_config(info, files, hub)), itemsize)
-    counts = counts_of(info)
+    counts, config = counts_of(info), _config(info, files, hub)
+    refuse(source.name, described(config))
     safetensors = sum(size for name, size in files.items() if name.endswith(".safetensors") and "/" not in name)
-    return sizes_of(Weights(counts, ()).bytes_as(itemsize) if counts else safetensors, shape_of(_config(info, files, hub)), itemsize)
+    return sizes_of(Weights(counts, ()).bytes_as(itemsize) if counts else safetensors, shape_of(config), itemsize)
 
 
 def _config(info: "ModelInfo", files: dict[str, int], hub: Hub) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from chatapp.models.hub import download, no_progress
 from chatapp.models.identity import revision_of
 from chatapp.models.info import ModelInfo, context_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
+from chatapp.models.purpose import GENERATES
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
 from chatapp.models.sources import Source
 from chatapp.models.tokenizer import read_plain_tokenizer, read_tokenizer
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["Loaded", "context_of", "fetch", "load", "load_tokenizer", "local_gguf", "pick_device", "pick_dtype", "read_config"]
-
-GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-"""Endings of the architecture names of models that write text."""
 
 MOST_DESCRIBED = 2
 """Times the weights in the files: a table of words that input and output share is in them once."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chatapp.models.purpose import Purpose
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -11,9 +13,22 @@ class Pick:
     parameters: int
     words: str
     gated: bool = False
+    purpose: Purpose = "chat"
 
 
 PICKS = (
+    Pick(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        22_713_216,
+        "Makes 384 numbers of a sentence: the base of classifiers that are trained here.",
+        purpose="encoder",
+    ),
+    Pick(
+        "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+        66_955_010,
+        "Says whether a sentence is friendly or not: the classifier of most tutorials.",
+        purpose="classifier",
+    ),
     Pick("distilbert/distilgpt2", 82_000_000, "The smallest: no chat, it goes on with a text. Six layers, quick to look into."),
     Pick("openai-community/gpt2", 124_000_000, "The classic that most explanations of attention use. It goes on with a text."),
     Pick("HuggingFaceTB/SmolLM2-135M-Instruct", 134_515_008, "The embedded model in its full precision."),

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from chatapp.errors import ChatError, closest
 from chatapp.models.fits import UNKNOWN, Fit, Room
 from chatapp.models.hub_access import OURS, Hub, ask
+from chatapp.models.purpose import CHAT, SENTENCE_TASKS, Use, described
 from chatapp.models.weights import Weights
 from chatapp.prompt.abilities import Abilities, abilities
 
@@ -67,6 +68,7 @@ class Found:
     languages: tuple[str, ...]
     abilities: Abilities
     fit: Fit
+    use: Use = CHAT
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -140,6 +142,7 @@ def found(model: "ModelInfo", room: Room) -> Found:
         languages=languages_of(model),
         abilities=abilities(template_of(config, gguf)),
         fit=room.of_weights(Weights(counts, ()), config) if counts else UNKNOWN,
+        use=CHAT if gguf else described(config, sentences=model.pipeline_tag in SENTENCE_TASKS),
         config=config,
     )
 

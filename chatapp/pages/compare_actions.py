@@ -160,5 +160,6 @@ class CompareActions:
         slots = self.models.slots()
         known = catalog.here(self.settings.data_dir, named=[slot.settings.model for slot in slots])
         ids = [slot.known.id for slot in slots if slot.known]
-        others = [model for model in known if not model.problem and not any(is_same(model, id) for id in ids)]
+        writing = [model for model in known if not model.problem and model.use.purpose == "chat"]
+        others = [model for model in writing if not any(is_same(model, id) for id in ids)]
         return [CompareModel(model.name, model.label, False) for model in others]

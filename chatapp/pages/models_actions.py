@@ -10,12 +10,13 @@ from chatapp.errors import ChatError
 from chatapp.identity import Owner
 from chatapp.models import catalog, deletion
 from chatapp.models.catalog import LocalModel
-from chatapp.models.described import count
+from chatapp.models.described import SHORT, count
 from chatapp.models.downloads import Downloads
 from chatapp.models.hub_access import OURS
 from chatapp.models.identity import ModelId
 from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
+from chatapp.models.purpose import Use
 from chatapp.models.sources import EMBEDDED_ID
 from chatapp.models.weights import Weights
 from chatapp.pages import view
@@ -30,6 +31,7 @@ from chatapp.pages.models_protocol import (
     ModelsAsk,
     ModelUnload,
     PickRow,
+    Uses,
 )
 from chatapp.pages.watch import sign
 from chatapp.resident import weighed
@@ -149,7 +151,7 @@ def pick_rows(settings: Settings) -> list[PickRow]:
     now = room(settings)
     fits = [now.of_weights(Weights({"BF16": pick.parameters}, ()), {}) for pick in PICKS]
     return [
-        PickRow(pick.repo, count(pick.parameters), pick.words, pick.gated, Fits(fit.verdict, fit.words))
+        PickRow(pick.repo, count(pick.parameters), pick.words, pick.gated, Fits(fit.verdict, fit.words), SHORT[pick.purpose])
         for pick, fit in zip(PICKS, fits, strict=True)
     ]
 
@@ -159,7 +161,12 @@ def local_row(model: LocalModel, loaded: list[LoadedRow]) -> LocalRow:
     row = next((row for row in loaded if is_same(model, ModelId(row.name, row.revision)) or row.id == id), None)
     now = (row.state, row.id, row.words) if row else ("", "", "")
     size = gigabytes(model.bytes)
-    return LocalRow(model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem, *now)
+    about = (model.name, model.label, model.kind, model.revision, str(model.place), model.bytes, size, model.problem)
+    return LocalRow(*about, *now, uses(model.use))
+
+
+def uses(use: Use) -> Uses:
+    return Uses(use.purpose, use.words, use.unread)
 
 
 def is_same(model: LocalModel, loaded: ModelId) -> bool:

@@ -18,7 +18,7 @@ from chatapp.models.hub_card import HubCard, card
 from chatapp.models.memory import gigabytes
 from chatapp.models.search import Found, pasted, search
 from chatapp.models.sources import Source, on_hub
-from chatapp.pages.models_actions import ModelsActions
+from chatapp.pages.models_actions import ModelsActions, uses
 from chatapp.pages.models_protocol import (
     ChoiceRow,
     Fits,
@@ -35,7 +35,7 @@ from chatapp.pages.models_protocol import (
 )
 from chatapp.resident.admission import asked_here
 from chatapp.server.door import Asked
-from chatapp.xray.support import support, support_gguf, why_not
+from chatapp.xray.support import supported, why_not
 
 AT_ONCE = 4
 """Questions to the Hub at a time, of everybody together."""
@@ -107,15 +107,15 @@ def hub_row(found: Found) -> HubRow:
         created=found.created,
         languages=list(found.languages),
         can=can(found),
-        xray=why_not(found.config),
+        xray=why_not(found.config) if found.use.purpose == "chat" else "",
         fit=fits(found.fit),
+        use=uses(found.use),
     )
 
 
 def shown(source: Source, card: HubCard, hub: Hub) -> ModelCard:
     """A card for the page. Its text is a stranger's: it becomes HTML as a model's words do."""
-    known = support(card.config) if card.config else support_gguf(card.about.model_type) if card.choices and card.choices[0].file else []
-    views = [ViewRow(one.label, one.works, one.words) for one in known]
+    views = [ViewRow(one.label, one.works, one.words) for one in supported(card)]
     choices = [ChoiceRow(one.name, one.file, gigabytes(one.bytes), fits(one.fit)) for one in card.choices]
     return ModelCard(
         name=source.name,
@@ -128,6 +128,7 @@ def shown(source: Source, card: HubCard, hub: Hub) -> ModelCard:
         closed=card.closed,
         front=list(card.front),
         blocks=blocks(as_markdown(card.text)),
+        use=uses(card.about.use),
     )
 
 

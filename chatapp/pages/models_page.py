@@ -15,6 +15,7 @@ TASKS = {
     "text-generation": "writes text",
     "image-text-to-text": "reads pictures, writes text",
     "text-classification": "classifies text",
+    "sentence-similarity": "compares sentences",
     "fill-mask": "fills gaps",
     "": "any task",
 }

@@ -1,6 +1,6 @@
 """The contract of the page Models: what is loaded, what is here, what can be had. See protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatapp.models.search import Query
 from chatapp.pages.protocol import Request
@@ -22,6 +22,20 @@ class Fits:
 
     verdict: str
     words: str
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What a model is for. One that writes no text is never offered for a chat.
+
+    purpose  chat | classifier | encoder | other
+    words    what it does; '' for one that writes text
+    unread   why the page Any text cannot look into it; '' where it can
+    """
+
+    purpose: str = "chat"
+    words: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,7 @@ class LocalRow:
     loaded    its state in memory: '' | loading | ready | failed | leaving
     id        by which it is known where it is in memory, or was to be; '' elsewhere
     words     why it failed, or what is being done
+    use       what it is for
     """
 
     name: str
@@ -76,17 +91,19 @@ class LocalRow:
     loaded: str
     id: str = ""
     words: str = ""
+    use: Uses = field(default_factory=Uses)
 
 
 @dataclass(frozen=True)
 class PickRow:
-    """A model on the Hub that is known to be a good first one."""
+    """A model on the Hub that is known to be a good first one. `purpose` names what writes no text, '' elsewhere."""
 
     name: str
     size: str
     words: str
     gated: bool
     fit: Fits
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,8 +144,9 @@ class ModelUnload(Request):
 
 @dataclass(frozen=True)
 class ModelSave(Request):
-    """POST /ui/models-save: save a loaded model to a folder, new or empty. Answered by {task}: the id of the task that does it.
+    """POST /ui/models-save: save a model to a folder, new or empty. Answered by {task}: the id of the task that does it.
 
+    id      of a loaded one, or the name of one on this machine that writes no text
     folder  a whole path, or a bare name for one among the app's models
     """
 
@@ -162,7 +180,7 @@ class HubRow:
 
     size   number of parameters, in words
     gate   '' | auto | manual
-    can    what its chat template can do, as [short, in words]
+    can    what it is for, or what its chat template can do, as [short, in words]
     xray   which views of X-ray will not work and why; '' where all will
     """
 
@@ -177,6 +195,7 @@ class HubRow:
     can: list[tuple[str, str]]
     xray: str
     fit: Fits
+    use: Uses = field(default_factory=Uses)
 
 
 @dataclass(frozen=True)
@@ -234,6 +253,7 @@ class ModelCard:
     closed: str
     front: list[tuple[str, str]]
     blocks: list[str]
+    use: Uses = field(default_factory=Uses)
 
 
 @dataclass(frozen=True)

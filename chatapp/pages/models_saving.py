@@ -1,20 +1,28 @@
-"""What the page Models asks to keep a loaded model: saved to a folder, as a task."""
+"""What the page Models asks to keep a model: a loaded one, or one that writes no text, saved to a folder, as a task."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from os.path import expanduser
 from pathlib import Path
 
 from chatapp.engines.saving import save
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
+from chatapp.models import catalog
+from chatapp.models.catalog import LocalModel
 from chatapp.models.hub import here
 from chatapp.models.memory import gigabytes
-from chatapp.models.saving import refuse
+from chatapp.models.saving import refuse, save_place
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import ModelSave
 from chatapp.resident.slot import ModelSlot, looked_into
 from chatapp.server.door import Asked
-from chatapp.tasks import Step, Task, ending
+from chatapp.tasks import Progress, Step, Task, ending
+
+Write = Callable[[Path, Progress], int]
+"""Writes a model into a folder, tells how far it is, and gives the bytes written."""
 
 
 class Saving:
@@ -27,21 +35,41 @@ class Saving:
     async def save(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelSave.read(asked)
         self.actions.demand()
-        target, slot = folder_of(ask.folder, self.actions.settings.data_dir), self.actions.models.find(ask.id)
+        models, data_dir = self.actions.models, self.actions.settings.data_dir
+        target = folder_of(ask.folder, data_dir)
+        if models.get(ask.id) is None and (model := await asyncio.to_thread(silent, ask.id, data_dir)):
+            await asyncio.to_thread(refuse, target, model.bytes)
+            return self._begin(owner, model.label, target, nullcontext(), partial(save_place, model.place, model.label))
+        slot = models.find(ask.id)
         if slot.loaded is None:
             raise ChatError(f"{slot.id} is not loaded. Load it first, then save it.", status=409)
         await asyncio.to_thread(refuse, target, slot.held.weights if slot.held else 0)  # said where the folder was typed
-        task = self.actions.models.tasks.begin(owner, "save", f"Save {slot.id} to {target}")
-        running = asyncio.get_running_loop().create_task(self._saved(slot, target, task), name=task.title)
+        return self._begin(owner, slot.id, target, looked_into(slot), partial(save_slot, slot))
+
+    def _begin(self, owner: Owner, name: str, target: Path, staying: AbstractContextManager[None], write: Write) -> Asked:
+        task = self.actions.models.tasks.begin(owner, "save", f"Save {name} to {target}")
+        running = asyncio.get_running_loop().create_task(saved(staying, write, target, task), name=task.title)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return {"task": task.id}
 
-    async def _saved(self, slot: ModelSlot, target: Path, task: Task) -> None:
-        with ending(task), looked_into(slot):  # it stays until it is written
-            size = await asyncio.to_thread(lambda: save(slot.engine, here(slot.house.find(slot.settings)), target, task.tell))
-            task.step = Step(f"{gigabytes(size)} at {target}", 1.0)
-            task.end("done")
+
+async def saved(staying: AbstractContextManager[None], write: Write, target: Path, task: Task) -> None:
+    """`staying` keeps it in memory until it is written."""
+    with ending(task), staying:
+        size = await asyncio.to_thread(write, target, task.tell)
+        task.step = Step(f"{gigabytes(size)} at {target}", 1.0)
+        task.end("done")
+
+
+def save_slot(slot: ModelSlot, target: Path, progress: Progress) -> int:
+    """A loaded model."""
+    return save(slot.engine, here(slot.house.find(slot.settings)), target, progress)
+
+
+def silent(name: str, data_dir: Path) -> LocalModel | None:
+    """A model on this machine that writes no text, and so stands in no slot."""
+    return next((model for model in catalog.here(data_dir) if model.name == name and model.use.purpose != "chat"), None)
 
 
 def folder_of(name: str, data_dir: Path) -> Path:

@@ -59,6 +59,6 @@ class TextActions:
         slots = self.models.slots()
         known = catalog.here(self.settings.data_dir, named=[slot.settings.model for slot in slots])
         loaded = [slot.info.id for slot in slots if slot.state == "ready"]
-        others = [model for model in known if not any(is_same(model, id) for id in loaded)]
+        others = [model for model in known if not model.use.unread and not any(is_same(model, id) for id in loaded)]
         held = self.service.models.holds
         return [TextModel(model.name, model.label, held(model.place), is_encoder(model.place)) for model in others]

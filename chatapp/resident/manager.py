@@ -12,6 +12,7 @@ from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError, closest
 from chatapp.models.identity import FINGERPRINT, ModelId, made_by
+from chatapp.models.purpose import refuse_silent
 from chatapp.models.sources import EARLIER, Source
 from chatapp.resident.admission import Limits
 from chatapp.resident.budget import Budget, needed
@@ -119,13 +120,14 @@ class ModelManager:
     async def load(self, name: str, revision: str = "") -> ModelSlot:
         """Begin to load a model, as a task, and return its slot at once; one that is here already is that one.
 
-        Raises ChatError for a name that stands for no model.
+        Raises ChatError for a name that stands for no model, or for one that writes no text.
         """
         if (known := self.get(name)) and not revision:
             known.wake()
             return known
         wanted = named(self.settings, name or EMBEDDED_MODEL, revision)
         source = await asyncio.to_thread(self.house.find, wanted)
+        await asyncio.to_thread(refuse_silent, source)
         id = await asyncio.to_thread(getattr, source, "id")
         slot = self.get(id)
         if slot is None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chatapp.models.hub_card import HubCard
 from chatapp.models.shape import shape_of
 from chatapp.xray import registry
 
@@ -29,6 +30,15 @@ class Support:
     label: str
     works: bool
     words: str = ""
+
+
+def supported(card: HubCard) -> list[Support]:
+    """Of each view, for a model on the Hub; none for one that writes no replies to look into."""
+    if card.about.use.purpose != "chat":
+        return []
+    if card.config:
+        return support(card.config)
+    return support_gguf(card.about.model_type) if card.choices and card.choices[0].file else []
 
 
 def support(config: Mapping[str, Any]) -> list[Support]:

@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.browser.conftest import Site, launched, replies, send, settled
 from tests.browser.test_page_guards import faults
 from tests.conftest import Scripted
+from tests.encoders import make_classifier
 from tests.fakehub import FakeHub
 from tests.fakerepo import safetensors
 from tests.hubs import the_apps_own
@@ -36,6 +37,7 @@ def fake(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Iterator
         fake.add("org/slow", files | {"model.safetensors": safetensors(2_000_000, 8_000_000)}, waits={"model.safetensors": 4_000_000})
         fake.add("org/huge", files | {"model.safetensors": safetensors(70_000_000_000)}, trending=1)
         fake.add("org/quantized", {"m.Q4.gguf": b"x" * 4000, "m.Q8.gguf": b"x" * 8000}, library="gguf", gguf={"architecture": "llama"})
+        fake.add("org/judge", make_classifier(tmp_path_factory.mktemp("judge")), task="text-classification")
         fake.users["hf_of_ann"] = "ann"
         yield fake
 
@@ -83,6 +85,27 @@ def test_from_a_search_to_a_chat_with_what_was_found(open_models: Callable[..., 
     settled(page)
     assert [bool(reply) for reply in replies(page)] == [True]
     expect(page.locator("#picker")).to_have_text("tiny-chat")
+
+
+def test_a_classifier_is_found_fetched_and_classified_with_and_never_offered_for_a_chat(open_models: Callable[..., Page]) -> None:
+    page = open_models()
+    page.get_by_text("Narrow down").click()
+    page.locator("#search-hub [name=task]").select_option(label="classifies text")
+    page.get_by_role("button", name="Search").click()
+    row = page.locator('#found li[data-name="org/judge"]')
+    expect(row.locator(".badge").first).to_have_text("classifier")
+    row.get_by_role("link").click()
+    expect(page.locator("#one-body")).to_contain_text("it is chosen on the page Classify; it cannot chat")
+    expect(page.get_by_role("heading", name="X-ray")).to_have_count(0)
+    page.get_by_role("button", name="Download", exact=True).click()
+    head = page.locator("#one-head")
+    expect(head).to_contain_text("It gives a text one of 2 labels: negative, positive.")
+    expect(head.get_by_role("button", name="Load")).to_have_count(0)
+    expect(page.locator("#one-tabs")).to_contain_text("Architecture")
+    page.get_by_role("button", name="All models").click()
+    expect(page.locator('#here li[data-name="org/judge"]')).to_contain_text("classifier · fetched from the Hub")
+    page.locator('#here li[data-name="org/judge"]').get_by_role("link", name="Classify with it").click()
+    expect(page.get_by_label("Method and model")).to_have_value("org/judge")
 
 
 def test_a_card_shows_its_words_and_runs_nothing(open_models: Callable[..., Page], own_site: Site, context: BrowserContext) -> None:

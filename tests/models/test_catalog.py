@@ -1,5 +1,6 @@
 """What is here: the embedded model, the Hub's cache, folders and files, each once and by a name that loads it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -85,3 +86,19 @@ def test_a_gguf_that_was_saved_to_a_folder_of_its_own_is_listed_once(tmp_path: P
     (tmp_path / "models" / "other").mkdir()
     (tmp_path / "models" / "other" / "n.gguf").write_bytes(b"GGUF")
     assert [(model.kind, model.label) for model in folders(tmp_path)] == [("gguf", "m-00001-of-00002"), ("gguf", "n")]
+
+
+def test_what_writes_no_text_is_listed_as_what_it_is(tmp_path: Path) -> None:
+    weights = {"model.safetensors": b"x"}
+    sst = {"architectures": ["DistilBertForSequenceClassification"], "model_type": "distilbert", "id2label": {"0": "bad", "1": "good"}}
+    into_cache(tmp_path, "org/sst", COMMIT, {"config.json": json.dumps(sst).encode(), **weights}, ref="main")
+    bert = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 384}).encode()
+    into_cache(tmp_path, "org/minilm", COMMIT, {"config.json": bert, "modules.json": b"[]", **weights}, ref="main")
+    into_cache(tmp_path, "org/writes", COMMIT, {"config.json": b"{}", **weights}, ref="main")
+    found = by_name(cached(tmp_path))
+    assert {name: model.use.purpose for name, model in found.items()} == {
+        "org/sst": "classifier",
+        "org/minilm": "encoder",
+        "org/writes": "chat",
+    }
+    assert "bad, good" in found["org/sst"].use.words and "of a sentence" in found["org/minilm"].use.words

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
+from chatapp.models.described import can
 from chatapp.models.fits import Room, float_size
 from chatapp.models.hub_access import Hub
 from chatapp.models.hub_card import card
@@ -203,3 +204,17 @@ def test_the_forecast_takes_weights_as_they_are_held_and_keys_and_values_of_the_
     assert fit.verdict == "fits" and fit.words == "0.5 GB weights + 0.5 MB KV cache (512 tokens) + 24.1 MB to work in of 1.0 GB free"
     assert Room(700_000_000, 4).of_weights(Weights({"BF16": 135_000_000}, ()), config).verdict == "tight"
     assert (float_size("cuda", "auto"), float_size("cpu", "float32"), float_size("cpu", "bfloat16")) == (2, 4, 2)
+
+
+def test_a_classifier_and_an_encoder_are_no_chat_models(hubs: tuple[FakeHub, Hub]) -> None:
+    fake, hub = hubs
+    labels = {"id2label": {"0": "bad", "1": "good"}}
+    sst = files(template="", model_type="distilbert", architectures=["DistilBertForSequenceClassification"], **labels)
+    fake.add("a/sst", sst, task="text-classification")
+    fake.add("a/minilm", files(template="", model_type="bert", architectures=["BertModel"]), task="sentence-similarity")
+    fake.add("a/chat", files(architectures=["LlamaForCausalLM"]))
+    found = {row.repo: row for row in search(Query(task=""), ROOM, hub)}
+    assert {name: row.use.purpose for name, row in found.items()} == {"a/sst": "classifier", "a/minilm": "encoder", "a/chat": "chat"}
+    assert [short for short, _ in can(found["a/sst"])] == ["classifier"] and can(found["a/minilm"])[0][0] == "encoder"
+    assert "bad, good" in card("a/sst", "", ROOM, hub).about.use.words
+    assert "64 numbers of a sentence" in card("a/minilm", "", ROOM, hub).about.use.words

@@ -16,6 +16,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.tasks import Progress, Tasks
 from tests.conftest import Scripted
+from tests.encoders import make_classifier, make_encoder
 from tests.openers import roomy
 
 ANN = "visitor:ann"
@@ -95,3 +96,16 @@ async def test_a_folder_that_the_app_was_started_with_is_on_this_machine(tiny_ll
     said = await ModelsActions(models, models.settings, Downloads(models.tasks)).overview("me", {})
     assert [row["place"] for row in said["here"]][1:] == [str(tiny_llama)]
     models.close()
+
+
+async def test_what_writes_no_text_is_listed_with_what_it_does_and_refused_as_a_chat_model(scripted: Scripted, tmp_path: Path) -> None:
+    judge, reader = make_classifier(tmp_path / "models" / "judge"), make_encoder(tmp_path / "models" / "reader")
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path))
+    actions = ModelsActions(models, models.settings, DOWNLOADS)
+    rows = {Path(row["name"]).name: row["use"] for row in (await actions.overview(ANN, {}))["here"]}
+    assert rows["judge"] == {"purpose": "classifier", "words": "It gives a text one of 2 labels: negative, positive.", "unread": ""}
+    assert (rows["reader"]["purpose"], rows["smollm2"]["purpose"]) == ("encoder", "chat")
+    for folder, words in ((judge, "Classify with it on the page Classify"), (reader, "on the page Any text")):
+        with pytest.raises(ChatError, match=f"{folder.name} is no chat model. .* {words}"):
+            await actions.load(ANN, {"name": str(folder)})
+    assert [slot.id for slot in models.slots()] == ["scripted"] and models.tasks.of(ANN) == []

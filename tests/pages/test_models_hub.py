@@ -18,6 +18,7 @@ from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.conftest import Scripted
+from tests.encoders import make_classifier
 from tests.fakehub import FakeHub
 from tests.hubs import online, until
 
@@ -122,3 +123,13 @@ async def test_what_is_loaded_or_being_fetched_is_not_deleted(scripted: Scripted
     assert names[-2:] == ["other", "scripted"]
     await actions.delete(ANN, {"name": str(other), "sure": True})
     assert [row["label"] for row in (await actions.overview(ANN, {}))["here"]] == [*names[:-2], "scripted"]
+
+
+async def test_a_classifier_on_the_hub_says_so_and_promises_no_chat(hubs: tuple[FakeHub, Hub], actions: HubActions, tmp_path: Path) -> None:
+    fake, _ = hubs
+    fake.add("org/judge", make_classifier(tmp_path / "judge"), task="text-classification")
+    (row,) = (await actions.search(ANN, {"task": "text-classification"}))["rows"]
+    assert (row["use"]["purpose"], row["xray"], [short for short, _ in row["can"]]) == ("classifier", "", ["classifier"])
+    said = await actions.card(ANN, {"name": "org/judge"})
+    assert said["use"]["words"] == "It gives a text one of 2 labels: negative, positive." and said["views"] == []
+    assert [choice["name"] for choice in said["choices"]] == ["org/judge"]

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import ChatError
+from chatapp.lab.classify.head import read
 from chatapp.models.downloads import Downloads
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_saving import Saving, folder_of
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
+from tests.encoders import make_classifier
 
 ANN = "visitor:ann"
 
 
-async def saved(models: ModelManager, folder: str):
+async def saved(models: ModelManager, folder: str, name: str = ""):
     saving = Saving(ModelsActions(models, models.settings, Downloads(models.tasks)))
-    said = await saving.save(ANN, {"id": models.first.id, "folder": folder})
+    said = await saving.save(ANN, {"id": name or models.first.id, "folder": folder})
     await asyncio.gather(*saving._running)
     return next(task for task in models.tasks.of(ANN) if task.id == said["task"])
 
@@ -52,3 +54,13 @@ def test_a_folder_is_a_whole_path_or_a_bare_name(tmp_path: Path) -> None:
     for name in ("", "  ", "..", "a/b", "../x", "~nobody.there", "~nobody.there/x"):
         with pytest.raises(ChatError, match=r"Name the folder|no whole path"):
             folder_of(name, tmp_path)
+
+
+async def test_a_classifier_that_is_here_is_saved_from_its_files_and_reads_as_before(scripted, tmp_path: Path) -> None:
+    folder = make_classifier(tmp_path / "models" / "judge")
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path))
+    task = await saved(models, "kept", str(folder))
+    assert (task.state, task.error, task.title) == ("done", "", f"Save judge to {tmp_path / 'models' / 'kept'}")
+    assert read(tmp_path / "models" / "kept", "kept").logits(["hello world"]) == read(folder, "judge").logits(["hello world"])
+    with pytest.raises(ChatError, match="is not empty"):
+        await saved(models, "judge", str(folder))

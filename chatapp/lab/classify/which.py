@@ -4,7 +4,6 @@ from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.lab.classify.card import TrainedHere, read_card
-from chatapp.lab.classify.head import is_classifier
 from chatapp.models import catalog
 from chatapp.models.catalog import LocalModel
 from chatapp.models.sources import resolve
@@ -19,9 +18,8 @@ NONE_HERE = (
 
 def here(settings: Settings) -> list[tuple[LocalModel, TrainedHere | None]]:
     """Each with what was measured when it was trained here; the latest of these first, the others by name."""
-    found = [
-        (model, read_card(model.place)) for model in catalog.here(settings.data_dir) if not model.problem and is_classifier(model.place)
-    ]
+    known = (model for model in catalog.here(settings.data_dir) if not model.problem and model.use.purpose == "classifier")
+    found = [(model, read_card(model.place)) for model in known]
     return sorted(found, key=lambda one: (one[1] is None, -one[0].changed if one[1] else 0))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
 from chatapp.models.files.folder import opened
-from chatapp.models.shape import ENCODERS
+from chatapp.models.purpose import reads_whole
 from chatapp.models.sources import Source, resolve
 from chatapp.resident.load_check import on_this_machine
 from chatapp.settings import Settings
@@ -70,10 +70,7 @@ def located(settings: Settings) -> Found:
 
 def is_encoder(place: Path) -> bool:
     """By its config.json."""
-    if place.is_file():
-        return False
-    config = opened(place).maybe("config.json")
-    return config.get("model_type") in ENCODERS and config.get("is_decoder") is not True
+    return place.is_dir() and reads_whole(opened(place).maybe("config.json"))
 
 
 def refuse_count(names: list[str]) -> None:
