@@ -78,6 +78,31 @@
     return app.el("li", { "data-id": row.id }, pick, ...tools, bar || null);
   }
 
+  /* Trained here, or kept in the app's folder, and not loaded since the app began: choosing one loads it. */
+  function own(rows) {
+    const pick = ({ name, label }) =>
+      app.el(
+        "button",
+        { type: "button", class: "pick", title: name, on: { click: () => load(name) } },
+        app.el("b", {}, label),
+        app.el("small", {}, "Loads when it is chosen"),
+      );
+    return [
+      app.el("h3", {}, "In the app's folder"),
+      app.el("ul", {}, ...rows.map((row) => app.el("li", { "data-name": row.name }, pick(row)))),
+    ];
+  }
+
+  async function drawOwn() {
+    try {
+      const { rows } = await app.post("models-own");
+      const place = app.$("#picker-own");
+      if (place && rows.length) place.replaceChildren(...own(rows));
+    } catch (error) {
+      app.failed(error);
+    }
+  }
+
   function another() {
     const box = app.el("input", {
       type: "text",
@@ -97,6 +122,7 @@
     };
     const go = app.el("button", { type: "submit", class: "act" }, "Load");
     return [
+      app.el("div", { id: "picker-own" }),
       app.el("form", { on: { submit } }, box, go),
       said,
       app.el("a", { href: "./models" }, "All models on this machine, and on the Hub"),
@@ -126,6 +152,7 @@
     const at = button.getBoundingClientRect();
     panel().style.left = `${Math.max(8, Math.min(at.left, innerWidth - panel().offsetWidth - 8))}px`;
     drawList();
+    if (app.model.loads) drawOwn();
     (app.$('.pick[aria-pressed="true"]', panel()) || panel()).focus();
   };
 

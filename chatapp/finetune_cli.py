@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.models.trained import TUNED
 from chatapp.settings import EMBEDDED_MODEL, Settings, default_data_dir, from_namespace, reject_unknown_environment
 from chatapp.tasks import Cancelled
 from chatapp.train_cli import minutes
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 STOPPED = 3
 """Exit status where it was stopped; what was learned by then is kept."""
-
-FOLDER = "finetuning"
-"""Where adapters are, in the data folder."""
 
 NICENESS = 10
 """Whoever chats beside it comes first."""
@@ -118,7 +116,7 @@ def finetuned(name: str, settings: Settings, chats: "list[Chat]", arguments: arg
     told = Told()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    out = out or free_name(settings.data_dir / FOLDER, f"{found.name.rpartition('/')[2]}-lora")
+    out = out or free_name(settings.data_dir / TUNED, f"{found.name.rpartition('/')[2]}-lora")
     lesson = Lesson(arguments.epochs, arguments.rank, arguments.learning_rate, arguments.max_minutes)
     merged = merged_of(out) if arguments.merge else None
     try:

@@ -9,6 +9,7 @@ from chatapp.pages import (
     code_protocol,
     compare_protocol,
     files_protocol,
+    hub_protocol,
     models_protocol,
     protocol,
     shell_protocol,
@@ -21,7 +22,7 @@ FILE = Path(__file__).parent / "protocol.md"
 HEAD = """\
 # The page's protocol
 
-Written by `make docs` from chatapp/pages/protocol.py, shell_protocol.py, models_protocol.py, files_protocol.py,
+Written by `make docs` from chatapp/pages/protocol.py, shell_protocol.py, models_protocol.py, hub_protocol.py, files_protocol.py,
 text_protocol.py, compare_protocol.py, code_protocol.py,
 classify_protocol.py and train_protocol.py.
 Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON, or lines of JSON (`application/x-ndjson`)
@@ -46,7 +47,7 @@ def questions() -> str:
 def kinds() -> list[type]:
     """The messages in the order of the file."""
     rooms = (
-        *(protocol, shell_protocol, models_protocol, files_protocol, text_protocol),
+        *(protocol, shell_protocol, models_protocol, hub_protocol, files_protocol, text_protocol),
         *(compare_protocol, code_protocol, classify_protocol, train_protocol),
     )
     return [kind for room in rooms for kind in vars(room).values() if is_dataclass(kind) and kind.__module__ == room.__name__]

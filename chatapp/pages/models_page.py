@@ -87,7 +87,7 @@ def add(door: Door, models: ModelManager, settings: Settings, store: Store) -> N
     downloads = Downloads(models.tasks)
     actions = ModelsActions(models, settings, downloads, store)
     hub = HubActions(actions, downloads, Accounts())
-    door.actions |= {"models": actions.overview, "models-load": actions.load, "models-unload": actions.unload}
+    door.actions |= {"models": actions.overview, "models-own": actions.own, "models-load": actions.load, "models-unload": actions.unload}
     door.actions |= {"models-delete": actions.delete, "models-save": Saving(actions).save}
     door.actions |= {"models-search": hub.search, "models-card": hub.card, "models-download": hub.download}
     door.actions |= {"models-account": hub.account, "models-token": hub.token}

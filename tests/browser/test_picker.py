@@ -9,22 +9,28 @@ from playwright.sync_api import BrowserContext, Page, expect
 from transformers import AutoTokenizer
 
 from chatapp.errors import ChatError
-from chatapp.models.sources import Source
+from chatapp.models.sources import Source, resolve
+from chatapp.models.trained import FOLDER
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, launched, send, settled
 from tests.conftest import Scripted
+from tests.lab.train.made import write_whole_run
 from tests.openers import roomy
 
 
 @pytest.fixture(scope="module")
-def two_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def two_site(tiny_llama: Path, tiny_gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Models of any name but org/broken load at once, and answer with their name."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    folder = tmp_path_factory.mktemp("two")
+    write_whole_run(folder / FOLDER / ("a" * 32), tiny_gpt2, name="My speeches")
 
     def find(settings: Settings) -> Source:
         if settings.model == "misspelt":
             raise ChatError("misspelt was not found: looked for a folder and on the Hub.", status=404)
+        if settings.model.startswith("/"):
+            return resolve(settings.model, data_dir=folder)
         return Source(settings.model, "hub", repo=settings.model)
 
     def open(source: Source, settings: Settings, progress) -> Scripted:
@@ -34,7 +40,6 @@ def two_site(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         engine.info = engine.info.__class__(**{**vars(engine.info), "model": source.name, "revision": f"commit of {source.name}"})
         return engine
 
-    folder = tmp_path_factory.mktemp("two")
     models = ModelManager(Settings(model="org/first", data_dir=folder), find=find, open=open, budget=roomy())
     models.start()
     with launched(None, folder, models=models) as site:
@@ -75,6 +80,18 @@ def test_a_model_is_loaded_answers_is_remembered_and_unloaded(page: Page) -> Non
     page.locator('#picker-list [data-id="org/first"] .pick').click()
     expect(page.locator("#picker")).to_have_text("first")
     expect(page.locator("#picker-list")).to_be_hidden()
+
+
+def test_a_run_that_ended_is_in_the_list_before_it_was_ever_loaded_and_choosing_it_loads_it(page: Page) -> None:
+    page.locator("#picker").click()
+    page.locator("#picker-own").get_by_role("button", name="My-speeches").click()
+    expect(page.locator("#picker")).to_have_text("My-speeches")
+    send(page, "Who?")
+    settled(page)
+    expect(page.locator(".bot.message")).to_have_text("I am My-speeches")
+    page.locator("#picker").click()
+    expect(page.locator("#picker-list ul").first).to_contain_text("My-speeches")
+    expect(page.locator("#picker-own")).to_be_empty()
 
 
 def test_another_model_writes_a_version_beside_the_first(page: Page) -> None:

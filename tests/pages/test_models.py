@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from chatapp.errors import ChatError
 from chatapp.models.downloads import Downloads
 from chatapp.models.identity import ModelId
 from chatapp.models.sources import Source
+from chatapp.models.trained import FOLDER
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
@@ -17,6 +19,7 @@ from chatapp.settings import Settings
 from chatapp.tasks import Progress, Tasks
 from tests.conftest import Scripted
 from tests.encoders import make_classifier, make_encoder
+from tests.lab.train.made import write_whole_run
 from tests.openers import roomy
 
 ANN = "visitor:ann"
@@ -109,3 +112,22 @@ async def test_what_writes_no_text_is_listed_with_what_it_does_and_refused_as_a_
         with pytest.raises(ChatError, match=f"{folder.name} is no chat model. .* {words}"):
             await actions.load(ANN, {"name": str(folder)})
     assert [slot.id for slot in models.slots()] == ["scripted"] and models.tasks.of(ANN) == []
+
+
+async def test_the_picker_is_told_what_was_trained_here_until_it_is_loaded(scripted: Scripted, tiny_gpt2: Path, tmp_path: Path) -> None:
+    runs = [write_whole_run(tmp_path / FOLDER / (letter * 32), tiny_gpt2, name="speeches") for letter in "ab"]
+    write_whole_run(tmp_path / FOLDER / ("c" * 32), tiny_gpt2, name="half", state="stopped")
+    make_classifier(tmp_path / "models" / "judge")
+    shutil.copytree(tiny_gpt2, tmp_path / "models" / "kept")
+    models = ModelManager.of(scripted, Settings(data_dir=tmp_path))
+    actions = ModelsActions(models, models.settings, DOWNLOADS)
+
+    async def told() -> list[str]:
+        return [row["label"] for row in (await actions.own(ANN, {}))["rows"]]
+
+    two = ["speeches (training/aaaaaaaaaaaa)", "speeches (training/bbbbbbbbbbbb)"]
+    assert sorted(await told()) == ["kept", *two]
+    models.slots()[0].asked.add(str(runs[0]))
+    assert sorted(await told()) == ["kept", "speeches"]
+    actions.settings = Settings(data_dir=tmp_path, public=True)
+    assert await told() == []

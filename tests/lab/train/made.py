@@ -32,6 +32,14 @@ def write_run(folder: Path, model: Path, *, state: str = "done", name: str = "",
     return folder
 
 
+def write_whole_run(folder: Path, model: Path, **about: str) -> Path:
+    """One that ended, whose own model is a copy of `model`."""
+    write_run(folder, model, **about)
+    for file in model.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
 def write_step(folder: Path, model: Path, step: int, bits: float) -> None:
     """What a run says of one step that is watched."""
     place = f"{history.SNAPSHOTS}/step-{step:06}"
