@@ -2,16 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.weights import MOST_HEADER, weight_files
 from chatapp.turn import Turn
+
+T = TypeVar("T")
 
 FINGERPRINT = "sha256:"
 """How a revision begins that was computed from files."""
@@ -76,9 +78,31 @@ def brief(id: str, digits: int = 6) -> str:
 
 def labels(ids: Sequence[str]) -> dict[str, str]:
     """id → what is shown of it: no more than tells it from the others."""
-    ways: tuple[Callable[[str], str], ...] = (short, brief, partial(brief, digits=10), str)
-    shown = [Counter(map(way, ids)) for way in ways]
-    return {id: next(way(id) for way, counts in zip(ways, shown, strict=True) if counts[way(id)] == 1 or way is str) for id in ids}
+    return apart(ids, (short, without_revision, brief, partial(brief, digits=10), str))
+
+
+def told_apart(made: Iterable[ModelId]) -> dict[ModelId, str]:
+    """Model → its name where replies of several stand together: the last part of it, and more only where another one has the same."""
+    return apart(set(made), (lambda id: short(id.name), lambda id: id.name, near, partial(near, digits=10), str))
+
+
+def apart(items: Iterable[T], ways: Sequence[Callable[[T], str]]) -> dict[T, str]:
+    """Each by the first of the ways that gives it what no other has; the last way gives what it gives."""
+    items = list(items)
+    shown = [Counter(map(way, items)) for way in ways]
+    return {
+        item: next((way(item) for way, counts in zip(ways, shown, strict=True) if counts[way(item)] == 1), ways[-1](item)) for item in items
+    }
+
+
+def near(id: ModelId, digits: int = 6) -> str:
+    """org/name at 0123456789abcdef → name@012345"""
+    revision = id.revision.removeprefix(FINGERPRINT)
+    return f"{short(id.name)}@{revision[:digits] if HEX.fullmatch(revision) else revision}" if revision else short(id.name)
+
+
+def without_revision(id: str) -> str:
+    return id.partition("@")[0]
 
 
 def why_another(made: ModelId, loaded: ModelId) -> str:

