@@ -1,14 +1,15 @@
 """X-ray's bench: which model it looks into, one thread for all of its work, and what was read last."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.identity import ModelId, made_by, refuse_foreign_ids
 from chatapp.models.memory import LOGITS, cache_bytes, free_memory
 from chatapp.resident.manager import short_names
-from chatapp.resident.slot import ModelSlot, arriving
+from chatapp.resident.slot import ModelSlot, arriving, looked_into
 from chatapp.tasks import Step
 from chatapp.turn import Turn
 from chatapp.xray import registry
@@ -147,6 +148,15 @@ class Inspector:
         if self.served.wrote(wanted):
             raise NotLoaded(wanted, present[0].id if present else None)
         raise not_loaded(wanted, present, settings.data_dir, why_not_load(settings))
+
+
+@contextmanager
+def staying(served: "ModelManager", whose: Iterable[Turn | ModelId]) -> Iterator[None]:
+    """Those that are known here do not leave the memory meanwhile."""
+    with ExitStack() as stack:
+        for slot in filter(None, map(served.wrote, whose)):
+            stack.enter_context(looked_into(slot))
+        yield
 
 
 def rooms() -> list[str]:

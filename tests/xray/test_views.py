@@ -11,6 +11,7 @@ from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
 from chatapp.pages.xray_page import XrayActions
+from chatapp.resident.budget import needed
 from chatapp.resident.manager import ModelManager
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
@@ -193,6 +194,19 @@ async def test_two_models_stand_side_by_side(service: XrayService, chat: Chat, t
     assert view["other"]["name"] == tiny_gpt2.name and view["tokens"]
     words = await seen(service, "tokenizer", turn, text="hi there", other=str(tiny_gpt2))
     assert words["other"]["encoded"]["tokens"] > 0
+
+
+async def test_the_model_that_is_compared_with_does_not_leave_while_it_is_looked_at(
+    service: XrayService, chat: Chat, tiny_gpt2: Path
+) -> None:
+    turn = await told(chat)
+    await seen(service, "load", turn, model=str(tiny_gpt2))
+    first, other = chat.models.slots()
+    answers = service.look(ME, "attention", turn.id, {"other": str(tiny_gpt2)})
+    await anext(answers)
+    assert needed(first) and needed(other) and other.take() is None
+    await answers.aclose()
+    assert not needed(first) and not needed(other)
 
 
 async def test_a_second_tokenizer_is_read_without_its_weights(service: XrayService, chat: Chat, tiny_gpt2: Path) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.models.identity import ModelId
 from chatapp.tasks import Step
 from chatapp.turn import Turn
-from chatapp.xray.inspector import Inspector
+from chatapp.xray.inspector import Inspector, staying
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.query import Values
 from chatapp.xray.registry import View
@@ -20,11 +21,18 @@ async def attention(inspector: Inspector, turn: Turn, layers: str = "", first: i
     """Per layer the causal triangle of every head as bytes (base64), 255 is weight 1.
 
     `first` and `last` (0 is the end) cut the tokens shown; the model still reads everything before them. `layers` as '0-3,7' or 'all',
-    empty for as many of the last ones as are small. `other` names a second loaded model, shown beside the first.
+    empty for as many of the last ones as are small. `other` names a second loaded model, shown beside the first; neither leaves meanwhile.
     """
     ids = cut_to(turn, first, last)
+    asked = (turn, inspector.called(other)) if other else (turn,)
+    with staying(inspector.served, asked):
+        async for item in _attention(inspector, asked, ids, layers, first):
+            yield item if isinstance(item, Step) else item | {"prompt": len(turn.prompt_ids), "last": len(ids)}
+
+
+async def _attention(inspector: Inspector, asked: Sequence[Turn | ModelId], ids: list[int], layers: str, first: int) -> Answers:
     models: list[InspectedModel] = []
-    for whose in (turn, inspector.called(other)) if other else (turn,):
+    for whose in asked:
         inspected: Result[InspectedModel] = Result()
         async for step in inspected.of(inspector.inspected(whose)):
             yield step
@@ -36,7 +44,7 @@ async def attention(inspector: Inspector, turn: Turn, layers: str = "", first: i
         chosen, cost = chosen_layers(inspected, layers, len(own_ids))
         yield Step(f"{inspected.name}: {cost}")
         shown.append(await inspector.run(heads, inspected, own_ids, chosen, begin) | {"cost": cost, "cut": cut})
-    yield shown[0] | {"prompt": len(turn.prompt_ids), "last": len(ids), "other": shown[1] if other else None}
+    yield shown[0] | {"other": shown[1] if len(shown) > 1 else None}
 
 
 async def tutorial(inspector: Inspector, turn: Turn, kind: str, layers: str, first: int = 0, last: int = 0) -> Answers:
