@@ -31,13 +31,35 @@
     field.focus();
   }
 
-  function draw({ name, words, typed, problem }) {
-    const who = name
-      ? `The Hub knows you as ${name}, by ${words}.`
-      : "The Hub is asked without an account. Gated and private models need a token.";
-    const line = app.el("p", { class: problem ? "refusal" : "remark" }, problem || who);
+  async function signOut() {
+    try {
+      draw(await app.post("models-signout"));
+      app.toast("You are signed out here.");
+      app.tell("account");
+    } catch (error) {
+      app.failed(error);
+    }
+  }
+
+  /* On a Space a visitor signs in with Hugging Face: in a tab of its own where the page stands in a frame, which the Hub does not allow. */
+  function visitor({ signed, sign_in: address }) {
+    if (signed) return models.act("Sign out", signOut);
+    const tab = window.top === window ? {} : { target: "_blank", rel: "noopener" };
+    return address ? app.el("a", { class: "act", href: address, ...tab }, "Sign in with Hugging Face") : null;
+  }
+
+  const without = ({ sign_in: address }) =>
+    `The Hub is asked without an account. Gated and private models need ${address ? "one that was let in" : "a token"}.`;
+
+  function draw(account) {
+    const { name, words, typed, problem } = account;
+    const line = app.el(
+      "p",
+      { class: problem ? "refusal" : "remark" },
+      problem || (name ? `The Hub knows you as ${name}, by ${words}.` : without(account)),
+    );
     const ways = models.now.refused
-      ? []
+      ? [visitor(account)]
       : [typed ? models.act("Forget the token", () => give("")) : null, models.act(name ? "Another token" : "Type a token", form)];
     app.$("#account-line").replaceChildren(line, app.el("div", { class: "acts" }, ...ways));
   }

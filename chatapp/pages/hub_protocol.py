@@ -114,6 +114,11 @@ class ModelsAccount(Request):
 
 
 @dataclass(frozen=True)
+class ModelsSignOut(Request):
+    """POST /ui/models-signout: forget who signed in with Hugging Face, on a Space. Answered by `HubAccount`."""
+
+
+@dataclass(frozen=True)
 class ModelsToken(Request):
     """POST /ui/models-token: ask the Hub with this token in this browser's session; '' forgets it. Answered by `HubAccount`."""
 
@@ -122,9 +127,15 @@ class ModelsToken(Request):
 
 @dataclass(frozen=True)
 class HubAccount:
-    """`name` is '' without a token; `words` say where that comes from, `typed` whether it was typed here; `problem`, what is wrong."""
+    """`name` is '' without a token; `words` say where that comes from, `typed` whether it was typed here; `problem`, what is wrong.
+
+    signed   a visitor of a Space signed in
+    sign_in  the address at which one can; '' where one cannot
+    """
 
     name: str
     words: str
     typed: bool
     problem: str
+    signed: bool = False
+    sign_in: str = ""

@@ -17,6 +17,7 @@ from chatapp.models.hub_access import Hub
 from chatapp.models.hub_card import HubCard, card
 from chatapp.models.memory import gigabytes
 from chatapp.models.search import Found, pasted, search
+from chatapp.models.sign_in import START
 from chatapp.models.sources import Source, on_hub
 from chatapp.pages.hub_protocol import (
     ChoiceRow,
@@ -28,6 +29,7 @@ from chatapp.pages.hub_protocol import (
     ModelsAccount,
     ModelSearch,
     ModelsFound,
+    ModelsSignOut,
     ModelsToken,
     ViewRow,
 )
@@ -42,13 +44,14 @@ AT_ONCE = 4
 
 
 class HubActions:
-    """POST /ui/models-search, -card, -download, -account and -token."""
+    """POST /ui/models-search, -card, -download, -account, -token and -signout. `signs`: visitors can sign in, as they can on a Space."""
 
-    def __init__(self, actions: ModelsActions, downloads: Downloads, accounts: Accounts) -> None:
+    def __init__(self, actions: ModelsActions, downloads: Downloads, accounts: Accounts, *, signs: bool = False) -> None:
         self.settings = actions.settings
         self.demand = actions.demand
         self.downloads = downloads
         self.accounts = accounts
+        self.signs = signs
         self._asking = asyncio.Semaphore(AT_ONCE)
 
     async def search(self, owner: Owner, asked: Asked) -> Asked:
@@ -67,18 +70,27 @@ class HubActions:
     async def download(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelDownload.read(asked)
         self.demand()
-        task = self.downloads.begin(self.source(ask.name), partial(self.accounts.hub, owner, local=True))
+        task = self.downloads.begin(self.source(ask.name), partial(self.accounts.hub, owner, local=self.local))
         return {"task": task.id}
 
     async def account(self, owner: Owner, asked: Asked) -> Asked:
         ModelsAccount.read(asked)
-        return asdict(said(await asyncio.to_thread(self.accounts.account, owner, local=self.local)))
+        return await self._said(owner)
 
     async def token(self, owner: Owner, asked: Asked) -> Asked:
         ask = ModelsToken.read(asked)
         self.demand()
         await asyncio.to_thread(self.accounts.type, owner, ask.token)
-        return asdict(said(await asyncio.to_thread(self.accounts.account, owner, local=self.local)))
+        return await self._said(owner)
+
+    async def sign_out(self, owner: Owner, asked: Asked) -> Asked:
+        ModelsSignOut.read(asked)
+        self.accounts.sign_out(owner)
+        return await self._said(owner)
+
+    async def _said(self, owner: Owner) -> Asked:
+        found = await asyncio.to_thread(self.accounts.account, owner, local=self.local)
+        return asdict(said(found, signs=self.signs))
 
     @property
     def local(self) -> bool:
@@ -136,5 +148,7 @@ def fits(fit: Fit) -> Fits:
     return Fits(fit.verdict, fit.words)
 
 
-def said(account: Account) -> HubAccount:
-    return HubAccount(account.name, account.words, account.origin == "typed", account.problem)
+def said(account: Account, *, signs: bool) -> HubAccount:
+    signed = account.origin == "space"
+    way = f".{START}" if signs and not signed else ""
+    return HubAccount(account.name, account.words, account.origin == "typed", account.problem, signed, way)

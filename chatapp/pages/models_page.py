@@ -82,12 +82,12 @@ PAGE = Page(
 )
 
 
-def add(door: Door, models: ModelManager, settings: Settings, store: Store) -> None:
-    """Hang the page on the door."""
+def add(door: Door, models: ModelManager, settings: Settings, store: Store, accounts: Accounts, *, signs: bool) -> None:
+    """Hang the page on the door. `signs`: visitors can sign in with Hugging Face."""
     downloads = Downloads(models.tasks)
     actions = ModelsActions(models, settings, downloads, store)
-    hub = HubActions(actions, downloads, Accounts())
+    hub = HubActions(actions, downloads, accounts, signs=signs)
     door.actions |= {"models": actions.overview, "models-own": actions.own, "models-load": actions.load, "models-unload": actions.unload}
     door.actions |= {"models-delete": actions.delete, "models-save": Saving(actions).save}
     door.actions |= {"models-search": hub.search, "models-card": hub.card, "models-download": hub.download}
-    door.actions |= {"models-account": hub.account, "models-token": hub.token}
+    door.actions |= {"models-account": hub.account, "models-token": hub.token, "models-signout": hub.sign_out}

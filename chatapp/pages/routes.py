@@ -8,6 +8,8 @@ from starlette.routing import Route
 from chatapp.chat.service import Chat
 from chatapp.lab.kept import Runs
 from chatapp.lab.train.runs import Runs as Trainings
+from chatapp.models.accounts import Accounts
+from chatapp.models.sign_in import SignIns, provider
 from chatapp.pages import (
     about_page,
     actions,
@@ -29,7 +31,7 @@ from chatapp.pages.gradio_head import Head
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
 from chatapp.resident.manager import ModelManager
-from chatapp.server import files, security
+from chatapp.server import files, security, space_login
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
@@ -48,7 +50,8 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, tra
     watch.add(door, chat, models)
     shell_actions.add(door, models.tasks, settings)
     about_page.add(door, models, settings)
-    models_page.add(door, models, settings, chat.store)
+    accounts, space = Accounts(), provider()
+    models_page.add(door, models, settings, chat.store, accounts, signs=space is not None)
     files_actions.add(door, models, settings)
     xray = XrayService(chat, models)
     xray_page.add(door, xray)
@@ -58,7 +61,8 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, tra
     code_actions.add(door, chat, settings, runs)
     trained = train_page.add(door, chat.store, models, settings, trainings, xray.inspector)
     pages = [*shell.routes(PAGES), *assets.routes()]
-    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *compared, *trained, *door.routes(), *pages]
+    signing = space_login.routes(SignIns(space, accounts) if space else None)
+    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *signing, *compared, *trained, *door.routes(), *pages]
 
 
 def middleware(settings: Settings) -> list[Middleware]:
