@@ -3,19 +3,17 @@
 import argparse
 import os
 import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
-from chatapp.models.trained import TUNED
+from chatapp.lab.finetune.asked import EPOCHS, RANK
 from chatapp.settings import EMBEDDED_MODEL, Settings, default_data_dir, from_namespace, reject_unknown_environment
-from chatapp.tasks import Cancelled
-from chatapp.train_cli import minutes
+from chatapp.train_cli import Told, minutes, say, stopper
+from chatapp.turn import new_id
 
 if TYPE_CHECKING:
-    from chatapp.lab.finetune.card import Report
     from chatapp.lab.finetune.pairs import Chat
 
 STOPPED = 3
@@ -31,18 +29,21 @@ def run(argv: Sequence[str]) -> int:
     reject_unknown_environment()
     named, arguments.model = arguments.model, ""
     settings = from_namespace(arguments)
+    if arguments.adapter:
+        return merged(Path(arguments.adapter).expanduser(), settings, arguments)
+    out = Path(arguments.out).expanduser() if arguments.out else None
+    if arguments.resume:
+        return tuned(resumed(out, settings))
     if not arguments.pairs and not arguments.chats:
         raise ChatError("There is nothing to learn: name files of pairs (.jsonl, .csv), or conversations by --chats TITLE_OR_ID.")
     from chatapp.lab.finetune.pairs import read
     from chatapp.models.saving import refuse
 
-    out = Path(arguments.out).expanduser() if arguments.out else None
-    for place in (out, merged_of(out) if arguments.merge else None):
-        if place is not None:
-            refuse(place, 0)
+    if out is not None:
+        refuse(out, 0)
     chats = [chat for name in arguments.pairs for chat in read(Path(name).expanduser())]
     chats += own(arguments.chats, settings) if arguments.chats else []
-    return finetuned(named or EMBEDDED_MODEL, settings, chats, arguments, out)
+    return tuned(begun(named or EMBEDDED_MODEL, settings, chats, arguments, out))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,12 +54,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("pairs", nargs="*", metavar="PAIRS", help=".jsonl (messages, or prompt and reply) or .csv (columns prompt, reply)")
     made.add_argument("--chats", nargs="+", default=[], metavar="TITLE_OR_ID", help="conversations of the app, too")
     made.add_argument("--model", default="", metavar="ID_OR_FOLDER", help="a model on this machine; without it the embedded one")
-    made.add_argument("--out", metavar="DIR", help="the adapter's folder; without it one in the data folder")
-    made.add_argument("--epochs", type=whole(1, 1000), default=3, metavar="N", help="times that every chat is learned; 3")
-    made.add_argument("--rank", type=whole(1, 512), default=8, metavar="R", help="of the adapter: more can hold more; 8")
+    made.add_argument("--out", metavar="DIR", help="the adapter's folder; without it one in the data folder, which the page Train shows")
+    made.add_argument("--epochs", type=whole(*EPOCHS), default=3, metavar="N", help="times that every chat is learned; 3")
+    made.add_argument("--rank", type=whole(*RANK), default=8, metavar="R", help="of the adapter: more can hold more; 8")
     made.add_argument("--learning-rate", type=rate, default=5e-4, metavar="X", help="at its highest; 0.0005")
     made.add_argument("--max-minutes", type=minutes, default=float("inf"), metavar="M", help="end after so many minutes of steps")
-    made.add_argument("--merge", action="store_true", help="write a whole model, too, to DIR-merged: app.py --model DIR-merged")
+    made.add_argument("--merge", action="store_true", help="write a whole model, too, to DIR/merged: app.py --model DIR/merged")
+    made.add_argument("--adapter", metavar="DIR", help="with --merge: the whole model of an adapter that was learned before")
+    made.add_argument("--resume", action="store_true", help="go on with what was stopped in --out, or last of all in the data folder")
     made.add_argument("--device", default=argparse.SUPPRESS, help="auto, cpu, cuda, cuda:N or mps")
     made.add_argument("--data-dir", default=argparse.SUPPRESS, help=f"folder for chats, models and adapters; {default_data_dir()}")
     return made
@@ -100,80 +103,71 @@ def own(names: Sequence[str], settings: Settings) -> "list[Chat]":
         store.close()
 
 
-def merged_of(out: Path | None) -> Path | None:
-    """Where the whole model goes: beside the adapter, as transformers would take a folder with both for the adapter."""
-    return out and out.with_name(f"{out.name}-merged")
-
-
-def finetuned(name: str, settings: Settings, chats: "list[Chat]", arguments: argparse.Namespace, out: Path | None) -> int:
-    """In this very process, behind whatever else runs here."""
-    from chatapp.lab.classify.training import free_name
-    from chatapp.lab.finetune.learning import Lesson
-    from chatapp.lab.finetune.training import finetune, read
+def begun(name: str, settings: Settings, chats: "list[Chat]", arguments: argparse.Namespace, out: Path | None) -> Path:
+    """The folder of a new run, which asks for all of it. Raises ChatError for a model that is not here."""
+    from chatapp.lab.finetune.asked import Lesson, Tuning
+    from chatapp.lab.train import history
     from chatapp.xray.text.which import located
 
     found = located(settings.model_copy(update={"model": name, "revision": ""}))
-    told = Told()
+    lesson = Lesson(arguments.epochs, arguments.rank, arguments.learning_rate, arguments.max_minutes)
+    wanted = Tuning(name, f"{found.name.rpartition('/')[2]}-lora", tuple(chats), lesson, settings, arguments.merge)
+    folder = out or settings.data_dir / history.FOLDER / new_id()
+    history.begun(folder, history.TUNING, wanted.name, wanted.files())
+    say(f"{len(chats):,} {'chat' if len(chats) == 1 else 'chats'} for {found.name}, to {folder}")
+    return folder
+
+
+def resumed(out: Path | None, settings: Settings) -> Path:
+    """The folder of a run that came to no end. Raises ChatError where there is none."""
+    from chatapp.lab.train import history
+
+    home = settings.data_dir / history.FOLDER
+    known = [home / run["id"] for run in history.listed(home)] if out is None else [out] if (out / history.RUN).is_file() else []
+    mine = [place for place in known if history.written(place).get("kind") == history.TUNING]
+    unended = [place for place in mine if history.about(place)["state"] in ("stopped", "failed", "queued")]
+    if not unended:
+        raise ChatError(f"There is no fine-tuning in {out or home} that was stopped. Without --resume one is begun.")
+    return unended[0]
+
+
+def tuned(folder: Path) -> int:
+    """In this very process, behind whatever else runs here."""
+    from chatapp.lab.finetune.run import tune
+    from chatapp.lab.train import history
+
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    out = out or free_name(settings.data_dir / TUNED, f"{found.name.rpartition('/')[2]}-lora")
-    lesson = Lesson(arguments.epochs, arguments.rank, arguments.learning_rate, arguments.max_minutes)
-    merged = merged_of(out) if arguments.merge else None
+    before = {number: signal.signal(number, stopper(folder / history.STOP)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        student = read(found, settings, told)
-        say(f"{len(chats):,} {'chat' if len(chats) == 1 else 'chats'} for {found.name}, to {out}")
-        report = finetune(student, chats, lesson, out, told, told.asked, merged)
-    except Cancelled:
-        say("Stopped before the first step: nothing was learned, and nothing is kept.")
-        return STOPPED
-    print(in_words(report, merged))
-    return 0 if report.after else STOPPED
+        found = tune(folder, Told())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    print(in_words(found, folder))
+    return 0 if found["state"] == "done" else STOPPED
 
 
-def in_words(report: "Report", merged: Path | None) -> str:
+def in_words(found: Mapping[str, Any], folder: Path) -> str:
     """What came of it, and what to do with it."""
-    from chatapp.lab.finetune import card
+    from chatapp.models.trained import MERGED
 
-    words = card.in_words(report)
-    if not report.after:
-        return f"{words}\nIt was stopped: what was learned by then is kept, but not measured{' or merged' if merged else ''}."
-    if merged and not merged.is_dir():
-        return f"{words}\nIt was stopped before the whole model was written."
-    return f"{words}\nThe whole model is in {merged}: python app.py --model {merged}" if merged else words
-
-
-def say(words: str) -> None:
-    """Progress: standard output is for the result."""
-    print(words, file=sys.stderr, flush=True)
+    again = f"Go on with: python app.py finetune --resume --out {folder}"
+    if not (result := found.get("result")):
+        return f"Stopped before the first step: nothing was learned. {again}"
+    if found["state"] != "done":
+        return f"{result['words']}\nIt was stopped: what was learned by then is kept, but not measured or merged. {again}"
+    if (folder / MERGED).is_dir():
+        return f"{result['words']}\nThe whole model is in {folder / MERGED}: python app.py --model {folder / MERGED}"
+    return f"{result['words']}\nA whole model of it: python app.py finetune --merge --adapter {folder}"
 
 
-class Told:
-    """A Progress that says what is new. After a signal it ends the work where nothing can be kept, and steps end by `asked`; a second
-    signal ends the process."""
+def merged(folder: Path, settings: Settings, arguments: argparse.Namespace) -> int:
+    """Write the whole model of an adapter."""
+    from chatapp.lab.finetune import merging
 
-    def __init__(self) -> None:
-        self.stopping, self.words = False, ""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self.stop)
-
-    def stop(self, number: int, frame: Any) -> None:
-        if self.stopping:
-            os._exit(128 + number)
-        self.stopping = True
-        say("Stopping, and keeping what was learned by then. Again to end at once.")
-
-    def asked(self) -> bool:
-        """Shall the steps end?"""
-        return self.stopping
-
-    def __call__(self, words: str, share: float | None) -> None:
-        stepping = words.startswith("Step ")
-        if self.stopping and not stepping:
-            raise Cancelled
-        if words == self.words:
-            return
-        self.words = words
-        if sys.stderr.isatty():
-            print(f"\r\033[K{words}", end="" if stepping and not self.stopping else "\n", file=sys.stderr, flush=True)
-        else:
-            say(words)
+    if not arguments.merge or arguments.pairs or arguments.chats:
+        raise ChatError("--adapter DIR takes --merge, and nothing to learn: it writes the whole model of an adapter that is there.")
+    found = merging.merged(folder, settings, Told())
+    print(f"The whole model is in {found}: python app.py --model {found}")
+    return 0

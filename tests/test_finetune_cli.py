@@ -28,6 +28,9 @@ def pairs(tmp_path: Path) -> Path:
         (["{pairs}", "--out", "{pairs}"], r"pairs.csv is a file. Name a new folder"),
         (["{pairs}", "--model", "nobody/nothing"], r"nobody/nothing is not on this machine. Fetch it"),
         (["{pairs}", "--model", "./nowhere"], r"Model ./nowhere was not found"),
+        (["--resume"], r"There is no fine-tuning in .*training that was stopped"),
+        (["--adapter", "{pairs}"], r"--adapter DIR takes --merge, and nothing to learn"),
+        (["--adapter", "nowhere", "--merge"], r"There is no adapter in nowhere: it has no adapter_config.json"),
     ],
 )
 def test_wrong_input_is_a_sentence(pairs: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -65,6 +68,11 @@ def test_ctrl_c_keeps_what_was_learned(pairs: Path, tiny_llama: Path, tmp_path: 
                 break
         said, rest = child.communicate(timeout=60)
     assert child.returncode == finetune_cli.STOPPED, "".join(seen) + rest
-    assert "when it was stopped" in said and "kept, but not measured or merged" in said and f"The adapter is in {out}" in said
-    assert (out / "adapter_model.safetensors").is_file() and not out.with_name("made-merged").exists()
+    assert (
+        "when it was stopped" in said
+        and "kept, but not measured or merged" in said
+        and f"--resume --out {out}" in said
+        and f"The adapter is in {out}" in said
+    )
+    assert (out / "adapter_model.safetensors").is_file() and not (out / "merged").exists()
     assert "Traceback" not in rest

@@ -92,6 +92,14 @@ def refuse(target: Path, size: int) -> None:
             raise ChatError(f"{target} is a file. Name a new folder.", status=409)
         if target.is_dir() and (first := next(target.iterdir(), None)):
             raise ChatError(f"{target} is not empty: {first.name} is in it. Name a new folder.", status=409)
+    except OSError as error:
+        raise ChatError(f"{target} cannot be looked at: {error.strerror or error}. Name another folder.") from error
+    refuse_full(target, size)
+
+
+def refuse_full(target: Path, size: int) -> None:
+    """Raises ChatError for a folder below a file, and a disk that does not hold so many bytes more."""
+    try:
         place = next(parent for parent in (target, *target.absolute().parents) if parent.exists())
         if not place.is_dir():
             raise ChatError(f"{target} cannot be made: {place} is a file. Name a new folder elsewhere.", status=409)

@@ -1,4 +1,4 @@
-"""Models that were trained here: the folder of a run, which its run.json names, the snapshots in it, and what was fine-tuned and merged."""
+"""Models that were trained here: the folder of a run, which its run.json names, its snapshots, and what a fine-tuning was merged to."""
 
 import json
 import re
@@ -9,23 +9,38 @@ FOLDER = "training"
 """Where the runs are, in the data folder."""
 
 TUNED = "finetuning"
-"""Where adapters are, and beside them the whole models that they were merged into."""
+"""Where earlier versions kept adapters, and beside them the whole models that they were merged into."""
 
 RUN, SNAPSHOTS = "run.json", "snapshots"
+
+TUNING = "finetune"
+"""The kind of a run that fine-tunes: its folder is an adapter, no whole model."""
+
+MERGED = "merged"
+"""The folder of the whole model, in that of its adapter."""
 
 
 def called(folder: Path) -> str:
     """A model's name for people: its folder's; of a run, and of a snapshot in one, the run's, in letters that a model's name may have."""
-    for run, rest in ((folder, ""), (folder.parent.parent, f"-{folder.name}")):
-        inside = not rest or folder.parent.name == SNAPSHOTS
-        if inside and (name := re.sub(r"[^\w.-]+", "-", str(_said(run).get("name", ""))).strip("-.")):
+    places = {folder: "", folder.parent: f"-{MERGED}"} if folder.name == MERGED else {folder: ""}
+    if folder.parent.name == SNAPSHOTS:
+        places[folder.parent.parent] = f"-{folder.name}"
+    for run, rest in places.items():
+        if name := re.sub(r"[^\w.-]+", "-", str(_said(run).get("name", ""))).strip("-."):
             return name + rest
     return folder.name
 
 
 def ended(data_dir: Path) -> list[Path]:
-    """The folders of runs that came to their end: each is a whole model."""
-    return [run.parent for run in sorted((data_dir / FOLDER).glob(f"*/{RUN}")) if _said(run.parent).get("state") == "done"]
+    """The folders that runs left: of one that came to its end its own, of a fine-tuning the merged one. Each is a whole model."""
+    found = []
+    for run in sorted((data_dir / FOLDER).glob(f"*/{RUN}")):
+        said = _said(run.parent)
+        if said.get("kind") == TUNING:
+            found += [run.parent / MERGED] if (run.parent / MERGED).is_dir() else []
+        elif said.get("state") == "done":
+            found.append(run.parent)
+    return found
 
 
 def made_here(data_dir: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import runpy
 
-from chatapp.lab.classify.child import die_with_parent
+from chatapp.lab.child import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent()

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from chatapp.errors import ChatError
-from chatapp.lab.classify.child import followed, scratch
+from chatapp.lab.child import followed, scratch
 from chatapp.tasks import Progress
 
 PACKAGE = "vaderSentiment==3.3.2"

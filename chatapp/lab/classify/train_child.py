@@ -3,7 +3,6 @@
 Its progress and its end are lines of JSON on its output: {words, share}, then {done} or {error}.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatapp.errors import ChatError
+from chatapp.lab.child import die_with_parent, say
 from chatapp.lab.classify.card import TrainedHere, write_card
-from chatapp.lab.classify.child import die_with_parent
 from chatapp.lab.classify.head import read
 from chatapp.lab.classify.lesson import Lesson
 from chatapp.lab.classify.measures import measure
@@ -41,10 +40,6 @@ def main() -> None:
         say(error=str(error))
     except OSError as error:  # of the card, or of a library's own files
         say(error=UNWRITTEN.format(first_line(error)))
-
-
-def say(**line: Any) -> None:
-    print(json.dumps(line), flush=True)
 
 
 def fit(lesson: Lesson, out: Path, progress: Progress) -> TrainedHere:

@@ -1,11 +1,13 @@
 """The LoRA adapter (Hu et al., 2021) by peft: put on a model, kept as peft keeps it, merged into a whole model."""
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from transformers.pytorch_utils import Conv1D
 
 from chatapp.errors import ChatError
@@ -42,12 +44,27 @@ def trainable(model: PeftModel) -> list[Any]:
 
 
 def save(model: PeftModel, tokenizer: "Tokenizer", folder: Path) -> None:
-    """Raises ChatError where the disk is full or not to be written."""
+    """Raises OSError, or what safetensors has in its place, where the disk is full."""
+    model.save_pretrained(folder, save_embedding_layers=False)
+    tokenizer.save_pretrained(folder)
+
+
+def base_of(folder: Path) -> str:
+    """The model that an adapter belongs to. Raises ChatError for a folder that holds none."""
     try:
-        model.save_pretrained(folder, save_embedding_layers=False)
-        tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise ChatError(f"The adapter cannot be written to {folder}: {error.strerror or error}. Free some space.") from error
+        return json.loads((folder / "adapter_config.json").read_bytes())["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ChatError(f"There is no adapter in {folder}: it has no adapter_config.json that can be read.", status=404) from error
+
+
+def read(model: "PreTrainedModel", folder: Path) -> PeftModel:
+    """The adapter in a folder, put on its model. Raises ChatError where it is another's."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an older name
+            return PeftModel.from_pretrained(model, folder)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise ChatError(f"The adapter in {folder} cannot be put on its model: {first_line(error)}") from error
 
 
 def merge(model: PeftModel, tokenizer: "Tokenizer", target: Path, tell: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chatapp.lab.finetune.learning import Learned, Lesson
 from chatapp.lab.finetune.measures import perplexity
@@ -65,22 +66,28 @@ def facts(report: Report) -> str:
 
 def notes(report: Report) -> list[str]:
     """What a person should know of the numbers."""
-    rows, found = report.rows, []
+    found = notes_of(report.rows)
+    if report.after and report.after.loss > report.before.loss:
+        found.append(f"What is held out became less likely: {_why_worse(report)}")
+    return found
+
+
+def notes_of(rows: Rows) -> list[str]:
+    """What a person should know of the chats."""
+    found = []
     if rows.repeated:
         found.append(f"{rows.repeated:,} that stood there twice {'was' if rows.repeated == 1 else 'were'} taken once.")
     if rows.left_out:
         found.append(f"{rows.left_out:,} longer than {rows.length:,} tokens {'was' if rows.left_out == 1 else 'were'} left out.")
     if len(rows.validation) < 10:
         found.append(f"{_chats(rows.validation)} held out: the difference is a hint, no measurement.")
-    if report.after and report.after.loss > report.before.loss:
-        found.append(f"What is held out became less likely: {_why_worse(report)}")
     return found
 
 
 def _why_worse(report: Report) -> str:
     if report.learned.loss > report.before.loss:
-        return "so did its own examples, as the steps were too large. Give a lower --learning-rate."
-    return "it learned its examples by heart. Try fewer --epochs, or more pairs."
+        return "so did its own examples, as the steps were too large. Give a lower learning rate."
+    return "it learned its examples by heart. Try fewer epochs, or more pairs."
 
 
 def in_words(report: Report) -> str:
@@ -92,6 +99,17 @@ def in_words(report: Report) -> str:
         lines += [f"after:   {_short(after)}"] if report.after else []
         lines.append(f"given:   {_short(row.chat.reply)}")
     return "\n".join([*lines, "", *notes(report), f"The adapter is in {report.folder}"])
+
+
+def plain(report: Report) -> dict[str, Any]:
+    """For run.json: the numbers, the replies before and after, and all of it in words for a terminal."""
+    shown = [
+        {"prompt": row.chat.asked[-1].content, "before": before, "after": after, "given": row.chat.reply}
+        for row, before, after in _shown(report)
+    ]
+    how = {"step": report.learned.steps, "seconds": round(report.learned.seconds, 1), "why": report.learned.why}
+    losses = {"before": report.before.loss, "after": report.after.loss if report.after else None}
+    return how | losses | {"shown": shown, "notes": notes(report), "facts": facts(report), "words": in_words(report)}
 
 
 def readme(report: Report) -> str:

@@ -5,14 +5,17 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 
 from chatapp.errors import ChatError
 from chatapp.lab.finetune.adapter import trainable
+from chatapp.lab.finetune.asked import Lesson
+from chatapp.lab.finetune.kept import Kept
 from chatapp.lab.finetune.rows import IGNORED, Row
-from chatapp.tasks import Progress
+from chatapp.lab.train.sitting import Sitting
 
 BATCH = 4
 """Chats of a step."""
@@ -25,16 +28,8 @@ WARM_UP = 0.1
 
 CLIP = 1.0
 
-
-@dataclass(frozen=True)
-class Lesson:
-    """How it is learned. `minutes` are of steps."""
-
-    epochs: int = 3
-    rank: int = 8
-    learning_rate: float = 5e-4
-    minutes: float = math.inf
-    seed: int = 0
+WATCHED = 5
+"""Parts of a run between which what is held out is measured."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +69,51 @@ def together(rows: Sequence[Row]) -> Iterator[list[Row]]:
     yield part
 
 
-def learn(
-    model: Any, rows: Sequence[Row], lesson: Lesson, stopped: Callable[[], bool], tell: Progress, log: Callable[..., None]
-) -> Learned:
-    """All epochs, or until the minutes are over or somebody stops it, within a step. Raises ChatError where the loss is no number."""
+def learn(model: Any, rows: Sequence[Row], lesson: Lesson, sitting: Sitting, validate: Callable[[int], None]) -> Learned:
+    """All epochs, or until the minutes are over or somebody stops it, within a step; it goes on from the run's checkpoint, if any.
+
+    `validate` is called after some of the steps. Raises ChatError where the loss is no number.
+    """
     parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=lesson.learning_rate, weight_decay=0.0)
-    total = lesson.epochs * -(-len(rows) // BATCH)
-    began, step, why, loss = time.monotonic(), 0, "done", math.nan
+    kept, total = Kept(sitting, model, optimizer), steps_of(rows, lesson)
+    step, before = kept.restored()
+    began, why, loss = time.monotonic() - before, "done", math.nan
     model.train()
-    for batch in _batches(rows, lesson):
+    for batch in islice(_batches(rows, lesson), step, None):
         gone = (time.monotonic() - began) / 60
-        if stopped() or gone > lesson.minutes:
-            why = "stopped" if stopped() else "time"
+        if sitting.stopped or gone > lesson.minutes:
+            why = "stopped" if sitting.stopped else "time"
             break
         rate = lesson.learning_rate * _share(step / total, gone / lesson.minutes, (step + 1) / max(1, round(WARM_UP * total)))
-        loss = _step(model, batch, optimizer, parameters, rate)
+        loss = take_step(model, batch, optimizer, parameters, rate)
         step += 1
         if not math.isfinite(loss):
-            raise ChatError(f"The loss is no number any more at step {step:,}: nothing is kept. Give a lower --learning-rate.")
-        log("loss", step=step, loss=loss, learning_rate=rate, seconds=round(time.monotonic() - began, 2))
-        tell(f"Step {step:,} of {total:,}: loss {loss:.3f}{_left(time.monotonic() - began, step, total, lesson.minutes)}", step / total)
+            raise ChatError(f"The loss is no number any more at step {step:,}: nothing is kept. Give a lower learning rate.")
+        seconds = time.monotonic() - began
+        _say(sitting, step, total, loss, rate, seconds, _left(seconds, step, total, lesson.minutes))
+        if step in watched(total):
+            validate(step)
+        kept.after(step, seconds)
     model.eval()
+    if step:
+        kept.save(step, time.monotonic() - began)
     return Learned(step, total, time.monotonic() - began, why, loss)
+
+
+def _say(sitting: Sitting, step: int, total: int, loss: float, rate: float, seconds: float, left: float) -> None:
+    sitting.log("loss", step=step, loss=loss, learning_rate=rate, seconds=round(seconds, 2), seconds_left=round(left, 1))
+    sitting.say(f"Step {step:,} of {total:,}: loss {loss:.3f}, {left / 60:.1f} minutes left", step / total)
+
+
+def steps_of(rows: Sequence[Row], lesson: Lesson) -> int:
+    """Of all epochs."""
+    return lesson.epochs * -(-len(rows) // BATCH)
+
+
+def watched(total: int) -> set[int]:
+    """Steps after which what is held out is measured; before the first and after the last it is in any case."""
+    return {round(total * number / WATCHED) for number in range(1, WATCHED)} - {0, total}
 
 
 def _batches(rows: Sequence[Row], lesson: Lesson) -> Iterator[list[Row]]:
@@ -112,12 +129,12 @@ def _share(steps: float, minutes: float, warm: float) -> float:
     return min(1.0, warm) * (1 - min(1.0, max(steps, minutes)))
 
 
-def _left(seconds: float, step: int, total: int, minutes: float) -> str:
-    left = min(seconds / step * (total - step), minutes * 60 - seconds)
-    return f", {max(0.0, left) / 60:.1f} minutes left"
+def _left(seconds: float, step: int, total: int, minutes: float) -> float:
+    """Seconds."""
+    return max(0.0, min(seconds / step * (total - step), minutes * 60 - seconds))
 
 
-def _step(model: Any, batch: Sequence[Row], optimizer: torch.optim.Optimizer, parameters: list[Any], rate: float) -> float:
+def take_step(model: Any, batch: Sequence[Row], optimizer: torch.optim.Optimizer, parameters: list[Any], rate: float) -> float:
     """One, and its loss in nats per learned token."""
     count, lost = sum(row.learned for row in batch), 0.0
     for part in together(batch):

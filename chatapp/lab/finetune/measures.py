@@ -68,8 +68,8 @@ def _reply(model: Any, asked: Sequence[int], tokenizer: "Tokenizer", ends: Colle
     return text.strip() + ("" if made and made[-1] in ends else " …")
 
 
-def refuse_memory(model: Any, rows: Sequence[Row], numbers: int) -> None:
-    """Raises ChatError with the numbers where a step does not fit. `numbers` are the adapter's.
+def needed(model: Any, rows: Sequence[Row], numbers: int) -> int:
+    """Bytes of a step beside the weights, at most. `numbers` are the adapter's.
 
     Per token at once: the logits three times in float32, and of each layer what backpropagation keeps: about 34 widths, and a row of
     attention for each head (measured: 1.04 GB for 4 × 86 tokens of SmolLM2-135M, 3.8 GB for 918; this says 1.2 and 4.0).
@@ -78,9 +78,13 @@ def refuse_memory(model: Any, rows: Sequence[Row], numbers: int) -> None:
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     sizes = ((len(part), max(len(row.ids) for row in part)) for part in together(rows))
     numbers_at_once = max(n * width * (3 * config.vocab_size + layers * (34 * config.hidden_size + heads * width)) for n, width in sizes)
-    needed = HEADROOM * 4 * numbers_at_once + 16 * numbers
-    if needed > (free := free_bytes(str(model.device))):
+    return int(HEADROOM * 4 * numbers_at_once + 16 * numbers)
+
+
+def refuse_memory(model: Any, rows: Sequence[Row], numbers: int) -> None:
+    """Raises ChatError with the numbers where a step does not fit."""
+    if (size := needed(model, rows, numbers)) > (free := free_bytes(str(model.device))):
         raise ChatError(
-            f"Learning needs {gigabytes(needed)} of memory beside the weights ({gigabytes(weight_bytes(model))}), and "
+            f"Learning needs {gigabytes(size)} of memory beside the weights ({gigabytes(weight_bytes(model))}), and "
             f"{gigabytes(free)} are free. Close something, give shorter chats, or choose a smaller model."
         )

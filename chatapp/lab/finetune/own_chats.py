@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from chatapp.chat.build import messages_of
 from chatapp.errors import ChatError, closest
+from chatapp.identity import Owner
 from chatapp.lab.finetune.pairs import Chat, chat
 from chatapp.store import Store, at_hand
 from chatapp.store.outline import said
@@ -28,7 +29,11 @@ def _chat(store: Store, known: Sequence[tuple[str, str, str]], name: str) -> Cha
         raise ChatError(
             f"{len(found)} conversations have the title {name!r}. Name one by its id: {', '.join(one[1] for one in found[:5])}."
         )
-    owner, id, title = found[0]
+    return learned(store, *found[0])
+
+
+def learned(store: Store, owner: Owner, id: str, title: str) -> Chat:
+    """The shown path of one. Raises ChatError where it has no whole reply."""
     path = [turn for turn in said(store.database, owner, id) if whole(turn)]
     if not path:
         raise ChatError(f"The conversation {title!r} has no reply that came to its end, so there is nothing to learn in it.", status=422)

@@ -48,6 +48,20 @@ class Rows:
     left_out: int
     repeated: int
 
+    @property
+    def facts(self) -> dict[str, int]:
+        """Counts of chats, and of tokens: of all that is read, and of those that are learned."""
+        everything = [*self.train, *self.validation]
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "tokens": sum(len(row.ids) for row in everything),
+            "learned": sum(row.learned for row in everything),
+            "left_out": self.left_out,
+            "repeated": self.repeated,
+            "length": self.length,
+        }
+
 
 def split(chats: Sequence[Chat], tokenizer: "Tokenizer", ends: Collection[int], context: int, seed: int) -> Rows:
     """A tenth held out, at least one. Raises ChatError for fewer than two different chats that fit."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers.utils import logging
@@ -14,14 +13,17 @@ from chatapp.engines.text import end_ids
 from chatapp.errors import ChatError
 from chatapp.lab.finetune import adapter, card, measures
 from chatapp.lab.finetune import rows as cut
+from chatapp.lab.finetune.asked import HELD_OUT, Lesson, lines_of
 from chatapp.lab.finetune.card import Measured, Report
-from chatapp.lab.finetune.learning import Lesson, learn
+from chatapp.lab.finetune.learning import learn, steps_of
 from chatapp.lab.finetune.pairs import Chat
 from chatapp.lab.train import history
+from chatapp.lab.train.sitting import Sitting
 from chatapp.models.info import context_of
 from chatapp.models.loading import load, pick_device, pick_dtype
 from chatapp.models.memory import weight_bytes
-from chatapp.models.saving import refuse
+from chatapp.models.saving import refuse_full
+from chatapp.models.trained import MERGED
 from chatapp.settings import Settings
 from chatapp.tasks import Cancelled, Progress
 from chatapp.xray.text.which import Found
@@ -62,45 +64,35 @@ def in_learnable_numbers(settings: Settings) -> Settings:
     )
 
 
-def finetune(
-    student: Student,
-    chats: Sequence[Chat],
-    lesson: Lesson,
-    out: Path,
-    tell: Progress,
-    stopped: Callable[[], bool],
-    merged: Path | None = None,
-) -> Report:
-    """The adapter in `out`, and where it is named the whole model in `merged`. Raises Cancelled where it is stopped before the first step.
+def finetune(student: Student, chats: Sequence[Chat], lesson: Lesson, sitting: Sitting, *, merge: bool = False) -> Report:
+    """The adapter in the run's folder, and where that is wanted the whole model in MERGED below it; from the run's checkpoint on.
 
-    Stopped later it keeps what was learned, measures it no more and merges nothing.
+    Raises Cancelled where it is stopped before the first step. Stopped later it keeps what was learned, measures it no more and merges
+    nothing.
     """
-    tokenizer = student.tokenizer
+    tokenizer, out = student.tokenizer, sitting.folder
     ends = end_ids(tokenizer, student.model.generation_config)
     rows = cut.split(chats, tokenizer, ends, context_of(student.model.config), lesson.seed)
     model = adapter.attached(student.model, lesson.rank, student.base, student.revision, lesson.seed)
     numbers = sum(one.numel() for one in adapter.trainable(model))
     measures.refuse_memory(model, [*rows.train, *rows.validation], numbers)
-    refuse(out, 4 * numbers + (weight_bytes(model) if merged else 0))
-    measure = partial(_measured, model, rows, tokenizer, ends, tell)
-    before = measure()
-    _begin(out)
-    log = partial(history.append, out)
-    log("validation", step=0, loss=before.loss)
-    learned = learn(model, rows.train, lesson, stopped, tell, log)
+    refuse_full(out, 12 * numbers + (weight_bytes(model) if merge else 0))
+    measure = partial(_measured, model, rows, tokenizer, ends, sitting.tell)
+    _begin(sitting, student, rows, lesson, numbers)
+    before = _before(sitting, measure)
+    learned = learn(model, rows.train, lesson, sitting, partial(_validate, model, rows, sitting))
     if not learned.steps:
-        shutil.rmtree(out)
         raise Cancelled
     report = Report(out, student.name, student.base, rows, lesson, numbers, learned, before)
-    adapter.save(model, tokenizer, out)
+    sitting.until_written(partial(adapter.save, model, tokenizer, out), out / adapter.NAME)
     _write(report)
     with suppress(Cancelled):
         if learned.why != "stopped":
             report = report.with_after(measure())
-            log("validation", step=learned.steps, loss=report.after.loss)
+            sitting.log("validation", step=learned.steps, loss=report.after.loss)
             _write(report)
-            if merged:
-                adapter.merge(model, tokenizer, merged, tell)
+            if merge:
+                adapter.merge(model, tokenizer, out / MERGED, sitting.tell)
     return report
 
 
@@ -110,13 +102,33 @@ def _measured(model: Any, rows: cut.Rows, tokenizer: "Tokenizer", ends: frozense
     return Measured(lost, measures.replies(model, rows.validation, tokenizer, ends, rows.length, tell))
 
 
-def _begin(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ChatError(f"{out} cannot be made: {error.strerror or error}. Give another --out.") from error
+def _validate(model: Any, rows: cut.Rows, sitting: Sitting, step: int) -> None:
+    """Between two steps: a wish to end it is seen, and the step it came after is kept."""
+    model.eval()
+    with suppress(Cancelled):
+        sitting.log("validation", step=step, loss=measures.loss(model, rows.validation, sitting.tell))
+    model.train()
+
+
+def _begin(sitting: Sitting, student: Student, rows: cut.Rows, lesson: Lesson, numbers: int) -> None:
+    """What is known of the run before its first step. A model that was merged from what it had learned before is out of date."""
+    shutil.rmtree(sitting.folder / MERGED, ignore_errors=True)
+    (sitting.folder / HELD_OUT).write_text(lines_of(row.chat for row in rows.validation), encoding="utf-8")
+    facts = {"model": student.name, "base": student.base, "rank": lesson.rank, "numbers": numbers, "rows": rows.facts}
+    history.update(sitting.folder, total_steps=steps_of(rows.train, lesson), **facts)
+
+
+def _before(sitting: Sitting, measure: Callable[[], Measured]) -> Measured:
+    """Measured once, also of a run that was stopped."""
+    if known := history.written(sitting.folder).get("before"):
+        return Measured(**known)
+    found = measure()
+    history.update(sitting.folder, before=vars(found))
+    sitting.log("validation", step=0, loss=found.loss)
+    return found
 
 
 def _write(report: Report) -> None:
-    """README.md, in the place of peft's own."""
+    """README.md, in the place of peft's own, and the same in run.json."""
     (report.folder / "README.md").write_text(card.readme(report), encoding="utf-8")
+    history.update(report.folder, result=card.plain(report))

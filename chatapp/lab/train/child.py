@@ -1,7 +1,8 @@
 """A run in a process of its own, behind everything else: `python -m chatapp.lab.train.child RUN_FOLDER THREADS`.
 
-Its memory goes back when it ends, it holds no lock of the app's Python, and whoever chats has the processor first. It ends when its parent
-does, and within a step when RUN_FOLDER/stop is there. With `--plan` it measures, and prints what a run would take.
+What it trains is what lies in the folder: a recipe, or a lesson for a chat model. Its memory goes back when it ends, it holds no lock of
+the app's Python, and whoever chats has the processor first. It ends when its parent does, and within a step when RUN_FOLDER/stop is there.
+With `--plan` it measures, and prints what a run would take.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from chatapp.engines.llamacpp.requantize import behind_everything
 from chatapp.errors import ChatError
+from chatapp.lab.finetune import asked
 from chatapp.lab.train import history, process
 
 GRACE = 5.0
@@ -37,13 +39,15 @@ def work(folder: Path, threads: int, plan: bool) -> dict:
     import torch  # after the environment is set
 
     torch.set_num_threads(threads)
-    if plan:
-        from chatapp.lab.train.plan import measured_plan
+    if (folder / asked.LESSON).exists():
+        from chatapp.lab.finetune import plan as planned
+        from chatapp.lab.finetune import run as trained
 
-        return measured_plan(folder)
-    from chatapp.lab.train.training import train
+        return planned.measured_plan(folder) if plan else trained.tune(folder, partial(history.tell, folder))
+    from chatapp.lab.train import plan as planned
+    from chatapp.lab.train import training as trained
 
-    return train(folder, partial(history.tell, folder))
+    return planned.measured_plan(folder) if plan else trained.train(folder, partial(history.tell, folder))
 
 
 def end_with_parent(folder: Path) -> None:

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from chatapp.models.copies import fcntl, locked
 from chatapp.models.trained import FOLDER as FOLDER
 from chatapp.models.trained import RUN as RUN
 from chatapp.models.trained import SNAPSHOTS as SNAPSHOTS
+from chatapp.models.trained import TUNING as TUNING
 
 RECIPE, LOG, PROGRESS, STOP, WORDS = "recipe.yaml", "log.jsonl", "progress.json", "stop", "child.log"
 
@@ -47,15 +48,22 @@ def written(folder: Path) -> dict[str, Any]:
 
 
 def begin(folder: Path, recipe: Recipe) -> None:
-    """A new run's folder: its recipe, whole, and what it is called. Raises ChatError where there is a run, or anything else."""
+    """A run that trains: see `begun`."""
+    begun(folder, "train", recipe.name, {RECIPE: recipes.written(recipe)})
+
+
+def begun(folder: Path, kind: str, name: str, files: Mapping[str, str]) -> None:
+    """A new run's folder: all that it is asked for, as files, and what it is called. Raises ChatError where there is a run, or anything
+    else. `kind` is 'train' or TUNING."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if other := next(folder.iterdir(), None):
             raise ChatError(f"{folder} is not empty (it holds {other.name}). Give --resume to go on with a run in it, or another --out.")
-        (folder / RECIPE).write_text(recipes.written(recipe), encoding="utf-8")
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ChatError(f"{folder} cannot be written: {error.strerror or error}. Give another --out.") from error
-    update(folder, name=recipe.name, state="queued", error="", created=time.time(), began=None, ended=None)
+    update(folder, kind=kind, name=name, state="queued", error="", created=time.time(), began=None, ended=None)
 
 
 def update(folder: Path, /, **values: Any) -> None:
@@ -125,7 +133,7 @@ def hold(folder: Path) -> int | None:
         if (lock := locked(folder, shared=False)) is not None:
             return lock
         if time.monotonic() > until:
-            raise ChatError(f"Another process trains in {folder}. Wait for it, or stop it.", status=409)
+            raise ChatError(f"Another process works in {folder}. Wait for it, or stop it.", status=409)
         time.sleep(0.05)
     return None
 
@@ -144,8 +152,13 @@ def pause(folder: Path, why: str) -> None:
 
 def alive(folder: Path) -> bool:
     """Does a process train there? Where there are no locks it is believed."""
+    return fcntl is None or held(folder)
+
+
+def held(folder: Path) -> bool:
+    """Does a process work there, as far as locks tell?"""
     if fcntl is None:
-        return True
+        return False
     if (lock := locked(folder, shared=True)) is None:
         return True
     release(lock)

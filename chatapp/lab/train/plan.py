@@ -5,13 +5,14 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError
+from chatapp.lab.child import environment
 from chatapp.lab.train import corpus, history, process
 from chatapp.lab.train import recipe as recipes
 from chatapp.lab.train.recipe import Recipe
@@ -45,7 +46,14 @@ async def planned(recipe: Recipe, home: Path) -> AsyncIterator[Step | dict[str, 
     """What is being done, then the plan. Reading no further ends the child. Raises ChatError, at once for what is no corpus."""
     yield Step("Reading the corpus")
     await asyncio.to_thread(corpus.check, recipe)
-    with tempfile.TemporaryDirectory() as name, measuring(Path(name), recipe) as child:
+    async with aclosing(measured({history.RECIPE: recipes.written(recipe)}, home)) as lines:
+        async for line in lines:
+            yield line
+
+
+async def measured(files: Mapping[str, str], home: Path) -> AsyncIterator[Step | dict[str, Any]]:
+    """The same of whatever these files ask for, by name, where `home` is the folder of runs."""
+    with tempfile.TemporaryDirectory() as name, measuring(Path(name), files) as child:
         while child.poll() is None:
             yield Step(*history.progress(Path(name)))
             await asyncio.sleep(LOOK)
@@ -57,12 +65,13 @@ async def planned(recipe: Recipe, home: Path) -> AsyncIterator[Step | dict[str, 
 
 
 @contextmanager
-def measuring(folder: Path, recipe: Recipe) -> Iterator[subprocess.Popen]:
+def measuring(folder: Path, files: Mapping[str, str]) -> Iterator[subprocess.Popen]:
     """The child, which is gone at the end of this."""
-    (folder / history.RECIPE).write_text(recipes.written(recipe), encoding="utf-8")
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
     with (folder / OUT).open("wb") as out, (folder / history.WORDS).open("wb") as words:
         command = process.command(folder, 0, "--plan")
-        child = subprocess.Popen(command, env=process.environment(), stdin=subprocess.PIPE, stdout=out, stderr=words)
+        child = subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, stdout=out, stderr=words)
     with child:
         try:
             yield child

@@ -13,9 +13,11 @@ from typing import Any
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner
+from chatapp.lab.finetune.asked import Tuning
 from chatapp.lab.train import history, process
 from chatapp.lab.train.line import Line
 from chatapp.lab.train.recipe import LONGEST_NAME, Recipe
+from chatapp.models.trained import MERGED
 from chatapp.settings import Settings
 from chatapp.tasks import Cancelled, Step, Task, Tasks
 from chatapp.turn import new_id
@@ -40,10 +42,13 @@ class Runs:
         self.since: float | None = None
         """When the process that trains now was begun."""
 
-    def begin(self, owner: Owner, recipe: Recipe) -> str:
+    def begin(self, owner: Owner, asked: Recipe | Tuning) -> str:
         """A new run, which starts or waits for its turn; its id. Raises ChatError."""
-        id = new_id()
-        history.begin(self.folder / id, recipe)
+        place = self.folder / (id := new_id())
+        if isinstance(asked, Recipe):
+            history.begin(place, asked)
+        else:
+            history.begun(place, history.TUNING, asked.name, asked.files())
         self._enqueue(owner, id)
         return id
 
@@ -73,11 +78,16 @@ class Runs:
         place = self.place(id)
         if self._line.holds(id) or history.about(place)["state"] in history.LIVING:
             raise ChatError("The run is running, or waits for its turn. Stop it first.", status=409)
+        if history.held(place):
+            raise ChatError("Another process works in the run, perhaps it is being merged. Wait for it.", status=409)
         shutil.rmtree(place)
 
     def about(self, id: str) -> dict[str, Any]:
         """run.json as it holds. A run that waited when the app ended waits no more; one that is stopping runs until its process is gone."""
-        found, here = history.about(self.place(id)) | {"id": id}, self._line.holds(id)
+        place = self.place(id)
+        found, here = history.about(place) | {"id": id}, self._line.holds(id)
+        if found.get("kind") == history.TUNING:
+            found |= {"folder": str(place), "merged": (place / MERGED).is_dir()}
         if found["state"] == ("stopped" if here else "queued"):
             found["state"] = "running" if here else "stopped"
         elif found["state"] == "queued" and self._line.trains(id):
@@ -116,8 +126,9 @@ class Runs:
 
     def _enqueue(self, owner: Owner, id: str) -> None:
         place = self.place(id)
-        name = history.written(place)["name"]
-        task = self.tasks.begin(owner, "train", f"Train: {name}", again=partial(self.resume, owner, id))
+        found = history.written(place)
+        title = f"{'Fine-tune' if found.get('kind') == history.TUNING else 'Train'}: {found['name']}"
+        task = self.tasks.begin(owner, "train", title, again=partial(self.resume, owner, id))
         task.step = Step("Waits for its turn")
         history.update(place, state="queued", error="")
         (place / history.PROGRESS).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,8 @@ from chatapp.lab.train.pace import measured
 from chatapp.lab.train.prepare import Prepared
 from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.recorder import Recorder
-from chatapp.tasks import Cancelled, Progress
+from chatapp.lab.train.sitting import Sitting, sat
+from chatapp.tasks import Progress
 
 WHILE_LEARNING = 2048
 """Tokens of the validation text that are read at a snapshot, as much work as two thirds of a step; the end of a run reads all of it."""
@@ -31,20 +32,12 @@ RESERVE = 0.85
 
 
 @dataclass
-class Run:
-    """What the parts of a run share.
+class Run(Sitting):
+    """One that trains."""
 
-    say   progress in words
-    tell  the same, where the work may be ended by it: raises Cancelled once a person stops the run. Between steps it is the recorder that
-          sees it, and a checkpoint is written first.
-    """
-
-    folder: Path
     recipe: Recipe
     made: Prepared
     model: Any
-    say: Progress
-    tell: Progress
     ends_at: float = float("inf")
 
     def validate(self) -> dict[str, float]:
@@ -66,19 +59,6 @@ class Run:
         name = f"{history.SNAPSHOTS}/step-{step:06d}"
         self.until_written(partial(network.save_whole, self.model, self.made.tokenizer, self.folder / name), self.folder / name)
         self.log("snapshot", step=step, folder=name)
-
-    def log(self, kind: str, **values: Any) -> None:
-        """An event, as soon as there is room for it."""
-        self.until_written(partial(history.append, self.folder, kind, **values), self.folder / history.LOG)
-
-    def until_written(self, write: Callable[[], None], target: Path) -> None:
-        """See checkpoints. Raises Cancelled where a person stops the run meanwhile."""
-        checkpoints.until_written(write, target, self.wait)
-
-    def wait(self, why: str) -> None:
-        """Nothing can be written, or '': now it can. Raises Cancelled where a person stops the run meanwhile."""
-        history.pause(self.folder, why)
-        self.tell(f"Paused: {why}" if why else "Going on", None)
 
 
 def windows_of(ids: np.ndarray, length: int) -> np.ndarray:
@@ -105,39 +85,15 @@ def train(folder: Path, tell: Progress, *, minutes: float = 0) -> dict[str, Any]
 
     minutes  a limit of steps for this sitting, beside the recipe's own
     """
-    lock = history.hold(folder)
-    (folder / history.STOP).unlink(missing_ok=True)
-    history.update(folder, state="running", error="", began=history.written(folder).get("began") or time.time(), ended=None)
-    try:
-        return _trained(folder, tell, minutes)
-    except Cancelled:
-        history.update(folder, state="stopped", ended=time.time())
-        return history.written(folder)
-    except ChatError as error:
-        history.update(folder, state="failed", error=str(error), ended=time.time())
-        raise
-    finally:
-        history.release(lock)
-
-
-def _stopping(folder: Path, tell: Progress) -> Progress:
-    """Progress that ends the work where the folder says so."""
-
-    def told(words: str, share: float | None) -> None:
-        tell(words, share)
-        if (folder / history.STOP).exists():
-            raise Cancelled
-
-    return told
+    return sat(folder, lambda: _trained(folder, tell, minutes))
 
 
 def _trained(folder: Path, say: Progress, minutes: float) -> dict[str, Any]:
     logging.disable_progress_bar()
-    tell = _stopping(folder, say)
     asked = recipe.parse((folder / history.RECIPE).read_bytes(), folder)
-    made = _made(folder, asked, tell)
+    made = _made(folder, asked, Sitting(folder, say).tell)
     limit = min(value for value in (asked.max_minutes or float("inf"), minutes or float("inf")))
-    run = Run(folder, asked, made, network.new(asked, made.tokenizer), say, tell)
+    run = Run(folder, say, asked, made, network.new(asked, made.tokenizer))
     total = history.written(folder).get("total_steps") or _total(run, limit * 60)
     run.ends_at = time.monotonic() + limit * 60
     history.update(folder, total_steps=total)

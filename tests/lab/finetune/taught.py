@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from chatapp.lab.finetune.asked import Lesson, Tuning
 from chatapp.lab.finetune.pairs import Chat
 from chatapp.lab.finetune.training import Student, read
+from chatapp.lab.train import history
+from chatapp.lab.train.sitting import Sitting
 from chatapp.settings import Settings
+from chatapp.tasks import Progress
 from chatapp.turn import Message
 from chatapp.xray.text.which import located
 
@@ -24,5 +28,22 @@ def student(folder: Path, data_dir: Path) -> Student:
 def quiet(words: str, share: float | None) -> None: ...
 
 
-def never() -> bool:
-    return False
+def tuning(model: Path, data_dir: Path, **lesson: float) -> Tuning:
+    settings = Settings(data_dir=data_dir, device="cpu")
+    return Tuning(str(model), "My pairs", tuple(CHATS), Lesson(**{"epochs": 2, "learning_rate": 0.02, **lesson}), settings)
+
+
+def sitting(folder: Path, say: Progress = quiet) -> Sitting:
+    """In the folder of a run that begins now."""
+    history.begun(folder, history.TUNING, "My pairs", {})
+    return Sitting(folder, say)
+
+
+def stopped_after(folder: Path, step: int) -> Progress:
+    """A person who stops the run in `folder` after this step."""
+
+    def say(words: str, share: float | None) -> None:
+        if words.startswith(f"Step {step} of"):
+            (folder / history.STOP).touch()
+
+    return say

@@ -165,7 +165,7 @@ def test_validation_while_learning_reads_evenly_from_all_of_the_text(count: int,
 def test_one_run_at_a_time_in_a_folder(run: Path) -> None:
     lock = history.hold(run)
     try:
-        with pytest.raises(ChatError, match="Another process trains in"):
+        with pytest.raises(ChatError, match="Another process works in"):
             train(run, silent)
     finally:
         history.release(lock)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chatapp.lab.child import environment
 from chatapp.lab.train import history, process, recipe
 from chatapp.lab.train.recipe import Recipe
 
@@ -62,5 +63,5 @@ def trained(folder: Path, asked: Recipe) -> dict[str, Any]:
 
 def python(*words: str, **options: Any) -> subprocess.CompletedProcess:
     """A program with this very source."""
-    env = {**os.environ, **process.environment(), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, **environment(), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *words], env=env, capture_output=True, text=True, timeout=120, **options)

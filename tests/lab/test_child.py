@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.lab.classify.child import followed, scratch
+from chatapp.lab.child import followed, scratch
 from chatapp.models.copies import locked
 
 TALKS = "import os; print(os.getcwd()); print(os.environ['TMPDIR'])"
