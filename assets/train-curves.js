@@ -68,14 +68,12 @@
   const lineOf = (run, kind, name, shown, look) => ({ name: shown, kind: look, points: run.points(kind, name) });
 
   function lossLines(run, other) {
-    const own = [
-      lineOf(run, "loss", "bits_per_byte", "training", "loss"),
-      lineOf(run, "validation", "bits_per_byte", "validation", "validation"),
-    ];
+    const { name, held } = train.unit(run);
+    const own = [lineOf(run, "loss", name, "training", "loss"), lineOf(run, "validation", name, held, "validation")];
     const beside = other
       ? [
-          lineOf(other, "loss", "bits_per_byte", `${other.about.name}: training`, "loss other"),
-          lineOf(other, "validation", "bits_per_byte", `${other.about.name}: validation`, "validation other"),
+          lineOf(other, "loss", name, `${other.about.name}: training`, "loss other"),
+          lineOf(other, "validation", name, `${other.about.name}: ${held}`, "validation other"),
         ]
       : [];
     return [...own, ...beside].filter(({ points }) => points.length);
@@ -101,13 +99,13 @@
     const lines = lossLines(run, other);
     const known = run.about.baselines ?? {};
     const drawn = train.LEVELS.filter(([name]) => known[name]).map(([name, label]) => ({ name, label, value: known[name] }));
-    const choose = (step) => run.goTo(step);
+    const choose = (step) => run.goTo?.(step);
     if (!lines.length) {
       place.replaceChildren(el("p", { class: "r-hint" }, "The curves begin with the first steps."));
       run.figures = [];
       return;
     }
-    const large = picture({ title: "Loss in bits per byte, by step", box: app.phone() ? NARROW : LARGE, lines, drawn, last, wide }, choose);
+    const large = picture({ title: train.unit(run).title, box: app.phone() ? NARROW : LARGE, lines, drawn, last, wide }, choose);
     const smalls = SMALLS.map(([name, title]) => [title, run.points("loss", name)]).filter(([, points]) => points.length);
     run.figures = [
       large,

@@ -68,11 +68,7 @@
   const set = (name, value) => edit(() => ({ [name]: value }));
   const setShape = (name, value) => edit(() => ({ model: { ...form.recipe.model, [name]: value } }));
 
-  const field = (words, input, hint) => {
-    const id = `r-field-${words.replaceAll(/\W+/g, "-")}`;
-    input.id = id;
-    return el("div", { class: "r-field" }, el("label", { for: id }, words), input, hint ? el("small", {}, hint) : null);
-  };
+  const { field, card } = train;
   const typed = (value, heard, more = {}) => {
     const input = el("input", { type: "text", value: value ?? "", autocomplete: "off", spellcheck: "false", ...more });
     input.addEventListener("change", () => {
@@ -100,11 +96,7 @@
     if (!file) return;
     refuse("");
     try {
-      const asked = new URLSearchParams({ name: file.name, session: app.session });
-      const answer = await fetch(`ui/train-upload?${asked}`, { method: "POST", body: file });
-      const said = await answer.json();
-      if (!answer.ok) throw new Error(said.error?.message ?? "The file was not taken.");
-      await set("corpus", said.path);
+      await set("corpus", (await train.upload(file)).path);
     } catch (error) {
       refuse(error.message);
     }
@@ -196,9 +188,6 @@
     ];
   }
 
-  const card = (words, ...fields) =>
-    el("fieldset", { class: "r-card" }, el("legend", {}, words), ...fields.flat().filter((one) => one !== null));
-
   function fields() {
     const presets = train.offered.presets.map((name) => [name, PRESETS[name] ?? name]);
     const preset = choice(presets, form.recipe.preset, (name) =>
@@ -257,12 +246,13 @@
   async function plan() {
     await turn;
     if (wrong) refuse(wrong);
-    else train.plan(form.text, refuse);
+    else train.plan("train-plan", { text: form.text }, train.planDrawn, refuse);
   }
 
   train.edit = ({ recipe, text }) => {
     form = { recipe, text, named: false };
     keep();
+    train.choose("train");
     location.hash = "";
   };
 
@@ -285,7 +275,7 @@
     const look = el("button", { type: "button", class: "act", on: { click: plan } }, "Look and plan");
     const start = el("button", { type: "submit", class: "act primary" }, "Start");
     const about = el("span", { class: "r-hint" }, "The plan says what it takes before anything begins.");
-    const parts = [el("h2", {}, "A new run"), el("div", { class: "r-cards" }), recipeBox(), error];
+    const parts = [el("div", { class: "r-cards" }), recipeBox(), error];
     const row = el("div", { class: "r-row" }, look, start, about);
     app.$("#r-new").replaceChildren(el("form", { id: "r-form", on: { submit: begin } }, ...parts, row, el("section", { id: "r-plan" })));
     wrong = "";

@@ -7,7 +7,7 @@
   const cells = (look) =>
     el("p", { class: "r-tokens" }, ...look.map(({ id, text }) => el("span", { title: `token ${id}` }, text.replaceAll("\n", "⏎"))));
 
-  const numbers = ({ steps, minutes, memory, disk, free_memory: room, free_disk: space }) =>
+  train.planNumbers = ({ steps, minutes, memory, disk, free_memory: room, free_disk: space }) =>
     [
       `${train.count(steps)} steps`,
       `about ${train.time(minutes * 60)}, by three steps that were measured`,
@@ -15,25 +15,26 @@
       `${train.bytes(disk)} on the disk (${train.bytes(space)} are free)`,
     ].join(" · ");
 
-  function drawn({ plan, refused }) {
+  train.planDrawn = ({ plan, refused }) => {
     const rows = train.facts(plan).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
     const words = [train.rows(plan), ...plan.notes].map((said) => el("p", { class: "r-hint" }, said));
     const wrong = refused.map((said) => el("p", { class: "refusal" }, said));
     const look = [el("h3", {}, "The first tokens"), cells(plan.look)];
     return [
       el("h2", {}, "The plan"),
-      el("p", { class: "r-state" }, numbers(plan)),
+      el("p", { class: "r-state" }, train.planNumbers(plan)),
       ...wrong,
       ...words,
       el("dl", { class: "r-facts" }, ...rows),
       ...look,
     ];
-  }
+  };
 
   /* Whoever leaves, or asks anew, ends the work for it. */
   train.leavePlan = () => asked.abort();
 
-  train.plan = async (text, refuse) => {
+  /* `drawn` makes the plan's elements of what `name` answers to `body`. */
+  train.plan = async (name, body, drawn, refuse) => {
     train.leavePlan();
     asked = new AbortController();
     const { signal } = asked;
@@ -49,7 +50,7 @@
       if (data) box.replaceChildren(...drawn(data));
     };
     try {
-      await app.lines("train-plan", { text }, heard, signal);
+      await app.lines(name, body, heard, signal);
     } catch (error) {
       if (signal.aborted) return;
       box.replaceChildren();

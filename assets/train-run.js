@@ -31,6 +31,10 @@
     get steps() {
       return this.of("snapshot").map(({ step }) => step);
     }
+    /* Does it fine-tune a chat model? It has no snapshots then. */
+    get tuned() {
+      return this.about.kind === "finetune";
+    }
     get rests() {
       return !["queued", "running", "paused"].includes(this.about.state);
     }
@@ -79,8 +83,8 @@
     const resume = act("Go on", async () => (await train.act(run.id, "resume")) && train.showRun(run.id));
     const rename = act("Rename", () => train.rename(run.id, name, (words) => called(run, words)));
     const gone = act("Delete", () => train.erase(run.id, name, () => (location.hash = "")));
-    const again = act("Edit as a new one", () => train.edit(run.written));
-    const chat = act("Chat with it", () => train.talk(run.id, run.about.result.step), { class: "act primary" });
+    const again = run.tuned ? null : act("Edit as a new one", () => train.edit(run.written));
+    const chat = run.tuned ? null : act("Chat with it", () => train.talk(run.id, run.about.result.step), { class: "act primary" });
     return run.rests ? [state === "done" ? chat : resume, again, rename, gone] : [stop, rename];
   }
 
@@ -122,26 +126,28 @@
   }
 
   function facts(run) {
-    return train.facts(run.about).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+    return (run.tuned ? train.tuneFacts : train.facts)(run.about).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
   }
 
   function files(run) {
     const copy = (text) => act("Copy", () => app.copy(text) || app.toast("Copied."));
+    if (run.tuned) return [];
     const file = (title, text) => el("details", {}, el("summary", {}, title), copy(text), el("pre", { tabindex: 0 }, text));
     return [file("This run as code", run.written.code), file("Its recipe.yaml", run.written.text)];
   }
 
   /* The switches above the curves: another run beside it, and the scale of the steps. */
   function switches(run) {
+    const others = train.runs.filter(({ id, kind }) => id !== run.id && kind === run.about.kind);
     const select = el("select", { "aria-label": "Another run in the same picture" }, el("option", { value: "" }, "no other run"));
-    for (const other of train.runs.filter(({ id }) => id !== run.id)) select.append(el("option", { value: other.id }, other.name));
+    for (const other of others) select.append(el("option", { value: other.id }, other.name));
     select.addEventListener("change", () => compare(run, select.value));
     const box = el("input", { type: "checkbox" });
     box.addEventListener("change", () => {
       run.wide = box.checked;
       train.drawCurves(run, run.curves);
     });
-    const beside = train.runs.length > 1 ? el("label", {}, "beside ", select) : null;
+    const beside = others.length ? el("label", {}, "beside ", select) : null;
     return el("div", { class: "r-row r-switches" }, el("label", {}, box, " early steps wide"), beside);
   }
 
@@ -183,7 +189,8 @@
     );
     run.curves = el("section", { class: "r-curves" });
     run.facts = el("section", { class: "r-about" }, el("h2", {}, "What it is"), el("dl", { class: "r-facts" }), ...files(run));
-    const parts = [top, run.bar, ...train.slider(run), switches(run), run.curves, ...train.inside(run), run.facts];
+    const steps = run.tuned ? { before: [train.tuned(run)], after: [] } : { before: train.slider(run), after: train.inside(run) };
+    const parts = [top, run.bar, ...steps.before, switches(run), run.curves, ...steps.after, run.facts];
     app.$("#train").replaceChildren(...parts);
     run.drawn = true;
   }
@@ -193,7 +200,8 @@
     if (!run.about || !run.written) return;
     if (!run.drawn) begin(run);
     drawState(run);
-    train.snapshots(run);
+    if (run.tuned) train.drawTuned(run);
+    else train.snapshots(run);
     if (line.events?.length) train.drawCurves(run, run.curves);
     if (line.run) app.$("dl", run.facts).replaceChildren(...facts(run));
   }
@@ -202,17 +210,36 @@
     const { signal } = run.reading;
     try {
       await app.lines("train-watch", { id: run.id }, (line) => signal.aborted || news(run, line), signal);
+      rest(run);
     } catch (error) {
       if (signal.aborted) return;
       if (error.lost) setTimeout(() => signal.aborted || watch(run), AGAIN);
-      else if (!run.drawn) gone(error);
+      else if (!run.drawn || error.status === 404) gone(run, error.message);
       else app.failed(error);
     }
   }
 
-  function gone(error) {
+  /* A run that rests is looked after: another tab, or a command, may delete it, rename it, or go on with it. */
+  function rest(run) {
+    setTimeout(async () => {
+      const known = document.hidden || run.reading.signal.aborted ? null : await app.post("train").catch(() => null);
+      if (!run.reading.signal.aborted) found(run, known);
+    }, AGAIN);
+  }
+
+  function found(run, known) {
+    if (!known) return rest(run);
+    const now = known.runs.find(({ id }) => id === run.id);
+    if (!now) return gone(run, `The run “${run.about.name}” was deleted, in another tab or by a command.`);
+    if (now.state !== run.about.state) return watch(run);
+    if (now.name !== run.about.name) called(run, now.name);
+    return rest(run);
+  }
+
+  function gone(run, words) {
     const back = el("a", { href: "#", class: "act" }, "All runs");
-    app.$("#train").replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message), back);
+    run.reading.abort();
+    app.$("#train").replaceChildren(el("p", { class: "refusal", role: "alert" }, words), back);
   }
 
   train.leaveRun = () => {

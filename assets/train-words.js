@@ -36,10 +36,17 @@
     return `${plot.shown(seconds / 3600, 2)} h`;
   };
 
+  /* What the loss of a run is measured in. */
+  train.unit = ({ tuned }) =>
+    tuned
+      ? { name: "loss", words: "nats per token", held: "held out", title: "Loss in nats per token of the replies, by step" }
+      : { name: "bits_per_byte", words: "bits per byte", held: "validation", title: "Loss in bits per byte, by step" };
+
   /* How good it is: on validation text where that was read, and when. */
   function goodness(run) {
-    const [at, bits] = run.points("validation", "bits_per_byte").at(-1) ?? run.points("loss", "bits_per_byte").at(-1) ?? [];
-    return bits ? `${bits.toFixed(2)} bits per byte${at === run.last() ? "" : ` at step ${train.count(at)}`}` : "";
+    const { name, words } = train.unit(run);
+    const [at, loss] = run.points("validation", name).at(-1) ?? run.points("loss", name).at(-1) ?? [];
+    return loss ? `${loss.toFixed(2)} ${words}${at === run.last() ? "" : ` at step ${train.count(at)}`}` : "";
   }
 
   /* How quick its steps are, while it takes some. */
@@ -47,7 +54,7 @@
     const loss = run.of("loss").at(-1);
     if (run.about.state !== "running" || !loss || !(run.words ?? "").startsWith("Step ")) return [];
     const left = loss.seconds_left > 0 ? `${train.time(loss.seconds_left)} left` : "";
-    return [`${train.count(Math.round(loss.tokens_per_second))} tokens/s`, left];
+    return [loss.tokens_per_second ? `${train.count(Math.round(loss.tokens_per_second))} tokens/s` : "", left];
   }
 
   /* How far a run is, in a line: of what there is. */

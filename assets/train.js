@@ -46,6 +46,32 @@
     return said;
   }
 
+  const KINDS = { train: "Train a small GPT-2", finetune: "Fine-tune a chat model" };
+  let kind = "train";
+
+  train.choose = (name) => {
+    kind = name;
+  };
+
+  function drawForm() {
+    train.leavePlan();
+    if (kind === "train") train.drawForm();
+    else train.drawTuneForm();
+  }
+
+  /* What a new run is to be. */
+  function kinds() {
+    const one = ([name, words]) => {
+      const box = el("input", { type: "radio", name: "r-kind", checked: name === kind });
+      box.addEventListener("change", () => {
+        train.choose(name);
+        drawForm();
+      });
+      return el("label", {}, box, words);
+    };
+    return el("fieldset", { class: "r-kinds", "aria-label": "What a new run does" }, ...Object.entries(KINDS).map(one));
+  }
+
   async function home() {
     train.leaveRun();
     try {
@@ -54,9 +80,10 @@
       if (said.refused) return refused(said.refused);
       const about =
         "A small GPT-2 is trained here on real text, on this machine, and every step of it can be looked into: " +
-        "what it writes, what it expects next, and how that came to be.";
-      app.$("#train").replaceChildren(el("p", { class: "r-lead" }, about), el("div", { id: "r-new" }), el("section", { id: "r-runs" }));
-      train.drawForm();
+        "what it writes, what it expects next, and how that came to be. Or a chat model learns from pairs of prompt and reply.";
+      const parts = [el("h2", {}, "A new run"), kinds(), el("div", { id: "r-new" }), el("section", { id: "r-runs" })];
+      app.$("#train").replaceChildren(el("p", { class: "r-lead" }, about), ...parts);
+      drawForm();
       drawRuns(said);
       follow(said);
       app.$(".sheet").scrollTop = 0;

@@ -15,6 +15,7 @@ from chatapp.pages import (
     shell_protocol,
     text_protocol,
     train_protocol,
+    tune_protocol,
 )
 from chatapp.xray import registry
 
@@ -24,7 +25,7 @@ HEAD = """\
 
 Written by `make docs` from chatapp/pages/protocol.py, shell_protocol.py, models_protocol.py, hub_protocol.py, files_protocol.py,
 text_protocol.py, compare_protocol.py, code_protocol.py,
-classify_protocol.py and train_protocol.py.
+classify_protocol.py, train_protocol.py and tune_protocol.py.
 Every action of a page is one `POST /ui/<name>` with a JSON object; the answer is JSON, or lines of JSON (`application/x-ndjson`)
 until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
 the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
@@ -48,7 +49,7 @@ def kinds() -> list[type]:
     """The messages in the order of the file."""
     rooms = (
         *(protocol, shell_protocol, models_protocol, hub_protocol, files_protocol, text_protocol),
-        *(compare_protocol, code_protocol, classify_protocol, train_protocol),
+        *(compare_protocol, code_protocol, classify_protocol, train_protocol, tune_protocol),
     )
     return [kind for room in rooms for kind in vars(room).values() if is_dataclass(kind) and kind.__module__ == room.__name__]
 

@@ -16,6 +16,7 @@ from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.runs import Runs
 from chatapp.lab.train.script import code
 from chatapp.lab.train.snapshots import Snapshots
+from chatapp.models.trained import MERGED
 from chatapp.pages.train_beside import Beside
 from chatapp.pages.train_protocol import (
     TrainAsk,
@@ -67,9 +68,7 @@ class TrainActions:
         TrainAsk.read(asked)
         if not asked_here(self.settings):
             return asdict(TrainHome(NOT_HERE, login_key(owner)))
-        runs = [
-            TrainRun(run["id"], run["name"], run["created"], run["state"], said(run)) for run in await asyncio.to_thread(self.runs.listed)
-        ]
+        runs = list(map(row, await asyncio.to_thread(self.runs.listed)))
         return asdict(TrainHome("", login_key(owner), list(recipe.PRESETS), list(recipe.NAMED_CORPORA), runs))
 
     async def recipe(self, owner: Owner, asked: Asked) -> Asked:
@@ -121,7 +120,7 @@ class TrainActions:
             news = await asyncio.to_thread(following.news)
             yield news | {"events": [event for event in news.get("events", []) if event["kind"] in CURVES], "done": True}
             return
-        yield plainly(TrainNews(written=written(await asyncio.to_thread(following.recipe))))
+        yield plainly(TrainNews(written=await asyncio.to_thread(following.written)))
         while True:
             news = await asyncio.to_thread(following.news)
             if news:
@@ -159,8 +158,10 @@ class TrainActions:
         raise NotFound(f"The snapshot of step {step:,}")
 
     def model(self, id: str, step: int) -> Path:
-        """The run's own model where it ended with this step, else a snapshot. Raises NotFound."""
+        """The run's own model where it ended with this step, else a snapshot; what a fine-tuning was merged to. Raises NotFound."""
         about = self.runs.about(id)
+        if about.get("merged"):
+            return self.runs.place(id) / MERGED
         ended = about["state"] == "done" and about.get("result", {}).get("step") == step
         return self.runs.place(id) if ended else self.snapshot(id, step)
 
@@ -196,8 +197,9 @@ class Following:
         self._size = -1
         self._told: object = None
 
-    def recipe(self) -> Recipe:
-        return recipe_of(self.place)
+    def written(self) -> TrainWritten:
+        """Its recipe; a fine-tuning has none."""
+        return written(recipe_of(self.place)) if (self.place / history.RECIPE).exists() else TrainWritten({}, "", "")
 
     def news(self) -> Asked:
         """What came since the last time; {} where nothing did. Raises NotFound where the run was deleted."""
@@ -243,6 +245,10 @@ def plainly(news: TrainNews) -> Asked:
     return {name: value for name, value in asdict(news).items() if value not in (None, "", [], False)}
 
 
+def row(run: dict[str, Any]) -> TrainRun:
+    return TrainRun(run["id"], run.get("kind", "train"), run["name"], run["created"], run["state"], said(run))
+
+
 def said(run: dict[str, Any]) -> str:
     """How a run went so far, in a line."""
     words = [run["state"]]
@@ -252,4 +258,6 @@ def said(run: dict[str, Any]) -> str:
         words.append(f"{steps:,} steps" if run["state"] in ("done", "queued", *history.LIVING) else f"{came} of {steps:,}")
     if bits := result.get("validation"):
         words.append(f"{bits:.2f} bits per byte")
+    if after := result.get("after"):
+        words.append(f"{result['before']:.2f} → {after:.2f} nats per token")
     return " · ".join(words)

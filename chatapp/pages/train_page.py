@@ -1,4 +1,4 @@
-"""Train: a small GPT-2 trained on real text, watched, and looked into step by step. The drawing is in assets/train*.js."""
+"""Train: a small GPT-2 trained on real text and looked into step by step; a chat model fine-tuned. The drawing is in assets/train*.js."""
 
 from starlette.routing import Route
 
@@ -8,6 +8,7 @@ from chatapp.pages import train_files
 from chatapp.pages.shell import Page
 from chatapp.pages.train_actions import TrainActions
 from chatapp.pages.train_beside import Beside
+from chatapp.pages.tune_actions import TuneActions
 from chatapp.resident.manager import ModelManager
 from chatapp.server.door import Door
 from chatapp.settings import Settings
@@ -38,5 +39,8 @@ def add(door: Door, store: Store, models: ModelManager, settings: Settings, runs
         "train-chat": actions.chat,
         "train-beside": actions.beside,
     }
+    tuning = TuneActions(models, settings, runs, store)
+    door.actions |= {"tune": tuning.home, "tune-read": tuning.read, "tune-begin": tuning.begin, "tune-beside": tuning.beside}
     door.streams |= {"train-plan": actions.plan, "train-watch": actions.watch, "train-look": actions.look}
+    door.streams |= {"tune-plan": tuning.plan, "tune-merge": tuning.merge}
     return train_files.routes(settings)

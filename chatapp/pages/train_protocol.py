@@ -13,9 +13,11 @@ class TrainAsk(Request):
 
 @dataclass(frozen=True)
 class TrainRun:
-    """A run in the list. `state`: queued | running | paused | stopped | done | failed; `words` say how it went so far."""
+    """A run in the list. `kind`: train | finetune; `state`: queued | running | paused | stopped | done | failed; `words` say how it went
+    so far."""
 
     id: str
+    kind: str
     name: str
     created: float
     state: str
@@ -99,7 +101,7 @@ class TrainNews:
 
     run       its run.json
     events    lines of its log.jsonl; of a kind and step that was sent before, the later one holds
-    written   its recipe, in the first line
+    written   its recipe, in the first line; empty for a fine-tuning
     words, share   what is being done, of a run that is going on
     chat      how fast the chat writes beside it, in words
     """
