@@ -99,7 +99,7 @@
         ? await app.post("tune-read", { files: names, chats: ids }).catch((error) => ({ refused: error.message }))
         : {};
     if (turn !== read || !box.isConnected) return;
-    box.className = said.refused ? "refusal r-read" : "r-hint r-read";
+    box.className = said.refused ? "refusal r-read r-wide" : "r-hint r-read r-wide";
     box.textContent = said.refused ?? (said.words ? `${said.words} to learn from; a tenth is held out.` : "");
   }
 

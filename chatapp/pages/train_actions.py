@@ -10,7 +10,7 @@ from typing import Any
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner, login_key
-from chatapp.lab.train import corpus, history, recipe
+from chatapp.lab.train import corpus, history, limits, recipe
 from chatapp.lab.train.plan import planned, refusals
 from chatapp.lab.train.recipe import Recipe
 from chatapp.lab.train.runs import Runs
@@ -93,6 +93,7 @@ class TrainActions:
         demand(self.settings)
         found = await asyncio.to_thread(parsed, TrainBegin.read(asked).text)
         await asyncio.to_thread(corpus.check, found)
+        await asyncio.to_thread(limits.refuse_memory, found)
         return {"id": await asyncio.to_thread(self.runs.begin, owner, found)}
 
     async def do(self, owner: Owner, asked: Asked) -> Asked:

@@ -13,14 +13,11 @@ from typing import Any
 
 from chatapp.errors import ChatError
 from chatapp.lab.child import environment
-from chatapp.lab.train import corpus, history, process
+from chatapp.lab.train import corpus, history, limits, process
 from chatapp.lab.train import recipe as recipes
 from chatapp.lab.train.recipe import Recipe
 from chatapp.models.memory import free_memory, gigabytes
 from chatapp.tasks import Step
-
-FLOAT = 4
-"""Bytes of a weight: everything is trained in float32."""
 
 OUT = "plan.json"
 LOOK = 0.3
@@ -46,6 +43,7 @@ async def planned(recipe: Recipe, home: Path) -> AsyncIterator[Step | dict[str, 
     """What is being done, then the plan. Reading no further ends the child. Raises ChatError, at once for what is no corpus."""
     yield Step("Reading the corpus")
     await asyncio.to_thread(corpus.check, recipe)
+    limits.refuse_memory(recipe)
     async with aclosing(measured({history.RECIPE: recipes.written(recipe)}, home)) as lines:
         async for line in lines:
             yield line
@@ -86,6 +84,7 @@ def measured_plan(folder: Path) -> dict[str, Any]:
 
     asked, tell = recipes.parse((folder / history.RECIPE).read_bytes(), folder), partial(history.tell, folder)
     made = prepare.prepared(asked, tell)
+    limits.refuse(asked, made)
     tell("Measuring three steps", None)
     arguments_of(asked, folder, 1)
     found = pace.measured(asked, made)
@@ -112,7 +111,7 @@ def disk(recipe: Recipe, parameters: int) -> int:
     from chatapp.lab.train.recorder import SNAPSHOTS
 
     kept = recipe.arguments.get("save_total_limit") or 2
-    return parameters * FLOAT * (SNAPSHOTS + 1 + 3 * (kept + 1))
+    return parameters * limits.FLOAT * (SNAPSHOTS + 1 + 3 * (kept + 1))
 
 
 def free_disk(home: Path) -> int:

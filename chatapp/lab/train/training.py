@@ -15,7 +15,7 @@ from transformers import PrinterCallback
 from transformers.utils import logging
 
 from chatapp.errors import ChatError
-from chatapp.lab.train import bits, card, checkpoints, data, history, network, prepare, recipe, samples
+from chatapp.lab.train import bits, card, checkpoints, data, history, limits, network, prepare, recipe, samples
 from chatapp.lab.train.learner import Learner, Losses, arguments_of, steps_of
 from chatapp.lab.train.pace import measured
 from chatapp.lab.train.prepare import Prepared
@@ -92,6 +92,7 @@ def _trained(folder: Path, say: Progress, minutes: float) -> dict[str, Any]:
     logging.disable_progress_bar()
     asked = recipe.parse((folder / history.RECIPE).read_bytes(), folder)
     made = _made(folder, asked, Sitting(folder, say).tell)
+    limits.refuse(asked, made)
     limit = min(value for value in (asked.max_minutes or float("inf"), minutes or float("inf")))
     run = Run(folder, say, asked, made, network.new(asked, made.tokenizer))
     total = history.written(folder).get("total_steps") or _total(run, limit * 60)
