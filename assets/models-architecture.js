@@ -28,7 +28,7 @@
       el("b", {}, many > 1 ? `${node.name}–${node.last}` : node.name || "model"),
       ` ${node.kind}${many > 1 ? ` × ${many}` : ""} `,
       el("small", {}, `${files.number(node.parameters * many)} parameters`),
-      own.length ? el("code", {}, own.join("  ")) : null,
+      own.length ? el("code", {}, ` ${own.join("  ")}`) : null,
     ];
     if (!node.children.length) return el("div", { class: "f-leaf" }, ...label);
     const below = node.children.map((child) => branch(child, open - 1));

@@ -12,6 +12,7 @@ from chatapp.files_cli import place_of
 from chatapp.models import catalog, deletion
 from chatapp.models.hub import no_progress
 from chatapp.models.memory import gigabytes
+from chatapp.models.purpose import use_of
 from chatapp.models.saving import save_place
 from chatapp.settings import Settings
 
@@ -72,7 +73,11 @@ def save_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
 
 
 def saved(answer: Answer) -> str:
-    return f"{answer['name']} is at {answer['place']}, {gigabytes(answer['bytes'])}. Load it: python app.py --model {answer['place']}"
+    again = {"chat": "", "classifier": "classify ", "encoder": "text 'a text' ", "other": "models files "}[
+        use_of(Path(answer["place"])).purpose
+    ]
+    named = answer["place"] if again.startswith("models") else f"--model {answer['place']}"
+    return f"{answer['name']} is at {answer['place']}, {gigabytes(answer['bytes'])}. Use it: python app.py {again}{named}"
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from chatapp import models_cli
 from chatapp.errors import ChatError
-from tests.encoders import make_classifier
+from tests.encoders import make_classifier, make_encoder
 from tests.fakehub import FakeHub
 from tests.hubs import the_apps_own
 from tests.test_cli import APP
@@ -133,3 +133,9 @@ def test_list_search_and_info_say_what_writes_no_text(fake: FakeHub, tmp_path: P
     info = json.loads(said(capsys, "info", "org/judge", "--json"))
     assert (row["use"]["purpose"], info["use"]["purpose"], info["xray"]) == ("classifier", "classifier", [])
     assert "classifier" in said(capsys, "search", "judge", "--task", "text-classification")
+
+
+@pytest.mark.parametrize(("make", "how"), [(make_classifier, "classify --model"), (make_encoder, "text 'a text' --model")])
+def test_what_was_saved_says_how_it_is_used(make, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, target = make(tmp_path / "one"), tmp_path / "other"
+    assert f"Use it: python app.py {how} {target}" in said(capsys, "save", str(folder), str(target), "--data-dir", str(tmp_path))

@@ -67,7 +67,8 @@ class ModelsActions:
         named = [slot.settings.model for slot in self.models.slots()]
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir, named=named)
         loaded, copies = await asyncio.to_thread(self.loaded), self.copies()
-        rows = [local_row(model, loaded) for model in map(self.whole, found)]
+        shown = labels(found)
+        rows = [replace(local_row(model, loaded), label=shown[model.name]) for model in map(self.whole, found)]
         disk = "" if refused else disk_words(found)
         picks = await asyncio.to_thread(pick_rows, self.settings)
         said = Models(loaded, copies, rows, picks, disk, refused, sign([[asdict(row) for row in (*loaded, *copies, *rows)], refused]))
@@ -133,11 +134,18 @@ class ModelsActions:
 
 
 def own_rows(found: list[LocalModel]) -> list[OwnRow]:
-    """Those that can be chatted with; of one name with the folders that they lie in."""
+    """Those that can be chatted with."""
     chats = [model for model in found if not model.problem and model.use.purpose == "chat"]
-    counts = Counter(model.label for model in chats)
-    apart = {model.name: f" ({model.place.parent.name}/{model.place.name[:12]})" for model in chats if counts[model.label] > 1}
-    return [OwnRow(model.name, model.label + apart.get(model.name, "")) for model in chats]
+    shown = labels(chats)
+    return [OwnRow(model.name, shown[model.name]) for model in chats]
+
+
+def labels(found: list[LocalModel]) -> dict[str, str]:
+    """name → what it is called, folders of one name with where they lie."""
+    counts = Counter(model.label for model in found)
+    several = {model.name for model in found if counts[model.label] > 1 and model.kind in ("folder", "gguf")}
+    where = {model.name: f" ({model.place.parent.name}/{model.place.name[:6]})" for model in found if model.name in several}
+    return {model.name: model.label + where.get(model.name, "") for model in found}
 
 
 def disk_words(found: list[LocalModel]) -> str:

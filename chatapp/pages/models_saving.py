@@ -13,7 +13,9 @@ from chatapp.identity import Owner
 from chatapp.models import catalog
 from chatapp.models.catalog import LocalModel
 from chatapp.models.hub import here
+from chatapp.models.identity import revision_of
 from chatapp.models.memory import gigabytes
+from chatapp.models.remembered import remember
 from chatapp.models.saving import refuse, save_place
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import ModelSave
@@ -48,18 +50,27 @@ class Saving:
 
     def _begin(self, owner: Owner, name: str, target: Path, staying: AbstractContextManager[None], write: Write) -> Asked:
         task = self.actions.models.tasks.begin(owner, "save", f"Save {name} to {target}")
-        running = asyncio.get_running_loop().create_task(saved(staying, write, target, task), name=task.title)
+        running = asyncio.get_running_loop().create_task(
+            saved(staying, write, target, task, self.actions.settings.data_dir), name=task.title
+        )
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return {"task": task.id}
 
 
-async def saved(staying: AbstractContextManager[None], write: Write, target: Path, task: Task) -> None:
+async def saved(staying: AbstractContextManager[None], write: Write, target: Path, task: Task, data_dir: Path) -> None:
     """`staying` keeps it in memory until it is written."""
     with ending(task), staying:
         size = await asyncio.to_thread(write, target, task.tell)
+        await asyncio.to_thread(note, target, data_dir)
         task.step = Step(f"{gigabytes(size)} at {target}", 1.0)
         task.end("done")
+
+
+def note(target: Path, data_dir: Path) -> None:
+    """Wherever it was saved, it is on this machine: the lists have it."""
+    place = target if (target / "config.json").is_file() else next(iter(sorted(target.glob("*.gguf"))))
+    remember(place, revision_of(place), data_dir)
 
 
 def save_slot(slot: ModelSlot, target: Path, progress: Progress) -> int:

@@ -125,8 +125,9 @@ async def test_the_picker_is_told_what_was_trained_here_until_it_is_loaded(scrip
     async def told() -> list[str]:
         return [row["label"] for row in (await actions.own(ANN, {}))["rows"]]
 
-    two = ["speeches (training/aaaaaaaaaaaa)", "speeches (training/bbbbbbbbbbbb)"]
+    two = ["speeches (training/aaaaaa)", "speeches (training/bbbbbb)"]
     assert sorted(await told()) == ["kept", *two]
+    assert {*two, "kept"} <= {row["label"] for row in (await actions.overview(ANN, {}))["here"]}
     models.slots()[0].asked.add(str(runs[0]))
     assert sorted(await told()) == ["kept", "speeches"]
     actions.settings = Settings(data_dir=tmp_path, public=True)

@@ -7,6 +7,7 @@ import pytest
 
 from chatapp.errors import ChatError
 from chatapp.lab.classify.head import read
+from chatapp.models.catalog import folders
 from chatapp.models.downloads import Downloads
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_saving import Saving, folder_of
@@ -64,3 +65,6 @@ async def test_a_classifier_that_is_here_is_saved_from_its_files_and_reads_as_be
     assert read(tmp_path / "models" / "kept", "kept").logits(["hello world"]) == read(folder, "judge").logits(["hello world"])
     with pytest.raises(ChatError, match="is not empty"):
         await saved(models, "judge", str(folder))
+    elsewhere = tmp_path / "far" / "away"
+    assert (await saved(models, str(elsewhere), str(folder))).state == "done"
+    assert [model.use.purpose for model in folders(tmp_path) if model.place == elsewhere] == ["classifier"], "it can be used from there"
