@@ -26,6 +26,7 @@ CHILD_SETS = [
         "cpuparams.n_threads",
         "cpuparams_batch.n_threads",
         "cache_ram_mib",
+        "slot_save_path",
         "fit_params",
         "api_keys",
         "hostnames",

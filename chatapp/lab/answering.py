@@ -1,14 +1,14 @@
 """The cells of one model, answered: a worker for each of the engine's slots, which stays with a prompt, so that it is read once.
 
 An engine keeps what a slot has read. So a worker takes all cells of one prompt one after the other, and helps with another's prompt only
-when no prompt is left that nobody has begun; then that slot reads it, too, once the first one has: engines that share pages between
-replies find them then.
+when no prompt is left that nobody has begun, and once that was read: engines share one reading between replies, llama.cpp's where it is
+told that there will be several (`sharing`).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,12 +33,27 @@ FULL_AGAIN = 0.5
 
 @dataclass(eq=False)
 class Group:
-    """Cells that ask a model the same: one prompt, read once. `read` is set when a first one was."""
+    """Cells that ask a model the same: one prompt, read once. `read` is set when a first one was; `held` is what the engine keeps for all
+    while `running` replies are written, or more are left."""
 
     cells: deque[Cell] = field(default_factory=deque)
     begun: bool = False
+    running: int = 0
+    held: ExitStack = field(default_factory=ExitStack)
     read: asyncio.Event = field(default_factory=asyncio.Event)
     prompts: dict[tuple["Engine", int], Prompt] = field(default_factory=dict)
+
+    def share(self, engine: "Engine", prompt: Prompt) -> None:
+        """Where others are to come: by an engine whose slots do not find what another one has read (llama.cpp)."""
+        if self.cells and (sharing := getattr(engine, "sharing", None)):
+            self.held.enter_context(sharing(prompt.ids))
+
+    def left(self) -> None:
+        """A reply has ended."""
+        self.read.set()
+        self.running -= 1
+        if not self.running and not self.cells:
+            self.held.close()
 
 
 class Nowhere:
@@ -78,7 +93,10 @@ class Answering:
         """Until every cell has ended. Cancelled, it stops what runs."""
         places = self.slot.engine.capabilities.concurrency
         workers = min(places, self.slot.queue.limits.running_each or places, sum(len(group.cells) for group in self._groups))
-        await together(self._work() for _ in range(workers))
+        with ExitStack() as held:
+            for group in self._groups:
+                held.callback(group.held.close)
+            await together(self._work() for _ in range(workers))
 
     def stop(self, label: str) -> None:
         """Leave out the cells of one column, and stop those that run."""
@@ -113,13 +131,14 @@ class Answering:
         job = Job(turn, Nowhere(), ticket, partial(self._ask, group=group))
         self._jobs[cell], self._live[cell.key] = job, turn
         running = job.start()
+        group.running += 1
         try:
             await asyncio.wait({running})
         finally:
             _stop(job)  # which does nothing to one that has ended
             await asyncio.wait({running})
             ticket.leave()
-            group.read.set()
+            group.left()
             del self._jobs[cell], self._live[cell.key]
         if turn.finish_reason != "stopped":
             await self._ended(cell, turn)
@@ -139,6 +158,7 @@ class Answering:
         known = engine, turn.sampling.max_tokens
         if known not in group.prompts:
             group.prompts[known] = await asyncio.to_thread(build_prompt, turn, [], engine)
+            group.share(engine, group.prompts[known])
         stamp(turn, group.prompts[known], engine)
         return _telling(engine.generate(turn.prompt_ids, engine_sampling(turn, engine)), group.read)
 

@@ -1,6 +1,8 @@
 """Runs of a grid: every cell once, common random numbers, failures that end one cell only, stopping, pausing, taking up again."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,35 @@ async def test_a_prompt_is_read_once(make_direct, tiny_llama: Path, out: Path) -
     rows = await rows_of(comparison(text, out, ModelManager.of(engine)))
     cached = [row["timings"]["cached_prompt_tokens"] for row in rows]
     assert rows[0]["prompt_tokens"] > 256 and cached[0] == 0 and all(n >= 256 for n in cached[1:])
+
+
+class Sharer(Scripted):
+    """An engine that is told of prompts with several replies. `shared` are these, `most` how many were held at a time, `held` are now."""
+
+    def __init__(self, *given, **more) -> None:
+        super().__init__(*given, **more)
+        self.shared, self.held, self.most = [], 0, 0
+
+    @contextmanager
+    def sharing(self, ids: tuple[int, ...]) -> Iterator[None]:
+        self.shared.append(ids)
+        self.held += 1
+        self.most = max(self.most, self.held)
+        yield
+        self.held -= 1
+
+
+@pytest.mark.parametrize(("columns", "shared"), [("{name: a}, {name: b}", 3), ("{name: a}", 0)])
+async def test_an_engine_is_told_of_prompts_with_several_replies_until_they_are_made(
+    tiny_llama: Path, out: Path, columns: str, shared: int
+) -> None:
+    engine = Sharer(AutoTokenizer.from_pretrained(tiny_llama))
+    text = f"{{prompts: [One, Two, Three], columns: [{columns}]}}"
+    await rows_of(comparison(text, out, ModelManager.of(engine)))
+    assert len(engine.shared) == shared and set(engine.shared) <= set(engine.fed)
+    assert (engine.held, engine.most) == (0, min(1, shared)), "one worker has one prompt at a time"
+    await rows_of(comparison(text, out, ModelManager.of(engine), fresh=True), at_most=1)
+    assert engine.held == 0, "also where the run is closed"
 
 
 async def test_a_failure_is_one_cells_and_is_tried_again(scripted: Scripted, out: Path) -> None:

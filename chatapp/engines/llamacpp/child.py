@@ -60,6 +60,8 @@ def serve(options: dict) -> dict[str, str]:
     params.n_batch = params.n_ubatch = options["batch"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
     params.cache_ram_mib = options["cache_mib"]
+    if options["files"]:
+        params.slot_save_path = "/proc/self/fd/"  # sharing.py names the descriptors
     if options["draft"]:
         speculate(params.speculative, options["draft"])
     params.fit_params = False  # it would choose another context than the one we promise

@@ -30,12 +30,7 @@ async def events(address: Address, path: str, body: dict[str, Any]) -> AsyncGene
 
     Raises Gone when the connection breaks, ChatError with the server's own words when it refuses.
     """
-    try:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
-    except ConnectionError as error:
-        raise Gone(str(error)) from error
-    except OSError as error:  # no file descriptors, for one: the server is not to blame
-        raise ChatError(f"The model's process could not be reached: {error}. Try again in a moment.", status=503) from error
+    reader, writer = await _connected(address)
     watch = _Watch(writer)
     try:
         writer.write(_request(address, path, json.dumps(body).encode()))
@@ -51,9 +46,31 @@ async def events(address: Address, path: str, body: dict[str, Any]) -> AsyncGene
         writer.transport.abort()
 
 
-def _request(address: Address, path: str, body: bytes) -> bytes:
+async def call(address: Address, method: str, path: str, body: Any = None) -> Any:
+    """What the server answers, whole. Cancelled, it is taken back where it was not begun. Raises as `events` does."""
+    reader, writer = await _connected(address)
+    try:
+        writer.write(_request(address, path, json.dumps(body).encode(), method))
+        await _check_status(reader)
+        return json.loads(await reader.read())
+    except (ConnectionError, EOFError) as error:
+        raise Gone(str(error)) from error
+    finally:
+        writer.transport.abort()
+
+
+async def _connected(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_connection(address.host, address.port)
+    except ConnectionError as error:
+        raise Gone(str(error)) from error
+    except OSError as error:  # no file descriptors, for one: the server is not to blame
+        raise ChatError(f"The model's process could not be reached: {error}. Try again in a moment.", status=503) from error
+
+
+def _request(address: Address, path: str, body: bytes, method: str = "POST") -> bytes:
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {address.host}:{address.port}\r\nAuthorization: Bearer {address.key}\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: {address.host}:{address.port}\r\nAuthorization: Bearer {address.key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import AbstractContextManager, ExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from chatapp.engines.llamacpp.client import Gone, events
 from chatapp.engines.llamacpp.marked_copy import remaking, streamable
 from chatapp.engines.llamacpp.native import advice, native_version
 from chatapp.engines.llamacpp.server import Address, NativeServer
+from chatapp.engines.llamacpp.sharing import Sharing
 from chatapp.engines.text import TextStream, end_ids
 from chatapp.engines.tokens import ChatTokenizer
 from chatapp.errors import ChatError
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Prompt tokens read at a time: Stop is seen, and other people's tokens come, between two batches."""
+
+SHARED_PART = 4
+"""Of the memory for prompts a quarter is for those that replies share."""
 
 SPARE = 2
 """The server ends a reply this many tokens before its context is full."""
@@ -70,10 +74,12 @@ NO_LOGPROBS = (
 
 @dataclass(frozen=True)
 class Room:
-    """How memory is divided: tokens of context for each person, and bytes for prompts of conversations that have no slot."""
+    """How memory is divided: tokens of context for each person, bytes for prompts of conversations that have no slot, and for shared
+    prompts."""
 
     context: int
     prompt_cache: int
+    shared: int = 0
 
 
 class LlamaCppEngine:
@@ -102,7 +108,9 @@ class LlamaCppEngine:
             served = replace(file, path=self._copy.path)
             room = divide(served, settings.concurrency, settings.context, free)
             progress(f"Starting llama.cpp with {gguf.name}", None)
-            self.server = NativeServer(server_options(self._copy.path, room, settings), gguf.name)
+            self._sharing = Sharing(settings.concurrency, file.kv_bytes_per_token, room.shared)
+            undo.callback(self._sharing.close)
+            self.server = NativeServer(server_options(self._copy.path, room, settings) | {"files": self._sharing.files}, gguf.name)
             undo.callback(self.server.close)
             self.server.begin()
             self.tokenizer = _checked(tokenizer(), file)
@@ -128,7 +136,8 @@ class LlamaCppEngine:
             raise ChatError(f"The prompt has {len(prompt_ids)} tokens; this model takes 1 to {self.info.context - 1}.")
         refuse_unreadable(prompt_ids, self.info)
         reply = _Reply(TextStream(self.tokenizer, sampling.stop, prior=prompt_ids), self._ends)
-        async with aclosing(self._answers(_body(prompt_ids, sampling, self.info.context))) as answers:
+        body = _body(prompt_ids, sampling, self.info.context)
+        async with aclosing(self._sharing.answers(body, self._alive, self._answers)) as answers:
             async for answer in answers:
                 for event in reply.take(answer):
                     yield event
@@ -146,7 +155,12 @@ class LlamaCppEngine:
     def close(self) -> None:
         """End the child process and free the model. Running replies fail at once."""
         self.server.close()
+        self._sharing.close()
         self._copy.close()
+
+    def sharing(self, prompt_ids: Sequence[int]) -> AbstractContextManager[None]:
+        """While it is held, replies to this prompt share one reading of it, on whichever slots they are written."""
+        return self._sharing.of(prompt_ids)
 
     async def _answers(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The server's events, from a server that is alive when the request is made. Raises ChatError when it dies on the way."""
@@ -214,7 +228,8 @@ def divide(file: GgufFile, concurrency: int, wanted: int, free: int) -> Room:
     left = max(0, free - file.weight_bytes)
     least = min(wanted or SMALLEST_CONTEXT, file.context - SPARE) + SPARE
     context = affordable_context(file.context, wanted and wanted + SPARE, file.kv_bytes_per_token, left, concurrency, least)
-    return Room(context - SPARE, cache_bytes(PROMPTS, left))
+    prompts = cache_bytes(PROMPTS, left)
+    return Room(context - SPARE, prompts - prompts // SHARED_PART, prompts // SHARED_PART)
 
 
 def _as_served(info: "ModelInfo", kind: str) -> "ModelInfo":
@@ -232,6 +247,7 @@ def server_options(model: Path, room: Room, settings: "Settings") -> dict[str, A
         "threads": settings.threads or usable_cores(),
         "draft": settings.draft if settings.concurrency <= GUESSING_CONCURRENCY else 0,
         "cache_mib": room.prompt_cache >> 20,
+        "files": [],
     }
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class NativeServer:
                 with self._lock:
                     if self._closed:
                         raise ChatError(UNLOADED, status=503)
-                    self._process = _spawn(log)
+                    self._process = _spawn(log, self.options["files"])
                 self._address = self._hand_over(self._process, log)
                 started.set_result(self._address)
             except (OSError, ChatError, ValueError, LookupError) as error:  # the last two: an answer that makes no sense
@@ -132,10 +132,11 @@ class NativeServer:
         return f"llama.cpp could not load {name}: {errors[0] if errors else f'its process ended with code {code}'}."
 
 
-def _spawn(log: IO[bytes]) -> subprocess.Popen:
-    """-P keeps the folder of the script off the import path. A process group of its own: Ctrl-C is the parent's to handle.
+def _spawn(log: IO[bytes], files: Sequence[int]) -> subprocess.Popen:
+    """It inherits `files`. -P keeps the folder of the script off the import path. A process group of its own: Ctrl-C is the parent's.
 
     Not a session of its own: Linux shares the cores between sessions first, so a thread's priority would not count against the model.
     """
     command = [sys.executable, "-P", str(CHILD)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, process_group=0)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+    return subprocess.Popen(command, **pipes, process_group=0, pass_fds=tuple(files))
