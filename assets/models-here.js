@@ -32,7 +32,11 @@
     };
     app.ask(`Save ${row.name} to a new folder. A bare name is one among the app's models.`, [{ text: "Save it", run }]);
     app.$("#question-text").append(...(refused ? [why, box] : [box]));
-    box.addEventListener("keydown", (event) => event.key === "Enter" && app.$("#question .answers button").click());
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // the focus goes back to the button that opened this, which the same key would press
+      app.$("#question .answers button").click();
+    });
     box.focus();
   }
 

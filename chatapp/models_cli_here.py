@@ -18,6 +18,9 @@ from chatapp.settings import Settings
 
 Answer = dict[str, Any]
 
+AGAIN = {"chat": "--model", "classifier": "classify 'a text' --model", "encoder": "text 'a text' --model", "other": "models files"}
+"""How a saved model is used, by what it is for."""
+
 
 def no_arguments(parser: argparse.ArgumentParser) -> None:
     """`list` takes none of its own."""
@@ -73,11 +76,8 @@ def save_here(settings: Settings, arguments: argparse.Namespace) -> Answer:
 
 
 def saved(answer: Answer) -> str:
-    again = {"chat": "", "classifier": "classify ", "encoder": "text 'a text' ", "other": "models files "}[
-        use_of(Path(answer["place"])).purpose
-    ]
-    named = answer["place"] if again.startswith("models") else f"--model {answer['place']}"
-    return f"{answer['name']} is at {answer['place']}, {gigabytes(answer['bytes'])}. Use it: python app.py {again}{named}"
+    again = AGAIN[use_of(Path(answer["place"])).purpose]
+    return f"{answer['name']} is at {answer['place']}, {gigabytes(answer['bytes'])}. Use it: python app.py {again} {answer['place']}"
 
 
 def plain(value: Any) -> Any:

@@ -135,7 +135,7 @@ def test_list_search_and_info_say_what_writes_no_text(fake: FakeHub, tmp_path: P
     assert "classifier" in said(capsys, "search", "judge", "--task", "text-classification")
 
 
-@pytest.mark.parametrize(("make", "how"), [(make_classifier, "classify --model"), (make_encoder, "text 'a text' --model")])
+@pytest.mark.parametrize(("make", "how"), [(make_classifier, "classify 'a text' --model"), (make_encoder, "text 'a text' --model")])
 def test_what_was_saved_says_how_it_is_used(make, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, target = make(tmp_path / "one"), tmp_path / "other"
     assert f"Use it: python app.py {how} {target}" in said(capsys, "save", str(folder), str(target), "--data-dir", str(tmp_path))

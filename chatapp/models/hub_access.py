@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatapp.errors import ChatError
 from chatapp.models.failures import first_line
+from chatapp.settings import on_space
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -26,7 +27,11 @@ ANSWER = 15.0
 REACHED = 60.0
 """Seconds for which it counts as reached."""
 
-WHERE_TOKENS = "on the page Models, or by HF_TOKEN in the environment"
+
+def where_tokens() -> str:
+    """How a token is given."""
+    return "by signing in on the page Models" if on_space() else "on the page Models, or by HF_TOKEN in the environment"
+
 
 _reached: dict[str, float] = {}
 
@@ -143,7 +148,7 @@ def explain(error: BaseException, repo: str, revision: str = "") -> ChatError:
         case errors.RepositoryNotFoundError():
             return ChatError(
                 f"{repo} is not on the Hub, or is private. Check the spelling; for a private one give a token of an account that may read "
-                f"it, {WHERE_TOKENS}.",
+                f"it, {where_tokens()}.",
                 status=404,
             )
         case errors.RevisionNotFoundError():
@@ -182,7 +187,7 @@ class Gated(ChatError):
     def __init__(self, repo: str) -> None:
         super().__init__(
             f"{repo} is gated: its owner asks you to accept terms first. Accept them at https://huggingface.co/{repo}, then give a token "
-            f"of that account, {WHERE_TOKENS}, and try again.",
+            f"of that account, {where_tokens()}, and try again.",
             status=403,
         )
 

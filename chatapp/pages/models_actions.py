@@ -144,7 +144,7 @@ def labels(found: list[LocalModel]) -> dict[str, str]:
     """name → what it is called, folders of one name with where they lie."""
     counts = Counter(model.label for model in found)
     several = {model.name for model in found if counts[model.label] > 1 and model.kind in ("folder", "gguf")}
-    where = {model.name: f" ({model.place.parent.name}/{model.place.name[:6]})" for model in found if model.name in several}
+    where = {model.name: f" ({model.place.parent.name[:8]}/{model.place.name[:6]})" for model in found if model.name in several}
     return {model.name: model.label + where.get(model.name, "") for model in found}
 
 

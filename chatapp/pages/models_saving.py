@@ -49,10 +49,8 @@ class Saving:
         return self._begin(owner, slot.id, target, looked_into(slot), partial(save_slot, slot))
 
     def _begin(self, owner: Owner, name: str, target: Path, staying: AbstractContextManager[None], write: Write) -> Asked:
-        task = self.actions.models.tasks.begin(owner, "save", f"Save {name} to {target}")
-        running = asyncio.get_running_loop().create_task(
-            saved(staying, write, target, task, self.actions.settings.data_dir), name=task.title
-        )
+        task, data_dir = self.actions.models.tasks.begin(owner, "save", f"Save {name} to {target}"), self.actions.settings.data_dir
+        running = asyncio.get_running_loop().create_task(saved(staying, write, target, task, data_dir), name=task.title)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         return {"task": task.id}

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from chatapp.models.hub import download, no_progress
+from chatapp.models.sources import on_hub
 from tests.browser.conftest import Site, launched, replies, send, settled
 from tests.browser.test_page_guards import faults
 from tests.conftest import Scripted
@@ -187,6 +189,16 @@ def test_a_folder_that_is_refused_is_asked_for_again_with_why(open_models: Calla
         expect(box).to_have_value(str(path))
     expect(box).to_be_focused()
     page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#question")).to_be_hidden()
+
+
+def test_enter_saves_and_does_not_ask_again(open_models: Callable[..., Page], tmp_path: Path) -> None:
+    download(on_hub("org/judge"), no_progress)
+    page = open_models("org%2Fjudge")
+    page.locator("#one-head").get_by_role("button", name="Save …").click()
+    page.get_by_role("textbox", name="Folder").fill(str(tmp_path / "kept"))
+    page.get_by_role("textbox", name="Folder").press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("org/judge is being saved")
     expect(page.locator("#question")).to_be_hidden()
 
 

@@ -50,7 +50,8 @@ def test_a_visitor_signs_in_asks_the_hub_as_themselves_and_signs_out(space: Spac
     ann, bob = space.visitor("ann"), space.visitor("bob")
     before = ann.post("/ui/models-account", json={}).json()
     assert (before["name"], before["signed"], before["sign_in"]) == ("", False, "./login/huggingface")
-    assert ann.post("/ui/models-card", json={"name": "org/gated"}).json()["closed"]
+    closed = ann.post("/ui/models-card", json={"name": "org/gated"}).json()["closed"]
+    assert "by signing in on the page Models" in closed and "HF_TOKEN" not in closed
     done = signed_in(ann)
     assert (done.status_code, done.headers["location"], done.headers["cache-control"]) == (303, "../models", "no-store")
     assert "hf_oauth" not in str(done.headers)
