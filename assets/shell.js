@@ -2,11 +2,13 @@
 (() => {
   const app = window.chatapp;
 
-  /* Runs when the page's own markup can be reached; Gradio's parts stand later, and say so by chatapp.begin. */
-  app.ready = (run) => {
-    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", run);
-    else run();
+  /* Runs when the page's own markup can be reached: when the HTML is read, or before that, where `stands` is called. */
+  const waiting = [];
+  app.ready = (run) => waiting.push(run);
+  app.stands = () => {
+    for (const run of waiting.splice(0)) run();
   };
+  document.addEventListener("DOMContentLoaded", app.stands);
 
   /* Folds. Below these widths a side lies over the page, and is not remembered. */
   app.narrow = { left: 768, right: 1180, more: 0 };
@@ -68,10 +70,9 @@
   /* Light or dark: what was chosen here, else what the system says. */
   const chosen = () => new URL(location).searchParams.get("__theme") || app.store.get("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const ours = () => document.body.matches(".plain, .login");
   const paint = () => {
     const theme = chosen();
-    if (theme || ours()) document.body.classList.toggle("dark", theme ? theme === "dark" : system.matches);
+    document.body.classList.toggle("dark", theme ? theme === "dark" : system.matches);
   };
   system.addEventListener("change", paint);
 

@@ -153,8 +153,10 @@
     wish = null;
     nav.replaceChildren(...parts(rows));
     if (focused) nav.querySelector(`.open[data-id="${CSS.escape(focused)}"]`)?.focus();
-    head(rows.find((one) => one.id === app.view.conversation));
+    head();
   }
+
+  const current = () => app.list.rows.find((one) => one.id === app.view.conversation);
 
   function titleOf(row) {
     if (app.temporary) return "Temporary chat";
@@ -162,8 +164,8 @@
     return app.view.conversation ? app.view.title || app.$("#title").textContent : "New chat";
   }
 
-  function head(row) {
-    const title = titleOf(row);
+  function head() {
+    const title = titleOf(current());
     app.$("#title").textContent = title;
     document.title = title === "New chat" ? app.name : `${title} · ${app.name}`;
     app.$("#temporary-mark").hidden = !app.temporary;
@@ -201,6 +203,7 @@
 
   const drawUnlessRenaming = () => renaming || draw();
   app.on("path", drawUnlessRenaming);
+  app.on("mounted", () => app.begun && head()); // Gradio gave the page its own title
   app.on("moved", drawUnlessRenaming);
   app.on("list", (list) => (list.query || "") === app.query && drawUnlessRenaming());
   app.on("begin", () => {

@@ -43,6 +43,7 @@ BUNDLES = {
         "transfer.js",
         "panel.js",
         "lazy-xray.js",
+        "standing.js",
     ),
     "models.js": ("models.js", "models-here.js", "models-search.js", "models-account.js", "models-card.js"),
     "models-files.js": ("models-files.js", "models-file-parts.js", "models-tensors.js", "models-architecture.js", "models-diff.js"),

@@ -15,7 +15,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 def place(pages: Sequence[shell.Page]) -> None:
     """Inside Blocks that are being built: the shell with the chat in it, in one piece. Each component is files to fetch, and a wait."""
-    gr.HTML(markup(pages), elem_id="page", apply_default_css=False, js_on_load="chatapp.begin(); chatapp.xray.begin()")
+    gr.HTML(markup(pages), elem_id="page", apply_default_css=False, js_on_load="chatapp.mounted(element)")
 
 
 def markup(pages: Sequence[shell.Page]) -> str:

@@ -14,11 +14,15 @@ from chatapp.pages.assets import META, tags
 BASE = re.compile(r"<base [^>]*>")
 """Addresses below it are as it says, and Gradio's own scripts stand below it. Only Gradio's pages have one."""
 
+STAND = "<script>chatapp.stand(window.gradio_config)</script>"
+"""Gradio's frontend comes later: its scripts are modules, which wait until the HTML is read."""
+
 
 def with_head(page: str) -> str:
-    """Our scripts before Gradio's, our styles after Gradio's."""
+    """Our scripts before Gradio's, our styles after Gradio's; at the end the page is made to stand (assets/standing.js)."""
     page = BASE.sub(lambda base: base[0] + META + tags(("chat.js",)), page, count=1)
-    return page.replace("</head>", tags(("chat.css",)) + "</head>", 1)
+    page = page.replace("</head>", tags(("chat.css",)) + "</head>", 1)
+    return (STAND + "</body>").join(page.rsplit("</body>", 1))
 
 
 class Head:

@@ -23,7 +23,7 @@ WHOLE = '<main id="xray" class="whole"><div id="xray-root"></div></main>'
 def build_page(demo: gr.Blocks) -> None:
     """The page /xray?turn=…: X-ray alone, over the whole width."""
     with demo.route("X-ray", f"/{ADDRESS}"):
-        gr.HTML(WHOLE, elem_id="page", apply_default_css=False, js_on_load="chatapp.xray.begin()")
+        gr.HTML(WHOLE, elem_id="page", apply_default_css=False, js_on_load="chatapp.mounted(element)")
 
 
 class XrayActions:

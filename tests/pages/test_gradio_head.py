@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from chatapp.pages.gradio_head import Head
 
-GRADIOS = '<head><base href="./" /><script src="gradio.js"></script><link rel="stylesheet" href="gradio.css"></head>ü'
+GRADIOS = '<head><base href="./" /><script src="gradio.js"></script><link rel="stylesheet" href="gradio.css"></head><body>ü</body>'
 OURS = "<head><title>About</title></head>"
 
 
@@ -29,7 +29,7 @@ def client() -> TestClient:
 
 def test_scripts_come_before_gradios_and_styles_after(client: TestClient) -> None:
     answer = client.get("/")
-    order = ["<base", "chatapp/chat.", "gradio.js", "gradio.css", "chatapp/chat.", "</head>ü"]
+    order = ["<base", "chatapp/chat.", "gradio.js", "gradio.css", "chatapp/chat.", "</head><body>ü", "chatapp.stand(", "</body>"]
     at = 0
     for part in order:
         at = answer.text.index(part, at) + 1
