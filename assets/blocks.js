@@ -18,13 +18,38 @@
     while (home.children.length <= index) home.append(app.el("div", { class: "block" }));
     const block = home.children[index];
     if (block.html === html) return;
-    const open = [...block.querySelectorAll("details")].map((fold) => fold.open);
-    block.innerHTML = html;
-    block.querySelectorAll("details").forEach((fold, n) => {
-      if (n < open.length) fold.open = open[n];
-    });
+    const made = app.el("template");
+    made.innerHTML = html;
+    become(block, made.content);
     for (const head of block.querySelectorAll(".code-head:not(:has(button))")) head.append(wrapCode(), copyCode());
     block.html = html;
+  }
+
+  /* Whether a fold is open is the reader's to say. */
+  const dressed = (node) => Array.from(node.attributes || [], ({ name, value }) => (name === "open" ? "" : `${name}=${value} `)).join("");
+  const alike = (one, other) => one.nodeName === other.nodeName && dressed(one) === dressed(other);
+
+  /* A block that grew: what it had stays, so that a browser measures and paints its new words alone. Buttons in it are ours. */
+  function become(home, made) {
+    let old = home.firstChild;
+    for (const node of [...made.childNodes]) {
+      const next = old?.nextSibling;
+      if (!old) home.append(node);
+      else if (!alike(old, node)) old.replaceWith(node);
+      else if (old.nodeName === "#text") say(old, node.data);
+      else become(old, node);
+      old = next;
+    }
+    while (old) {
+      const next = old.nextSibling;
+      if (old.nodeName !== "BUTTON") old.remove();
+      old = next;
+    }
+  }
+
+  function say(text, words) {
+    if (words.startsWith(text.data)) text.appendData(words.slice(text.length));
+    else text.data = words;
   }
 
   /* One wish for all code, kept. */

@@ -109,7 +109,6 @@
     drawSend();
     measureSoon(50);
   });
-  app.on("grown", drawSend);
   app.on("model", (model) => {
     if (model.state === "ready") measureSoon(50);
   });

@@ -76,12 +76,13 @@
 
   /* Lines of JSON, wherever the chunks were cut, until `last` says so of one. False where the stream ended before. */
   app.readLines = async (stream, last) => {
-    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = stream.getReader();
+    const decoder = new TextDecoder();
     let rest = "";
     for (;;) {
       const { value, done } = await reader.read().catch(() => ({ done: true }));
       if (done) return false;
-      const parts = (rest + value).split("\n");
+      const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = parts.pop();
       for (const part of parts) if (last(JSON.parse(part))) return true;
     }

@@ -75,7 +75,9 @@
     said.classList.toggle("writing", line.running && !line.empty);
     node.classList.toggle("looked-at", app.xray?.turn === id);
     attach(asked, open ? "editing" : row.user, () => (open ? editorOf(row) : app.under.user(row, () => edit(row))));
-    attach(said, JSON.stringify([line, last, line.of > 1 && !!app.view.running, app.known().length]), () => app.under.reply(row, last));
+    const about = [{ ...line, facts: null }, last, line.of > 1 && !!app.view.running, app.known().length];
+    attach(said, JSON.stringify(about), () => app.under.reply(row, last));
+    app.under.tell(said, line);
   }
 
   function drawAll(view) {
@@ -107,7 +109,7 @@
 
   function watchReader() {
     const box = bot();
-    new ResizeObserver(scroll).observe(app.$(".messages", box)); // what comes into sight has its true height only then
+    new ResizeObserver(scroll).observe(app.$(".messages", box)); // a reply grew, or what came into sight has its true height
     const away = () => {
       following = false;
     };
@@ -150,8 +152,7 @@
   });
   app.on("grown", ({ id, blocks }) => {
     if (!nodes.has(id)) return;
-    draw(id, blocks);
-    scroll();
+    draw(id, blocks); // what makes it longer is followed by watchReader, without measuring the page once more
   });
   app.on("sent", () => {
     following = true;

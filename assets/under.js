@@ -103,12 +103,20 @@
     return made;
   }
 
+  const told = ({ facts }) => facts.join(" · ");
+
+  /* The facts change while a reply is written; the line that holds them stays. */
+  function tell(home, line) {
+    const facts = home.querySelector(":scope > .line .facts");
+    if (facts.textContent !== told(line)) facts.textContent = told(line);
+  }
+
   function replyLine(row, last) {
     const { line } = row;
     const node = app.el("div", { class: "line" });
     if (line.note) node.append(app.el("p", { class: line.reason === "error" ? "note failed" : "note", role: "note" }, line.note));
     const details = [app.date(row.created), line.title];
-    const facts = app.el("span", { class: "facts", title: details.filter(Boolean).join(" · ") }, line.facts.join(" · "));
+    const facts = app.el("span", { class: "facts", title: details.filter(Boolean).join(" · ") }, told(line));
     node.append(app.el("div", { class: "row" }, line.of > 1 ? versions(line) : null, tools(row, last), facts));
     return node;
   }
@@ -159,5 +167,5 @@
     return app.el("div", { class: "line editor" }, box, app.el("div", { class: "row" }, ...buttons));
   }
 
-  app.under = { reply: replyLine, user: userLine, editor, answer, tool, copier };
+  app.under = { reply: replyLine, tell, user: userLine, editor, answer, tool, copier };
 })();

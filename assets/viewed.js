@@ -23,10 +23,10 @@
     return { ...path, rows, changed: Object.keys(fresh), leaf, opened: view.version === "" };
   };
 
-  /* A reply that grew: its line changes, its place among its versions does not; a block without HTML ends the reply there. */
+  /* A reply that grew: its line may change, its place among its versions does not; a block without HTML ends the reply there. */
   app.grow = (row, grown) => {
     const { at, of, previous, next } = row.line;
-    row.line = { ...row.line, ...grown.line, at, of, previous, next };
+    if (grown.line) row.line = { ...row.line, ...grown.line, at, of, previous, next };
     for (const [index, html] of grown.blocks) {
       if (html === "") row.blocks.length = Math.min(row.blocks.length, index);
       else row.blocks[index] = html;

@@ -182,10 +182,10 @@ class Path:
 
 @dataclass(frozen=True)
 class Grown:
-    """The reply that is being written: its line, and the blocks that changed as [index, HTML]."""
+    """The reply that is being written: its line, null where only its numbers changed, and the blocks that changed as [index, HTML]."""
 
     id: str
-    line: Line
+    line: Line | None
     blocks: list[tuple[int, str]]
     unsaved: str
 

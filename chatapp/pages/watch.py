@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from chatapp.chat.service import Chat
@@ -15,7 +16,7 @@ from chatapp.markdown import Growing
 from chatapp.models.identity import ModelId, made_by, told_apart
 from chatapp.pages import panel, view
 from chatapp.pages.drawing import coalesced
-from chatapp.pages.protocol import Grown, More, News, Path, Row, Watch
+from chatapp.pages.protocol import Grown, Line, More, News, Path, Row, Watch
 from chatapp.resident.admission import asked_here
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.slot import ModelSlot
@@ -32,6 +33,9 @@ LOADING = 0.25
 """Seconds between two looks at a model that is loading."""
 
 MOST_ROWS = 10_000
+
+READABLE = 0.2
+"""Seconds for which the numbers under a running reply stand: each change is text that a browser measures and paints."""
 
 
 class Watcher:
@@ -78,6 +82,8 @@ class Reader:
         self.looked: tuple[Any, ...] = ()
         self.slot = watcher.models.remembered(ask.pick) or watcher.models.first
         self.made: frozenset[ModelId] = frozenset()  # the models that wrote here
+        self.told: Line | None = None  # the last line of the running reply, without its numbers
+        self.told_at = 0.0
 
     async def news(self) -> Asked:
         """What changed since the last time; {} for nothing."""
@@ -185,7 +191,15 @@ class Reader:
         line = view.line(
             turn, [turn.id], 0, self.chat.position(turn.id), self.slot.state == "loading", told_apart(self.made | {made_by(turn)})
         )
-        return Grown(turn.id, line, blocks, self.chat.unsaved(turn.id))
+        return Grown(turn.id, line if self._news_to(line) else None, blocks, self.chat.unsaved(turn.id))
+
+    def _news_to(self, line: Line) -> bool:
+        """More than numbers, or numbers that could be read since the last ones."""
+        now, rest = time.monotonic(), replace(line, facts=[])
+        if rest == self.told and now - self.told_at < READABLE:
+            return False
+        self.told, self.told_at = rest, now
+        return True
 
 
 NEW = "new"

@@ -65,3 +65,22 @@ def test_a_reply_leaves_the_lines_of_those_before_it_alone(page: Page, site: Sit
     send(page, "Third")
     settled(page)
     assert page.evaluate(f"{lines}.slice(0, 2).every((line, n) => line === before[n])")
+
+
+def test_a_reply_that_grows_keeps_what_stands_and_is_measured_once_a_frame(page: Page, site: Site) -> None:
+    site.say("one ", "two ", "**three ", "four** ", "five", delay=0.2)
+    send(page, "Count")
+    page.wait_for_function("document.querySelector('#bot .bot.message p')")
+    page.evaluate("""() => {
+      const [p] = document.querySelectorAll('#bot .bot.message p'), [line] = document.querySelectorAll('#bot .bot-row .line');
+      window.kept = [p, p.firstChild, line];
+      window.measured = 0;
+      for (const name of ['scrollHeight', 'scrollTop', 'clientHeight', 'offsetHeight']) {
+        const { get } = Object.getOwnPropertyDescriptor(name === 'offsetHeight' ? HTMLElement.prototype : Element.prototype, name);
+        Object.defineProperty(p.closest('#bot'), name, { configurable: true, get() { measured++; return get.call(this); } });
+      }
+    }""")
+    page.wait_for_function("document.querySelector('#bot .bot.message strong')?.textContent.includes('four')")
+    assert page.evaluate("kept.every((node) => node.isConnected) && measured") == 0
+    settled(page)
+    assert page.locator("#bot .bot.message p").inner_html().strip("\u2060 ") == "one two <strong>three four</strong> five"

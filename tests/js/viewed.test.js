@@ -27,6 +27,12 @@ test("a reply grows at its end and keeps its place among its versions", () => {
   assert.deepEqual(plain({ at, of, previous, next, facts }), { at: 2, of: 3, previous: "p", next: "n", facts: ["5 tokens"] });
 });
 
+test("a line that did not come stays", () => {
+  const grown = row("a");
+  app.grow(grown, { line: null, blocks: [[0, "more"]] });
+  assert.deepEqual(plain(grown.line), row("a").line);
+});
+
 test("a block without HTML ends the reply there", () => {
   const grown = { ...row("a"), blocks: ["1", "2", "3"] };
   app.grow(grown, {

@@ -61,6 +61,17 @@ async def test_a_growing_reply_travels_block_by_block_and_its_end_once(chat: Cha
     assert "four" in last["path"]["rows"][0]["blocks"][-1]
 
 
+async def test_numbers_under_a_growing_reply_are_said_as_often_as_they_can_be_read(chat: Chat, scripted, monkeypatch) -> None:
+    monkeypatch.setattr("chatapp.pages.watch.READABLE", 60.0)
+    scripted.words, scripted.delay = ["one ", "two ", "three ", "four"], 0.05
+    turn = await chat.send(ME, "Hi")
+    lines = await news(chat, conversation=turn.conversation_id)
+    said = [line["grown"]["line"] for line in lines if "grown" in line]
+    assert len([line for line in said if line]) <= 3 and None in said
+    *_, last, _ = lines
+    assert "4 tokens" in last["path"]["rows"][0]["line"]["facts"]
+
+
 async def test_rows_that_did_not_change_are_not_sent_again(chat: Chat, scripted) -> None:
     old = await ended(chat, await chat.send(ME, "Hi"))
     scripted.delay = 0.05

@@ -94,7 +94,7 @@ class Shown:
             self.rows |= {row["id"]: row for row in path["rows"]}
         if grown := news.get("grown"):
             row = self.rows[grown["id"]]
-            row["line"] = grown["line"]
+            row["line"] = grown["line"] or row["line"]
             for index, html in grown["blocks"]:
                 row["blocks"][index : index + 1] = [html]
         self.done = self.done or news.get("done", False)
