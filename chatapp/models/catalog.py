@@ -97,7 +97,7 @@ def _of_revision(repo: str, revision: "CachedRevisionInfo") -> Iterator[LocalMod
     for file in quantized:
         path = revision.snapshot_path / file
         name = str(ModelId(f"{repo}:{file}", at))
-        yield LocalModel(name, name, place=path, bytes=path.stat().st_size, changed=revision.last_modified, **common)
+        yield LocalModel(name, name, place=path, bytes=path.stat().st_size, changed=revision.last_modified, use=use_of(path), **common)
     if not quantized:
         name, place = str(ModelId(repo, at)), revision.snapshot_path
         about = {"problem": lacks(place, repo), "use": use_of(place)}
@@ -151,7 +151,7 @@ def _is_gguf(path: Path) -> bool:
 def _of_place(place: Path) -> LocalModel:
     if place.is_file():
         found = place.stat()
-        return LocalModel(str(place), place.stem, "gguf", "", "", place, found.st_size, found.st_mtime)
+        return LocalModel(str(place), place.stem, "gguf", "", "", place, found.st_size, found.st_mtime, use=use_of(place))
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     found = (size, place.stat().st_mtime, lacks(place, place.name), use_of(place))
     return LocalModel(str(place), trained.called(place), "folder", "", "", place, *found)

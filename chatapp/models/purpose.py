@@ -1,5 +1,6 @@
-"""What a model is for: it writes text, gives labels, makes numbers of texts, or is of no use here. By its config.json, without torch."""
+"""What a model is for: it writes, gives labels, makes numbers of texts, or is of no use here. By config.json or GGUF header, no torch."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,18 @@ SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json")
 SENTENCE_TASKS = ("sentence-similarity", "feature-extraction")
 """Files, and tasks of the Hub, that say that an encoder makes one row of numbers of a whole sentence."""
 
+GGUF_ENCODERS = frozenset(
+    ["bert", "eurobert", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe", "t5encoder"]
+)
+"""Architectures of llama.cpp that write no text."""
+
+UNREAD_GGUF = "Any text looks into encoders in safetensors, and this is a GGUF file."
+GGUF_COUNTS = 24
+"""Bytes of magic, version and counts, before the first value."""
+
+GGUF_HEAD = struct.pack("<Q", 20) + b"general.architecture" + struct.pack("<I", 8)
+"""How the first value begins: its name, and that it is a text."""
+
 MOST_LABELS = 6
 """That are named."""
 
@@ -50,11 +63,32 @@ CHAT = Use()
 
 
 def use_of(place: Path) -> Use:
-    """Of a model on this machine. A GGUF file, and a folder of which nothing can be said, count as one that writes."""
+    """Of a model on this machine. One of which nothing can be said counts as one that writes."""
     if place.is_file():
-        return CHAT
+        return of_gguf(gguf_family(place))
     folder = opened(place)
     return described(folder.maybe("config.json"), sentences=any(map(folder.has, SENTENCE_FILES)))
+
+
+def of_gguf(family: str) -> Use:
+    """Of a GGUF file of this architecture."""
+    if family not in GGUF_ENCODERS:
+        return CHAT
+    return Use("encoder", f"It makes numbers of a text, and writes nothing: its architecture is {family}.", UNREAD_GGUF)
+
+
+def gguf_family(file: Path) -> str:
+    """The architecture that a GGUF file names; '' where it does not name it first, as its writers do. A hundred bytes are read."""
+    try:
+        with file.open("rb") as opened_file:
+            head = opened_file.read(128)
+    except OSError:
+        return ""
+    at = len(GGUF_HEAD) + GGUF_COUNTS
+    if head[:4] != b"GGUF" or head[GGUF_COUNTS:at] != GGUF_HEAD:
+        return ""
+    (length,) = struct.unpack_from("<Q", head, at)
+    return head[at + 8 : at + 8 + length].decode("ascii", "replace")
 
 
 def described(config: Mapping[str, Any], *, sentences: bool = False) -> Use:

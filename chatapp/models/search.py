@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from chatapp.errors import ChatError, closest
 from chatapp.models.fits import UNKNOWN, Fit, Room
 from chatapp.models.hub_access import OURS, Hub, ask
-from chatapp.models.purpose import CHAT, SENTENCE_TASKS, Use, described
+from chatapp.models.purpose import CHAT, SENTENCE_TASKS, Use, described, of_gguf
 from chatapp.models.weights import Weights
 from chatapp.prompt.abilities import Abilities, abilities
 
@@ -142,7 +142,7 @@ def found(model: "ModelInfo", room: Room) -> Found:
         languages=languages_of(model),
         abilities=abilities(template_of(config, gguf)),
         fit=room.of_weights(Weights(counts, ()), config) if counts else UNKNOWN,
-        use=CHAT if gguf else described(config, sentences=model.pipeline_tag in SENTENCE_TASKS),
+        use=of_gguf(str(gguf.get("architecture"))) if gguf else described(config, sentences=model.pipeline_tag in SENTENCE_TASKS),
         config=config,
     )
 

@@ -1,12 +1,14 @@
 """What a model is for, by its configuration: which writes, which classifies, which makes numbers, and what is said of each."""
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 
 from chatapp.errors import ChatError
-from chatapp.models.purpose import described, refuse, use_of
+from chatapp.models.purpose import described, gguf_family, refuse, use_of
+from chatapp.models.sources import embedded_gguf
 
 BERT = {"model_type": "bert", "hidden_size": 384}
 SST = {
@@ -70,3 +72,23 @@ def test_what_writes_nothing_is_refused_with_what_can_be_done_instead() -> None:
         with pytest.raises(ChatError) as refused:
             refuse("m", described(config))
         assert words in str(refused.value)
+
+
+def gguf(folder: Path, family: bytes, key: bytes = b"general.architecture") -> Path:
+    """The beginning of a file that names its architecture first."""
+    first = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(family)) + family
+    (folder / "m.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + first)
+    return folder / "m.gguf"
+
+
+def test_a_gguf_file_of_an_encoder_is_one(tmp_path: Path) -> None:
+    assert use_of(gguf(tmp_path, b"llama")).purpose == "chat"
+    found = use_of(gguf(tmp_path, b"nomic-bert"))
+    assert (found.purpose, bool(found.unread)) == ("encoder", True) and "nomic-bert" in found.words
+    with pytest.raises(ChatError, match=r"m is no chat model.*this is a GGUF file"):
+        refuse("m", found)
+    assert use_of(gguf(tmp_path, b"bert", b"general.name")).purpose == "chat", "nothing is said of it"
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    assert use_of(tmp_path / "m.gguf").purpose == "chat"
+    source = embedded_gguf()
+    assert source and use_of(source).purpose == "chat" and gguf_family(source) == "llama"
