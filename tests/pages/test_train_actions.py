@@ -174,6 +174,9 @@ async def test_what_is_no_corpus_is_refused_before_any_process_begins(actions: T
         await actions.corpus(ANN, rated)
     rated["text"] += "\ncolumn: words"
     assert await actions.corpus(ANN, rated) == {"words": "300 documents, 3,000 bytes of text."}
+    for refused in (actions.begin(ANN, batch := {"text": "per_device_train_batch_size: 1000000"}), lines(actions.plan(ANN, batch))):
+        with pytest.raises(ChatError, match=r"A batch of 1,000,000 rows of 128 tokens needs about .* GB, and .* free beside the weights"):
+            await refused
     assert len((await actions.home(ANN, {}))["runs"]) == 2  # none was begun
 
 
