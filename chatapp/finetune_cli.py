@@ -33,13 +33,16 @@ def run(argv: Sequence[str]) -> int:
         return merged(Path(arguments.adapter).expanduser(), settings, arguments)
     out = Path(arguments.out).expanduser() if arguments.out else None
     if arguments.resume:
+        if arguments.pairs or arguments.chats:
+            raise ChatError("--resume goes on with the chats that the run was begun with: name none, or leave --resume out to begin one.")
         return tuned(resumed(out, settings))
     if not arguments.pairs and not arguments.chats:
         raise ChatError("There is nothing to learn: name files of pairs (.jsonl, .csv), or conversations by --chats TITLE_OR_ID.")
     from chatapp.lab.finetune.pairs import read
     from chatapp.models.saving import refuse
+    from chatapp.models.trained import RUN
 
-    if out is not None:
+    if out is not None and not (out / RUN).exists():  # of a run more is said
         refuse(out, 0)
     chats = [chat for name in arguments.pairs for chat in read(Path(name).expanduser())]
     chats += own(arguments.chats, settings) if arguments.chats else []

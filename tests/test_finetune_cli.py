@@ -10,6 +10,7 @@ import pytest
 
 from chatapp import finetune_cli
 from chatapp.errors import ChatError
+from chatapp.lab.train import history
 from tests.test_layers import ROOT
 
 
@@ -29,6 +30,7 @@ def pairs(tmp_path: Path) -> Path:
         (["{pairs}", "--model", "nobody/nothing"], r"nobody/nothing is not on this machine. Fetch it"),
         (["{pairs}", "--model", "./nowhere"], r"Model ./nowhere was not found"),
         (["--resume"], r"There is no fine-tuning in .*training that was stopped"),
+        (["{pairs}", "--resume"], r"--resume goes on with the chats that the run was begun with"),
         (["--adapter", "{pairs}"], r"--adapter DIR takes --merge, and nothing to learn"),
         (["--adapter", "nowhere", "--merge"], r"There is no adapter in nowhere: it has no adapter_config.json"),
     ],
@@ -37,6 +39,12 @@ def test_wrong_input_is_a_sentence(pairs: Path, tmp_path: Path, arguments: list[
     given = [word.format(pairs=pairs) for word in arguments]
     with pytest.raises(ChatError, match=words):
         finetune_cli.run([*given, "--data-dir", str(tmp_path / "data")])
+
+
+def test_a_folder_with_a_run_is_refused_with_how_to_go_on(pairs: Path, tiny_llama: Path, tmp_path: Path) -> None:
+    history.begun(out := tmp_path / "run", history.TUNING, "One", {})
+    with pytest.raises(ChatError, match=r"is not empty .* Give --resume to go on"):
+        finetune_cli.run([str(pairs), "--model", str(tiny_llama), "--out", str(out), "--data-dir", str(tmp_path / "data")])
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ def refusal(model: LocalModel) -> str:
     """Why a model on this machine cannot be fine-tuned; '' where nothing in its files speaks against it."""
     if model.problem:
         return model.problem
-    if model.place.is_file():
-        return ""  # a GGUF: the app makes a folder of safetensors of it
     if model.use.purpose != "chat":
         return f"{model.use.words} So it can learn no replies."
+    if model.place.is_file():
+        return ""  # a GGUF: the app makes a folder of safetensors of it
     if quantized := opened(model.place).maybe("config.json").get("quantization_config"):
         method = quantized.get("quant_method", "quantized") if isinstance(quantized, dict) else "quantized"
         return f"Its weights are quantized ({method}), and cannot be learned in. Choose the model that it was made from."
