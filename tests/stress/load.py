@@ -89,7 +89,7 @@ async def stream(api: Visitor, crowd: Crowd, random: Random, end: float) -> None
 
 async def streamed(api: Visitor, question: str, patience: float, crowd: Crowd) -> tuple[str, str]:
     """(what came of it, the failure in words): done, left, or failed."""
-    started, said = time.monotonic(), ""
+    started, said, before = time.monotonic(), "", crowd.counts.total()
     try:
         async with (
             asyncio.timeout(patience),
@@ -106,7 +106,9 @@ async def streamed(api: Visitor, question: str, patience: float, crowd: Crowd) -
                 if line == "data: [DONE]":
                     return "done", ""
     except TimeoutError:
-        return ("left", "") if patience < 60 else ("failed", f"no end after {patience} s")
+        came = f"of which came {said[-80:]}" if said else "of which nothing came: it waited"
+        ended = crowd.counts.total() - before
+        return ("left", "") if patience < 60 else ("failed", f"no end after {patience} s, {came}; meanwhile {ended} others ended")
     except CUT as error:
         return "failed", f"{type(error).__name__} after {time.monotonic() - started:.1f} s, before which came {said[-80:]}"
     return "failed", "the stream ended without its last line"
