@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gguf import GGUFWriter
 
 from chatapp.errors import ChatError
 from chatapp.lab import grid_file
@@ -52,11 +53,19 @@ def folder(place: Path, **config: object) -> Path:
 async def test_models_that_cannot_learn_say_why_and_conversations_count_whole_replies(actions: TuneActions, tmp_path: Path) -> None:
     folder(tmp_path / "models/reads", model_type="bert", architectures=["BertModel"])
     folder(tmp_path / "models/labels", model_type="llama", architectures=["LlamaForSequenceClassification"])
-    folder(tmp_path / "models/packed", architectures=["LlamaForCausalLM"], quantization_config={"quant_method": "gptq"})
-    folder(tmp_path / "models/writes", architectures=["LlamaForCausalLM"])
+    folder(tmp_path / "models/packed", model_type="llama", architectures=["LlamaForCausalLM"], quantization_config={"quant_method": "gptq"})
+    folder(tmp_path / "models/writes", model_type="llama", architectures=["LlamaForCausalLM"])
+    folder(tmp_path / "models/new", model_type="brandnew", architectures=["BrandNewForCausalLM"])
+    (tmp_path / "models/broken.gguf").write_bytes(b"nothing")
+    writer = GGUFWriter(tmp_path / "models/other.gguf", "brandnew")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
     said = await actions.home(ANN, {})
     why = {model["label"]: model["refused"] for model in said["models"]}
     assert why["writes"] == "" and why["reads"].endswith("writes nothing. So it can learn no replies.")
+    assert why["new"] == "The installed transformers does not know brandnew." and "is no GGUF file" in why["broken"]
+    assert why["other"].startswith("transformers cannot read brandnew from a GGUF file, so it cannot learn.")
     assert why["labels"].startswith("It gives") and "quantized (gptq)" in why["packed"]
     assert [(chat["id"], chat["replies"]) for chat in said["chats"]] == [("one", 1)]
     assert (await actions.home("visitor:bob", {}))["chats"] == []

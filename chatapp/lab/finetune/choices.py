@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
@@ -9,8 +10,10 @@ from chatapp.lab.finetune.own_chats import learned, whole
 from chatapp.lab.finetune.pairs import Chat
 from chatapp.models.catalog import LocalModel
 from chatapp.models.files.folder import opened
+from chatapp.models.gguf import read_gguf
 from chatapp.store import Store, listing
 from chatapp.store.outline import said
+from chatapp.xray.support import why_none
 
 MOST = 200
 """Conversations that are offered, the latest."""
@@ -33,11 +36,27 @@ def refusal(model: LocalModel) -> str:
     if model.use.purpose != "chat":
         return f"{model.use.words} So it can learn no replies."
     if model.place.is_file():
-        return ""  # a GGUF: the app makes a folder of safetensors of it
-    if quantized := opened(model.place).maybe("config.json").get("quantization_config"):
+        return _refusal_of_gguf(model.place)
+    config = opened(model.place).maybe("config.json")
+    if unknown := why_none(config):
+        return unknown
+    if quantized := config.get("quantization_config"):
         method = quantized.get("quant_method", "quantized") if isinstance(quantized, dict) else "quantized"
         return f"Its weights are quantized ({method}), and cannot be learned in. Choose the model that it was made from."
     return ""
+
+
+def _refusal_of_gguf(path: Path) -> str:
+    """The app makes a folder of safetensors of one, which transformers has to be able to read."""
+    from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
+
+    try:
+        architecture = str(read_gguf(path).values.get("general.architecture"))
+    except ChatError as error:
+        return str(error)
+    if architecture in GGUF_CONFIG_MAPPING:
+        return ""
+    return f"transformers cannot read {architecture[:60]} from a GGUF file, so it cannot learn. Choose the model that it was made from."
 
 
 def conversations(store: Store, owner: Owner) -> list[Offered]:
