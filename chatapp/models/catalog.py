@@ -1,6 +1,7 @@
 """Which models are on this machine: embedded, in the Hub's cache, in folders; what each takes of the disk, by names and sizes."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import expanduser
 from pathlib import Path
@@ -102,6 +103,14 @@ def _of_revision(repo: str, revision: "CachedRevisionInfo") -> Iterator[LocalMod
         name, place = str(ModelId(repo, at)), revision.snapshot_path
         about = {"problem": lacks(place, repo), "use": use_of(place)}
         yield LocalModel(name, name, place=place, bytes=revision.size_on_disk, changed=revision.last_modified, **about, **common)
+
+
+def told_apart(found: Sequence[LocalModel]) -> dict[str, str]:
+    """name → what it is called, folders of one name with where they lie."""
+    counts = Counter(model.label for model in found)
+    several = {model.name for model in found if counts[model.label] > 1 and model.kind in ("folder", "gguf")}
+    where = {model.name: f" ({model.place.parent.name[:8]}/{model.place.name[:6]})" for model in found if model.name in several}
+    return {model.name: model.label + where.get(model.name, "") for model in found}
 
 
 def lacks(folder: Path, called: str) -> str:

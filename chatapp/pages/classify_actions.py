@@ -16,6 +16,7 @@ from chatapp.lab.classify.ratings import HOW
 from chatapp.lab.classify.service import ClassifyService, Wanted
 from chatapp.lab.classify.which import here
 from chatapp.lab.classify.zero_shot import LABELS, PROMPT
+from chatapp.models.catalog import told_apart
 from chatapp.pages.classify_protocol import ClassifierRow, Classifiers, ClassifyAsk, ClassifyLook, ClassifyTable, ClassifyTrain
 from chatapp.pages.models_actions import NOT_HERE
 from chatapp.pages.xray_page import told
@@ -40,10 +41,9 @@ class ClassifyActions:
     async def listed(self, owner: Owner, asked: Asked) -> Asked:
         ClassifyAsk.read(asked)
         if self.local:
-            rows = [
-                ClassifierRow(model.name, model.label, card.words if card else "")
-                for model, card in await asyncio.to_thread(here, self.settings)
-            ]
+            found = await asyncio.to_thread(here, self.settings)
+            shown = told_apart([model for model, _ in found])
+            rows = [ClassifierRow(model.name, shown[model.name], card.words if card else "") for model, card in found]
         else:
             rows = [ClassifierRow(one.name, one.name, "") for one in self.service.held().values()]
         chats = [ClassifierRow(slot.id, slot.info.model, "") for slot in self.service.chats()]

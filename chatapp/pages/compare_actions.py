@@ -162,4 +162,5 @@ class CompareActions:
         ids = [slot.known.id for slot in slots if slot.known]
         writing = [model for model in known if not model.problem and model.use.purpose == "chat"]
         others = [model for model in writing if not any(is_same(model, id) for id in ids)]
-        return [CompareModel(model.name, model.label, False) for model in others]
+        shown = catalog.told_apart(others)
+        return [CompareModel(model.name, shown[model.name], False) for model in others]

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import shutil
-from collections import Counter
 from dataclasses import asdict, replace
 
 from chatapp.engines.room import room
@@ -67,7 +66,7 @@ class ModelsActions:
         named = [slot.settings.model for slot in self.models.slots()]
         found = [] if refused else await asyncio.to_thread(catalog.here, self.settings.data_dir, named=named)
         loaded, copies = await asyncio.to_thread(self.loaded), self.copies()
-        shown = labels(found)
+        shown = catalog.told_apart(found)
         rows = [replace(local_row(model, loaded), label=shown[model.name]) for model in map(self.whole, found)]
         disk = "" if refused else disk_words(found)
         picks = await asyncio.to_thread(pick_rows, self.settings)
@@ -136,16 +135,8 @@ class ModelsActions:
 def own_rows(found: list[LocalModel]) -> list[OwnRow]:
     """Those that can be chatted with."""
     chats = [model for model in found if not model.problem and model.use.purpose == "chat"]
-    shown = labels(chats)
+    shown = catalog.told_apart(chats)
     return [OwnRow(model.name, shown[model.name]) for model in chats]
-
-
-def labels(found: list[LocalModel]) -> dict[str, str]:
-    """name → what it is called, folders of one name with where they lie."""
-    counts = Counter(model.label for model in found)
-    several = {model.name for model in found if counts[model.label] > 1 and model.kind in ("folder", "gguf")}
-    where = {model.name: f" ({model.place.parent.name[:8]}/{model.place.name[:6]})" for model in found if model.name in several}
-    return {model.name: model.label + where.get(model.name, "") for model in found}
 
 
 def disk_words(found: list[LocalModel]) -> str:

@@ -1,5 +1,6 @@
 """Several models on the page: choosing, loading and unloading one, the model of an old conversation, another model's version."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from chatapp.models.sources import Source, resolve
 from chatapp.models.trained import FOLDER
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
-from tests.browser.conftest import Site, launched, send, settled
+from tests.browser.conftest import Site, launched, send, settled, tab
 from tests.conftest import Scripted
 from tests.lab.train.made import write_whole_run
 from tests.openers import roomy
@@ -106,6 +107,26 @@ def test_another_model_writes_a_version_beside_the_first(page: Page) -> None:
     settled(page)
     expect(page.locator(".bot.message")).to_have_text("I am org/first")
     expect(page.locator("#picker")).to_have_text("second")
+
+
+def test_two_models_answer_at_the_same_moment(page: Page, context: BrowserContext, two_site: Site) -> None:
+    load(page, "org/second")
+    expect(page.locator("#picker")).to_have_text("second")
+    other = tab(context, two_site.url, "body:not(.starting) #message")
+    expect(other.locator("#picker")).to_have_text("first")
+    engines = [slot.engine for slot in two_site.chat.models.slots() if slot.id in ("org/first", "org/second")]
+    for engine in engines:
+        engine.hold = asyncio.Event()
+    for window in (page, other):
+        send(window, "Who?")
+    for window, name in ((page, "second"), (other, "first")):
+        expect(window.locator(".facts")).to_have_text(name)
+    assert [slot.queue.running for slot in two_site.chat.models.slots() if slot.id in ("org/first", "org/second")] == [1, 1]
+    for engine in engines:
+        engine.hold.set()
+        engine.hold = None
+    expect(page.locator(".bot.message")).to_have_text("I am org/second")
+    expect(other.locator(".bot.message")).to_have_text("I am org/first")
 
 
 def test_an_old_conversation_offers_the_model_that_it_was_written_with(page: Page, two_site: Site) -> None:

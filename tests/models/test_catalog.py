@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from chatapp.models.catalog import LocalModel, cached, folders, here
+from chatapp.models.catalog import LocalModel, cached, folders, here, told_apart
 from chatapp.models.remembered import remember
 from chatapp.models.sources import embedded_gguf, resolve
 
@@ -102,3 +102,9 @@ def test_what_writes_no_text_is_listed_as_what_it_is(tmp_path: Path) -> None:
         "org/writes": "chat",
     }
     assert "bad, good" in found["org/sst"].use.words and "of a sentence" in found["org/minilm"].use.words
+
+
+def test_folders_of_one_name_are_told_apart_by_where_they_lie(tiny_llama: Path, tmp_path: Path) -> None:
+    for place in ("one/checkpoint-500", "other/checkpoint-500", "other/mine"):
+        remember(Path(shutil.copytree(tiny_llama, tmp_path / place)), f"sha256:{len(place)}", tmp_path)
+    assert sorted(told_apart(folders(tmp_path)).values()) == ["checkpoint-500 (one/checkp)", "checkpoint-500 (other/checkp)", "mine"]

