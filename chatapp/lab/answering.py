@@ -44,7 +44,7 @@ class Group:
     prompts: dict[tuple["Engine", int], Prompt] = field(default_factory=dict)
 
     def share(self, engine: "Engine", prompt: Prompt) -> None:
-        """Where others are to come: by an engine whose slots do not find what another one has read (llama.cpp)."""
+        """By an engine whose slots do not find what another one has read (llama.cpp)."""
         if self.cells and (sharing := getattr(engine, "sharing", None)):
             self.held.enter_context(sharing(prompt.ids))
 
@@ -88,15 +88,15 @@ class Answering:
         self._live, self._going, self._ended = live, going, ended
         self._jobs: dict[Cell, Job] = {}
         self._groups = grouped(cells)
+        places = slot.engine.capabilities.concurrency
+        self._workers = min(places, slot.queue.limits.running_each or places, len(cells))
 
     async def run(self) -> None:
         """Until every cell has ended. Cancelled, it stops what runs."""
-        places = self.slot.engine.capabilities.concurrency
-        workers = min(places, self.slot.queue.limits.running_each or places, sum(len(group.cells) for group in self._groups))
         with ExitStack() as held:
             for group in self._groups:
                 held.callback(group.held.close)
-            await together(self._work() for _ in range(workers))
+            await together(self._work() for _ in range(self._workers))
 
     def stop(self, label: str) -> None:
         """Leave out the cells of one column, and stop those that run."""
@@ -124,6 +124,10 @@ class Answering:
         if mine in left or not left:
             return mine if left else None
         return next((group for group in left if not group.begun), None) or max(left, key=lambda group: len(group.cells))
+
+    def _helped(self) -> bool:
+        """Are there fewer prompts than workers, so that others come to the one that begins?"""
+        return sum(bool(group.cells or group.running) for group in self._groups) < self._workers
 
     async def _answer(self, group: Group, cell: Cell) -> None:
         turn = Turn(self.owner, new_id(), cell.question.text, system=cell.variant.system, sampling=cell.sampling)
@@ -158,7 +162,8 @@ class Answering:
         known = engine, turn.sampling.max_tokens
         if known not in group.prompts:
             group.prompts[known] = await asyncio.to_thread(build_prompt, turn, [], engine)
-            group.share(engine, group.prompts[known])
+            if self._helped():
+                group.share(engine, group.prompts[known])
         stamp(turn, group.prompts[known], engine)
         return _telling(engine.generate(turn.prompt_ids, engine_sampling(turn, engine)), group.read)
 

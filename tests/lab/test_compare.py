@@ -68,31 +68,40 @@ async def test_a_prompt_is_read_once(make_direct, tiny_llama: Path, out: Path) -
     assert rows[0]["prompt_tokens"] > 256 and cached[0] == 0 and all(n >= 256 for n in cached[1:])
 
 
+TWO = "{name: a}, {name: b}"
+
+
 class Sharer(Scripted):
-    """An engine that is told of prompts with several replies. `shared` are these, `most` how many were held at a time, `held` are now."""
+    """An engine that is told of prompts that several workers have: all of them, and how many are held now."""
 
     def __init__(self, *given, **more) -> None:
         super().__init__(*given, **more)
-        self.shared, self.held, self.most = [], 0, 0
+        self.shared, self.held = [], 0
 
     @contextmanager
     def sharing(self, ids: tuple[int, ...]) -> Iterator[None]:
         self.shared.append(ids)
         self.held += 1
-        self.most = max(self.most, self.held)
         yield
         self.held -= 1
 
 
-@pytest.mark.parametrize(("columns", "shared"), [("{name: a}, {name: b}", 3), ("{name: a}", 0)])
-async def test_an_engine_is_told_of_prompts_with_several_replies_until_they_are_made(
-    tiny_llama: Path, out: Path, columns: str, shared: int
+@pytest.mark.parametrize(
+    ("prompts", "columns", "shared"),
+    [
+        ("One", "{name: a}, {name: b}", 1),
+        ("One, Two", "{name: a}, {name: b}", 2),
+        ("One, Two, Three", "{name: a}, {name: b}", 0),
+        ("One", "{name: a}", 0),
+    ],
+)
+async def test_an_engine_is_told_of_prompts_that_several_workers_have_until_they_are_made(
+    tiny_llama: Path, out: Path, prompts: str, columns: str, shared: int
 ) -> None:
-    engine = Sharer(AutoTokenizer.from_pretrained(tiny_llama))
-    text = f"{{prompts: [One, Two, Three], columns: [{columns}]}}"
+    engine = Sharer(AutoTokenizer.from_pretrained(tiny_llama), concurrency=2 if prompts == "One" else 3, delay=0.001)
+    text = f"{{prompts: [{prompts}], columns: [{columns}]}}"
     await rows_of(comparison(text, out, ModelManager.of(engine)))
-    assert len(engine.shared) == shared and set(engine.shared) <= set(engine.fed)
-    assert (engine.held, engine.most) == (0, min(1, shared)), "one worker has one prompt at a time"
+    assert len(engine.shared) == shared and set(engine.shared) <= set(engine.fed) and engine.held == 0
     await rows_of(comparison(text, out, ModelManager.of(engine), fresh=True), at_most=1)
     assert engine.held == 0, "also where the run is closed"
 
