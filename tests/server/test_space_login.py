@@ -43,7 +43,7 @@ def signed_in(browser: httpx2.Client) -> httpx2.Response:
     asked = browser.get("/login/huggingface").headers["location"]
     back = urlsplit(httpx2.get(asked, follow_redirects=False).headers["location"])
     assert back.netloc == "me-chat.hf.space"
-    return browser.get(f"{back.path}?{back.query}")
+    return browser.get(f"{back.path}?{back.query}", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})
 
 
 def test_a_visitor_signs_in_asks_the_hub_as_themselves_and_signs_out(space: Space) -> None:
