@@ -156,6 +156,7 @@
     event.preventDefault();
     const start = app.$("button[type=submit]", event.target);
     start.disabled = true;
+    refuse("");
     try {
       const { id } = await app.post("tune-begin", asked());
       app.tell("look");
