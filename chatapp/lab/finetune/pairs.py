@@ -80,7 +80,7 @@ def _messages(value: Any, where: str) -> list[Message]:
 
 def _message(value: Any, where: str) -> Message:
     role, content = (value.get("role"), value.get("content")) if isinstance(value, dict) else (None, None)
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ChatError(f"{where}: a message has the role {str(role)[:40]!r}. Taken are {', '.join(ROLES)}.", status=422)
     if not isinstance(content, str):
         raise ChatError(

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,20 @@ def text_of(path: Path) -> str:
 
 
 def size(path: Path) -> int:
-    """Bytes. Raises ChatError for what cannot be read, and what is too large."""
+    """Bytes. Raises ChatError for what cannot be read, what has no end or no beginning (a device, a pipe), and what is too large."""
     try:
-        found = path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from error
-    if found > LARGEST:
-        raise ChatError(f"{path.name} has {found / 1e9:.1f} GB; it is held in memory, so {LARGEST >> 30} GiB is the most.", status=422)
-    return found
+    except ValueError as error:  # a NUL, or half a character
+        raise ChatError(f"{str(path)!r} is no path: {error}.", status=422) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ChatError(f"{path} cannot be read: it is no file, but a folder, a device or a pipe.", status=422)
+    if found.st_size > LARGEST:
+        raise ChatError(
+            f"{path.name} has {found.st_size / 1e9:.1f} GB; it is held in memory, so {LARGEST >> 30} GiB is the most.", status=422
+        )
+    return found.st_size
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,12 +1,14 @@
 """Files of pairs become chats; what is none is a sentence with its line, or with the columns that are there."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from chatapp.errors import ChatError
 from chatapp.lab.finetune.pairs import read
+from chatapp.lab.train.files import size
 from chatapp.turn import Message
 
 FINE = (Message("user", "How?"), Message("assistant", "Fine."))
@@ -36,6 +38,7 @@ def test_both_forms_of_a_line_and_a_table_give_the_same_chat(tmp_path: Path) -> 
         ),
         ("a.jsonl", "[1]", "line 1 is no pair: it is a list."),
         ("a.jsonl", '{"messages": [{"role": "tool", "content": "x"}]}', "a message has the role 'tool'. Taken are system"),
+        ("a.jsonl", '{"messages": [{"role": ["user"], "content": "x"}]}', "a message has the role \"['user']\". Taken are system"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": [1]}]}', "the content of a user message is no text"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', "line 1 has no reply"),
         ("a.jsonl", '{"messages": [{"role": "assistant", "content": "x"}]}', "nobody asks before the reply"),
@@ -52,3 +55,13 @@ def test_what_is_no_pair_is_a_sentence(tmp_path: Path, name: str, text: str, wor
     with pytest.raises(ChatError) as raised:
         read(tmp_path / name)
     assert words in str(raised.value)
+
+
+def test_a_pipe_a_device_and_no_path_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    for name in ("pipe.jsonl", "endless.csv", "."):
+        with pytest.raises(ChatError, match="it is no file, but a folder, a device or a pipe"):
+            size(tmp_path / name)
+    with pytest.raises(ChatError, match="is no path: embedded null byte"):
+        read(tmp_path / "a\0b.jsonl")
