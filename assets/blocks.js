@@ -47,9 +47,12 @@
     }
   }
 
+  /* What stays in front is not touched: a selection in it stays, too, where a mark that was typed as a sign goes ("one **tw"). */
   function say(text, words) {
-    if (words.startsWith(text.data)) text.appendData(words.slice(text.length));
-    else text.data = words;
+    const before = text.data;
+    let same = 0;
+    while (same < words.length && words[same] === before[same]) same += 1;
+    if (words !== before) text.replaceData(same, before.length - same, words.slice(same));
   }
 
   /* One wish for all code, kept. */

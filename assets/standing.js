@@ -28,21 +28,28 @@
     begin();
   };
 
-  /* Where a browser moves no elements as they are, what was scrolled and who has the focus is put back. */
+  /* Where a browser moves no elements as they are, what was scrolled and a question that was asked is put back. */
   function carry(home, node) {
     if (home.moveBefore) return home.moveBefore(node, null);
     const scrolled = [...node.querySelectorAll("*")].filter((one) => one.scrollTop).map((one) => [one, one.scrollTop]);
+    const asking = [...document.querySelectorAll("dialog:modal")].filter((dialog) => node.contains(dialog));
     home.append(node);
     for (const [one, top] of scrolled) one.scrollTop = top;
+    for (const dialog of asking) {
+      dialog.open = false;
+      dialog.showModal();
+    }
   }
 
-  /* Called by Gradio's component once it is mounted. */
+  /* Called by Gradio's component once it is mounted. No browser moves a selection of words. */
   app.mounted = (home) => {
     if (!standing) return begin();
     const held = document.activeElement;
+    const { isCollapsed, anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
     for (const node of [...standing.children]) carry(home, node);
     standing.remove();
     if (held !== document.activeElement) held.focus({ preventScroll: true });
+    if (!isCollapsed) getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
     app.tell("mounted");
   };
 })();

@@ -84,3 +84,18 @@ def test_a_reply_that_grows_keeps_what_stands_and_is_measured_once_a_frame(page:
     assert page.evaluate("kept.every((node) => node.isConnected) && measured") == 0
     settled(page)
     assert page.locator("#bot .bot.message p").inner_html().strip("\u2060 ") == "one two <strong>three four</strong> five"
+
+
+def test_what_is_selected_in_a_growing_reply_stays_selected(page: Page, site: Site) -> None:
+    site.say("Take ", "these ", "words ", "**and ", "that** ", "`for` ", "a *te", "st* of ", "$x$ ", "it", delay=0.15)
+    send(page, "Write")
+    page.wait_for_function("document.querySelector('#bot .bot.message p')?.textContent.includes('words')")
+    page.evaluate("""() => {
+      const { firstChild } = document.querySelector('#bot .bot.message p');
+      getSelection().setBaseAndExtent(firstChild, 5, firstChild, 10);
+      window.lost = 0;
+      document.addEventListener('selectionchange', () => { lost += String(getSelection()) !== 'these'; });
+    }""")
+    settled(page)
+    assert page.locator("#bot .bot.message :is(strong, em, code)").count() >= 3
+    assert page.evaluate("[String(getSelection()), lost]") == ["these", 0]

@@ -1,5 +1,6 @@
 """The page before Gradio's own frontend has come, and when it takes over what stands."""
 
+import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.browser.conftest import Site, first_held, replies, send, settled, tab
@@ -62,6 +63,33 @@ def test_what_was_done_before_gradio_has_mounted_is_as_it_was(context: BrowserCo
     gradio.come()
     assert page.evaluate(state) == before == ["message", before[1], "A draft", 7, "Write sixty lines · Chat"]
     assert page.locator("#shell").count() == page.locator("#menu").count() == 1 and page.locator("#standing").count() == 0
+
+
+@pytest.fixture(params=["moveBefore", "append"])
+def browsers(request: pytest.FixtureRequest, context: BrowserContext) -> BrowserContext:
+    """One that moves elements as they are, and one that takes them out and puts them in, as Safari does."""
+    if request.param == "append":
+        context.add_init_script("for (const kind of [Element, Document, DocumentFragment]) delete kind.prototype.moveBefore;")
+    return context
+
+
+def test_selected_words_stay_selected_when_gradio_mounts(browsers: BrowserContext, site: Site) -> None:
+    gradio = Held(browsers, site)
+    page = gradio.page
+    send(page, "Hi")
+    settled(page)
+    page.locator("#bot .bot.message p").dblclick(position={"x": 5, "y": 8})
+    assert page.evaluate("String(getSelection()).trim()") == "Hello"
+    gradio.come()
+    assert page.evaluate("String(getSelection()).trim()") == "Hello"
+
+
+def test_a_question_stays_in_front_when_gradio_mounts(browsers: BrowserContext, site: Site) -> None:
+    gradio = Held(browsers, site)
+    page = gradio.page
+    page.evaluate("chatapp.ask('Delete it?', [{ text: 'Delete', danger: true }])")
+    gradio.come()
+    assert page.evaluate("[question.matches(':modal'), document.activeElement.textContent]") == [True, "Cancel"]
 
 
 def test_nothing_moves_when_gradio_mounts(context: BrowserContext, site: Site) -> None:
