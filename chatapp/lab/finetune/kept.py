@@ -3,11 +3,13 @@
 import os
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from chatapp.lab.train.sitting import Sitting
+from chatapp.models.failures import first_line
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -35,8 +37,8 @@ class Kept:
                     number.copy_(found["learned"][name])
             self.optimizer.load_state_dict(found["optimizer"])
             torch.set_rng_state(found["random"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            self.sitting.log("note", words=f"The checkpoint cannot be read ({str(error).splitlines()[0][:100]}): it begins anew.")
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+            self.sitting.log("note", words=f"The checkpoint cannot be read ({first_line(error)[:100]}): it begins anew.")
             return 0, 0.0
         return found["step"], found["seconds"]
 

@@ -52,9 +52,10 @@ def test_what_was_stopped_and_gone_on_with_is_what_an_undisturbed_one_learns(tin
     assert [event["step"] for event in history.of_kind(cut, "loss")] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_damaged_checkpoint_is_said_and_it_begins_anew(tiny_llama: Path, tmp_path: Path) -> None:
-    folder = begun(tmp_path / "run", tuning(tiny_llama, tmp_path))
-    (folder / kept.CHECKPOINT).write_bytes(b"half of one")
+@pytest.mark.parametrize("damage", [b"", b"half of one", b"garbage", b"PK\x03\x04 half", b"\x80\x02]."], ids=repr)
+def test_a_damaged_checkpoint_is_said_and_it_begins_anew(tiny_llama: Path, tmp_path: Path, damage: bytes) -> None:
+    folder = begun(tmp_path / "run", tuning(tiny_llama, tmp_path, epochs=1))
+    (folder / kept.CHECKPOINT).write_bytes(damage)
     assert tune(folder, quiet)["state"] == "done"
     assert any("cannot be read" in event["words"] for event in history.of_kind(folder, "note"))
 
