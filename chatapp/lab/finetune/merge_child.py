@@ -8,16 +8,13 @@ from chatapp.errors import ChatError
 from chatapp.lab.child import die_with_parent, say
 from chatapp.lab.finetune import asked
 from chatapp.lab.finetune.merging import merged
-from chatapp.lab.train import history
 
 
 def main(folder: Path) -> None:
     die_with_parent()
     behind_everything()
     try:
-        lock = history.hold(folder)
         merged(folder, asked.read(folder).settings, lambda words, share: say(words=words, share=share))
-        history.release(lock)
         say(done=str(folder))
     except ChatError as error:
         say(error=str(error))

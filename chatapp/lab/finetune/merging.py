@@ -15,22 +15,20 @@ from chatapp.xray.text.which import located
 
 
 def merged(folder: Path, settings: Settings, tell: Progress) -> Path:
-    """The whole model of the adapter in `folder`; where it was merged before, that. Raises ChatError.
+    """The whole model of the adapter in `folder`; where it was merged before, that. Raises ChatError, also while a run learns there.
 
     `settings` say how it is read; which model it belongs to the run says that learned it, or peft's own file.
     """
     from chatapp.lab.finetune import adapter
-    from chatapp.lab.finetune.training import read
 
     base, target = adapter.base_of(folder), folder / MERGED
     if target.is_dir():
         return target
-    for left in folder.glob(f".{MERGED}.*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    name = asked.read(folder).model if (folder / asked.LESSON).exists() else base
-    found = located(settings.model_copy(update={"model": name, "revision": ""}))
-    student = read(found, settings, tell)
-    adapter.merge(adapter.read(student.model, folder), student.tokenizer, target, tell)
+    lock = history.hold(folder)  # what is learned meanwhile would not be in it
+    try:
+        _merge(folder, base, target, settings, tell)
+    finally:
+        history.release(lock)
     return target
 
 
@@ -44,3 +42,14 @@ def work(task: Task, folder: Path) -> None:
     with ending(task), tempfile.TemporaryDirectory() as place:
         worked("chatapp.lab.finetune.merge_child", [str(folder)], Path(place), task.tell)
         task.end("done", result=f"./train#{folder.name}")
+
+
+def _merge(folder: Path, base: str, target: Path, settings: Settings, tell: Progress) -> None:
+    from chatapp.lab.finetune import adapter
+    from chatapp.lab.finetune.training import read
+
+    for left in folder.glob(f".{MERGED}.*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    name = asked.read(folder).model if (folder / asked.LESSON).exists() else base
+    student = read(located(settings.model_copy(update={"model": name, "revision": ""})), settings, tell)
+    adapter.merge(adapter.read(student.model, folder), student.tokenizer, target, tell)

@@ -127,10 +127,15 @@ def tell(folder: Path, words: str, share: float | None) -> None:
 
 
 def hold(folder: Path) -> int | None:
-    """The lock that a training process keeps until it ends. Raises ChatError where another has it; None where there are no locks."""
+    """The lock that a training process keeps until it ends. Raises ChatError where another has it, or nothing can be written; None where
+    there are no locks."""
     until = time.monotonic() + LOCKING
     while fcntl is not None:
-        if (lock := locked(folder, shared=False)) is not None:
+        try:
+            lock = locked(folder, shared=False)
+        except OSError as error:
+            raise ChatError(f"{folder} cannot be written: {error.strerror or error}.", status=409) from error
+        if lock is not None:
             return lock
         if time.monotonic() > until:
             raise ChatError(f"Another process works in {folder}. Wait for it, or stop it.", status=409)

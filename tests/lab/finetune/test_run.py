@@ -118,6 +118,10 @@ def test_merged_later_it_is_a_model_of_its_name(runs: Runs, tiny_llama: Path, tm
         merging.merged(folder, read(folder).settings, quiet)
     tune(folder, quiet)
     assert catalog.folders(tmp_path) == []
+    learning = history.hold(folder)
+    with pytest.raises(ChatError, match="Another process works in"):
+        merging.merged(folder, read(folder).settings, quiet)
+    history.release(learning)
     task = merging.begin(runs.tasks, OWNER, folder)
     merging.work(task, folder)
     assert (task.state, task.error, task.title) == ("done", "", "Merge: My pairs")
@@ -129,6 +133,12 @@ def test_merged_later_it_is_a_model_of_its_name(runs: Runs, tiny_llama: Path, tm
     assert (whole(ids).logits - adapter.read(base, folder).eval()(ids).logits).abs().max() < 1e-4
     runs.delete(folder.name)
     assert catalog.folders(tmp_path) == []
+
+
+def test_a_folder_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ChatError, match="cannot be written: Is a directory"):
+        history.hold(tmp_path)
 
 
 async def test_a_plan_counts_and_shows_what_is_learned(tiny_llama: Path, tmp_path: Path) -> None:
