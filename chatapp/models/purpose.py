@@ -85,7 +85,7 @@ def gguf_family(file: Path) -> str:
     except OSError:
         return ""
     at = len(GGUF_HEAD) + GGUF_COUNTS
-    if head[:4] != b"GGUF" or head[GGUF_COUNTS:at] != GGUF_HEAD:
+    if len(head) < at + 8 or head[:4] != b"GGUF" or head[GGUF_COUNTS:at] != GGUF_HEAD:
         return ""
     (length,) = struct.unpack_from("<Q", head, at)
     return head[at + 8 : at + 8 + length].decode("ascii", "replace")
