@@ -9,11 +9,11 @@
 
   const act = (words, click, more = {}) => el("button", { type: "button", class: "act", on: { click }, ...more }, words);
 
-  /* What a run has said last at or before a step. */
-  const latest = (run, kind, step) => run.of(kind).findLast((event) => event.step <= step);
-
-  const bitsAt = (run, step) =>
-    (plot.before(run.points("validation", "bits_per_byte"), step) ?? plot.before(run.points("loss", "bits_per_byte"), step))?.[1];
+  /* Of the validation text, where no loss of the training came later. */
+  const bitsAt = (run, step) => {
+    const [held, loss] = ["validation", "loss"].map((kind) => plot.before(run.points(kind, "bits_per_byte"), step) ?? [-1]);
+    return (held[0] >= loss[0] ? held : loss)[1];
+  };
 
   function words(run) {
     const bits = bitsAt(run, run.step);
@@ -26,11 +26,29 @@
   const short = (written) => written.replaceAll(/\n{2,}/g, (all) => `${"⏎".repeat(all.length)}\n`);
 
   function drawSamples(run) {
-    const found = latest(run, "samples", run.step);
+    const found = run.sampled.get(run.step);
     const one = ({ prompt, text: written }) => el("li", {}, el("b", {}, prompt), short(written));
-    const list = found ? el("ul", {}, ...found.samples.map(one)) : el("p", { class: "r-hint" }, "No samples were written up to here.");
-    const when = found && found.step !== run.step ? ` (written at step ${train.count(found.step)})` : "";
-    run.samples.replaceChildren(el("h2", {}, "What it writes", el("small", {}, `at this step${when}`)), list);
+    const list = found ? el("ul", {}, ...found.map(one)) : el("p", { class: "r-hint" }, "It writes after the run’s three prompts …");
+    if (found || !run.samples.querySelector("ul")) {
+      run.samples.replaceChildren(el("h2", {}, "What it writes", el("small", {}, "at this step")), list);
+    }
+    run.samples.setAttribute("aria-busy", String(!found));
+  }
+
+  /* The snapshot writes when somebody looks at it: learning is not held up by it. */
+  async function sample(run) {
+    const { step } = run;
+    if (run.sampled.has(step)) return;
+    run.sampled.set(step, null); // asked for once
+    try {
+      const { samples } = await app.post("train-samples", { id: run.id, step });
+      run.sampled.set(step, samples);
+    } catch (error) {
+      run.sampled.delete(step);
+      if (run.step === step) run.samples.replaceChildren(el("p", { class: "refusal", role: "alert" }, error.message));
+      return;
+    }
+    if (run.step === step) drawSamples(run);
   }
 
   /* Show a step: the nearest snapshot. */
@@ -117,6 +135,7 @@
     const row = el("div", { class: "r-row" }, player, run.chat, run.beside);
     run.box = el("section", { class: "r-slider", "aria-label": "Step" }, run.told, run.range, row);
     run.samples = el("section", { class: "r-samples" });
+    run.sampled = new Map();
     run.goTo = (step) => goTo(run, step);
     return [run.box, run.samples];
   };
@@ -136,6 +155,7 @@
     const { step } = run;
     const question = { id: run.id, step, view: tab.name, prompt: run.prompt.value, asked: xray.asked[tab.name] || {} };
     run.busy = true;
+    sample(run);
     const line = ({ words: said, share, data }) => {
       if (signal.aborted) return;
       if (said) xray.status(said, share);

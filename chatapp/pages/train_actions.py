@@ -31,6 +31,7 @@ from chatapp.pages.train_protocol import (
     TrainPlan,
     TrainRecipe,
     TrainRun,
+    TrainSamples,
     TrainWatch,
     TrainWritten,
 )
@@ -138,6 +139,13 @@ class TrainActions:
         async with aclosing(told(self.snapshots.look(ask.view, folder, ask.prompt, ask.asked))) as lines:
             async for line in lines:
                 yield line
+
+    async def samples(self, owner: Owner, asked: Asked) -> Asked:
+        demand(self.settings)
+        ask = TrainSamples.read(asked)
+        folder = await asyncio.to_thread(self.snapshot, ask.id, ask.step)
+        found = await asyncio.to_thread(recipe_of, self.runs.place(ask.id))
+        return {"samples": await self.snapshots.samples(folder, found.prompts, found.seed)}
 
     async def chat(self, owner: Owner, asked: Asked) -> Asked:
         demand(self.settings)

@@ -36,6 +36,7 @@ def add(door: Door, store: Store, models: ModelManager, settings: Settings, runs
         "train-corpus": actions.corpus,
         "train-begin": actions.begin,
         "train-do": actions.do,
+        "train-samples": actions.samples,
         "train-chat": actions.chat,
         "train-beside": actions.beside,
     }

@@ -131,6 +131,14 @@ class TrainLook(Request):
 
 
 @dataclass(frozen=True)
+class TrainSamples(Request):
+    """POST /ui/train-samples: what a snapshot writes after the run's prompts. Answered by {samples}: of each {prompt, text}."""
+
+    id: str
+    step: int
+
+
+@dataclass(frozen=True)
 class TrainChat(Request):
     """POST /ui/train-chat: load a snapshot, or what a run ended with, as a model beside the others. Answered by
     {model}, for the chat's ?model=."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from transformers import AutoTokenizer
 
-from chatapp.lab.train import history
+from chatapp.lab.train import history, recipe
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from tests.browser.conftest import Site, first_held, launched, replies, send
@@ -75,9 +75,11 @@ def test_from_a_corpus_to_curves_the_slider_and_a_chat(context: BrowserContext, 
     expect(page.locator(".r-state")).to_contain_text("done · step 6 of 6", timeout=90_000)
     expect(page.locator(".r-plot")).to_have_count(4)
     expect(page.locator(".r-legend")).to_contain_text("knows which token follows which")
+    expect(page.locator(".r-samples li")).to_have_count(3, timeout=60_000)
     last = page.locator(".r-samples li").all_inner_texts()
     at(page, 0)
     expect(page.locator(".r-told")).to_contain_text("Step 0 of 6")
+    expect(page.locator(".r-samples")).to_have_attribute("aria-busy", "false", timeout=60_000)
     assert page.locator(".r-samples li").all_inner_texts() != last
     expect(page.locator("#r-body")).to_contain_text("step 0")
     expect(page.get_by_role("button", name="Chat with it")).to_be_visible()
@@ -102,7 +104,7 @@ def test_one_slider_drives_samples_curves_and_every_view(context: BrowserContext
         expect(page.locator(f"#r-body {drawn}")).to_have_count(1)
     at(page, 1)
     expect(page.locator(".r-told")).to_contain_text("Step 1 of 16 · 2.90 bits per byte · it learns letters")
-    expect(page.locator(".r-samples")).to_contain_text("write at step 1")
+    expect(page.locator(".r-samples li b")).to_have_text(list(recipe.PROMPTS))
     expect(page.locator("#r-body h3").first).to_have_text("step 1")
     page.get_by_label("A prompt").fill("hello world")
     page.get_by_label("A prompt").press("Enter")

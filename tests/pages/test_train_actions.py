@@ -83,7 +83,7 @@ async def test_a_run_that_goes_on_is_followed_each_event_once(actions: TrainActi
     more = (await anext(stream))["events"]
     assert {event["step"] for event in seen} == {0, 1, 8}
     assert {(event["kind"], event["step"]) for event in more} == {
-        *((kind, 16) for kind in ("loss", "validation", "samples", "snapshot")),
+        *((kind, 16) for kind in ("loss", "validation", "snapshot")),
         ("validation", 8),
     }
     history.update(place, state="done")

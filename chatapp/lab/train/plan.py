@@ -23,8 +23,8 @@ OUT = "plan.json"
 LOOK = 0.3
 """Seconds between two looks at how far the child is."""
 
-OBSERVING = 0.15
-"""Share that snapshots, validation and samples add to a short run; of a long one it is less."""
+OBSERVING = 0.05
+"""Share that snapshots, validation and checkpoints add."""
 
 
 def plan(recipe: Recipe, home: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is written down while a model learns: losses, validation, samples and snapshots; and where a run ends before its last step."""
+"""What is written down while a model learns, within a share of its time: losses, validation, snapshots. And where a run ends early."""
 
 import time
 from collections.abc import Callable
@@ -23,6 +23,10 @@ SNAPSHOTS = 20
 """About so many over a run, half of them in its first tenth, where most is learned."""
 
 
+SHARE = 0.02
+"""Of the steps' time that watching may take: a snapshot at each of their steps, and validation at as many of them as the rest allows."""
+
+
 def snapshot_steps(total: int) -> tuple[int, ...]:
     """0, 1, 2, 4, 8, … and then evenly to the last one."""
     early = {0, *(2**power for power in range(20) if 2**power <= total / SNAPSHOTS)}
@@ -34,7 +38,8 @@ def snapshot_steps(total: int) -> tuple[int, ...]:
 class Recorder(TrainerCallback):
     """Trainer tells it of every step.
 
-    observe   writes validation, samples and a snapshot of a step
+    keep      writes a snapshot of a step
+    validate  writes its validation
     log       writes an event
     tell      progress in words
     ends_at   time.monotonic() at which the run ends, whatever is left
@@ -44,7 +49,8 @@ class Recorder(TrainerCallback):
     losses: Losses
     total: int
     bytes_per_token: float
-    observe: Callable[[int], None]
+    keep: Callable[[int], None]
+    validate: Callable[[int], None]
     log: Callable[..., None]
     tell: Progress
     ends_at: float
@@ -54,6 +60,7 @@ class Recorder(TrainerCallback):
     rate: float = 0.0
     began: float = field(default_factory=time.monotonic)
     _since: int = -1
+    _cost: float = 0.0
     _last: float = 0.0
     _tokens: float = 0.0
 
@@ -62,8 +69,9 @@ class Recorder(TrainerCallback):
         control.should_training_stop = False
         self._since, self.plan, self.every = state.global_step, frozenset(snapshot_steps(self.total)), max(1, self.total // MOST_LOSSES)
         if state.global_step == 0:
-            self.observe(0)
-        self._last = time.monotonic()
+            self.keep(0)
+            self._validate(0)
+        self.began = self._last = time.monotonic()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, lr_scheduler: Any, **options: Any) -> None:
         """The rate with which this very step is taken."""
@@ -76,13 +84,25 @@ class Recorder(TrainerCallback):
         if step <= FIRST or step == self.total or step % self.every == 0 or step in self.plan or before - self._last > LONGEST:
             self._write_loss(step, before)
         if step in self.plan:
-            self.observe(step)
+            self.keep(step)
+            if step == self.total or self._affordable(time.monotonic() - before):
+                self._validate(step)
         if reason := self._reason():
             self.stopped = reason
             control.should_save = control.should_training_stop = True
         self.watched += time.monotonic() - before
         if step in self.plan:
             self._last = time.monotonic()
+
+    def _validate(self, step: int) -> None:
+        before = time.monotonic()
+        self.validate(step)
+        self._cost = time.monotonic() - before
+
+    def _affordable(self, more: float) -> bool:
+        """Validation here and at the last step, beside the seconds that watching took before and `more` that it took at this one."""
+        watched = self.watched + more
+        return watched + 2 * self._cost <= SHARE * (time.monotonic() - self.began - watched)
 
     def _reason(self) -> str:
         """Why the run ends here: 'stop' for a person's wish, 'time' for the limit, '' for not at all."""

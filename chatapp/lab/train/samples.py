@@ -1,34 +1,35 @@
-"""What a model writes after fixed prompts while it learns, with the same random numbers each time: a difference is what it learned."""
+"""What a snapshot of a run writes after the run's prompts, with the same random numbers for each: a difference is what it learned."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
+from transformers import DynamicCache
 
-if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
+from chatapp.engines.direct.kvcache import cache_argument
+from chatapp.models.info import context_of
+from chatapp.xray.preparing import InspectedModel
+from chatapp.xray.text.reading import encoded
 
 TOKENS, TEMPERATURE, TOP_K = 24, 0.8, 50
 
 
-def written(model: "GPT2LMHeadModel", tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], seed: int) -> list[dict[str, str]]:
-    """{prompt, text} of each. Sets PyTorch's seed: the caller keeps its own random numbers."""
-    room = model.config.n_positions
-    asked = tokenizer(
-        list(prompts), return_tensors="pt", padding=True, padding_side="left", truncation=True, max_length=max(1, room // 2)
-    ).to(model.device)
-    torch.manual_seed(seed)
-    model.eval()
-    made = model.generate(
-        input_ids=asked["input_ids"],
-        attention_mask=asked["attention_mask"],
-        max_new_tokens=max(1, min(TOKENS, room - asked["input_ids"].shape[1])),
-        do_sample=True,
-        temperature=TEMPERATURE,
-        top_k=TOP_K,
-        top_p=1.0,
-    )
-    model.train()
-    new = made[:, asked["input_ids"].shape[1] :]
-    texts = tokenizer.batch_decode(new, skip_special_tokens=True)
-    return [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, texts, strict=True)]
+def written(by: InspectedModel, prompts: Sequence[str], seed: int) -> list[dict[str, str]]:
+    """{prompt, text} of each. Random numbers of its own: nobody else's are touched."""
+    return [{"prompt": prompt, "text": after(by, prompt, seed)} for prompt in prompts]
+
+
+def after(by: InspectedModel, prompt: str, seed: int) -> str:
+    """Up to TOKENS tokens, drawn from the TOP_K likeliest."""
+    room, random = context_of(by.model.config), torch.Generator().manual_seed(seed)
+    ids = encoded(by.tokenizer, prompt)[0][: max(1, room // 2)]
+    cache = {cache_argument(by.model): DynamicCache(config=by.model.config)}
+    given, new = ids, []
+    while len(new) < min(TOKENS, room - len(ids)):
+        with torch.inference_mode():
+            logits = by.model(torch.tensor([given], device=by.model.device), use_cache=True, logits_to_keep=1, **cache).logits[0, -1]
+        best = (logits.float().cpu() / TEMPERATURE).topk(min(TOP_K, len(logits)))
+        given = [int(best.indices[torch.multinomial(best.values.softmax(-1), 1, generator=random)])]
+        if given[0] == by.tokenizer.eos_token_id:
+            break
+        new += given
+    return by.tokenizer.decode(new, skip_special_tokens=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError, NotFound
+from chatapp.lab.train import samples
 from chatapp.models.hub import no_progress
 from chatapp.models.memory import weight_bytes
 from chatapp.settings import Settings
@@ -50,6 +51,13 @@ class Snapshots:
         async with aclosing(VIEWS[view](self.inspector, [reading], Values(asked))) as answers:
             async for answer in answers:
                 yield answer if isinstance(answer, Step) else answer | {"view": view, "step": step_of(folder)}
+
+    async def samples(self, folder: Path, prompts: Sequence[str], seed: int) -> list[dict[str, str]]:
+        """{prompt, text} of each: what it writes. Raises NotFound where it was deleted."""
+        async for _ in self.inspector.awake():
+            pass
+        by = await self.inspector.run(self.model, folder)
+        return await self.inspector.run(samples.written, by, prompts, seed)
 
     def model(self, folder: Path) -> InspectedModel:
         """The model of a snapshot's folder, read once while it is kept. On X-ray's thread."""

@@ -15,7 +15,7 @@ from transformers import PrinterCallback
 from transformers.utils import logging
 
 from chatapp.errors import ChatError
-from chatapp.lab.train import bits, card, checkpoints, data, history, limits, network, prepare, recipe, samples
+from chatapp.lab.train import bits, card, checkpoints, data, history, limits, network, prepare, recipe
 from chatapp.lab.train.learner import Learner, Losses, arguments_of, steps_of
 from chatapp.lab.train.pace import measured
 from chatapp.lab.train.prepare import Prepared
@@ -24,11 +24,11 @@ from chatapp.lab.train.recorder import Recorder
 from chatapp.lab.train.sitting import Sitting, sat
 from chatapp.tasks import Progress
 
-WHILE_LEARNING = 2048
-"""Tokens of the validation text that are read at a snapshot, as much work as two thirds of a step; the end of a run reads all of it."""
+WHILE_LEARNING = 1024
+"""Tokens of the validation text that are read while a run goes on, as much work as a third of a step; its end reads all of it."""
 
-RESERVE = 0.85
-"""Of the minutes, for steps; the others are for snapshots, samples and validation. What is done before and after is beside them."""
+RESERVE = 0.95
+"""Of the minutes, for steps; the others are for snapshots, checkpoints and validation. What is done before and after is beside them."""
 
 
 @dataclass
@@ -50,12 +50,13 @@ class Run(Sitting):
         self.model.train()
         return {"loss": loss, "bits_per_byte": loss / bits.LN2 / self.made.bytes_per_token}
 
-    def observe(self, step: int) -> None:
-        """Validation, samples and a snapshot; random numbers of the training stay where they were."""
+    def validated(self, step: int) -> None:
+        """One line of validation; random numbers of the training stay where they were."""
         with torch.random.fork_rng(), one_thread():
             self.log("validation", step=step, **self.validate())
-            written = samples.written(self.model, self.made.tokenizer, self.recipe.prompts, self.recipe.seed)
-            self.log("samples", step=step, samples=written)
+
+    def kept(self, step: int) -> None:
+        """A snapshot, from which everything else about this step is read when somebody looks at it."""
         name = f"{history.SNAPSHOTS}/step-{step:06d}"
         self.until_written(partial(network.save_whole, self.model, self.made.tokenizer, self.folder / name), self.folder / name)
         self.log("snapshot", step=step, folder=name)
@@ -137,8 +138,9 @@ def _steps(run: Run, total: int, last: Path | None) -> dict[str, Any]:
         arguments = arguments_of(run.recipe, run.folder, total)
     except (ValueError, TypeError, ImportError, KeyError) as error:
         raise ChatError(f"The recipe's arguments are refused by transformers: {str(error).splitlines()[0]}", status=422) from error
+    written = {"keep": run.kept, "validate": run.validated, "log": run.log, "tell": run.say}
     recorder = Recorder(
-        run.folder, losses, total, run.made.bytes_per_token, run.observe, run.log, run.say, run.ends_at, lambda: learner.gradient
+        run.folder, losses, total, run.made.bytes_per_token, **written, ends_at=run.ends_at, gradient=lambda: learner.gradient
     )
     learner = Learner(
         run.validate,

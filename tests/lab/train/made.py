@@ -48,5 +48,4 @@ def write_step(folder: Path, model: Path, step: int, bits: float) -> None:
     numbers = {"loss": bits * 2, "learning_rate": 0.002, "grad_norm": 1.5, "tokens_per_second": 900.0, "seconds_left": 60.0 - step}
     history.append(folder, "loss", step=step, bits_per_byte=bits - 0.02, **numbers)
     history.append(folder, "validation", step=step, loss=bits * 2, bits_per_byte=bits)
-    history.append(folder, "samples", step=step, samples=[{"prompt": "We must", "text": f" write at step {step}"}])
     history.append(folder, "snapshot", step=step, folder=place)

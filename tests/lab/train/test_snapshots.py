@@ -73,6 +73,16 @@ def test_what_was_looked_at_last_is_kept_within_a_limit(snapshots: Snapshots, ru
     assert snapshots.model(folders[2]).name == "step 1,200" and snapshots.held == weight_bytes(models[2].model)
 
 
+async def test_a_snapshot_writes_the_same_again_and_another_one_something_else(snapshots: Snapshots, run: Path) -> None:
+    before = torch.get_rng_state()
+    first, again = [await snapshots.samples(run / "step-000000", [PROMPT, "We"], 42) for _ in range(2)]
+    assert first == again and [one["prompt"] for one in first] == [PROMPT, "We"] and all(one["text"] for one in first)
+    assert await snapshots.samples(run / "step-001200", [PROMPT, "We"], 42) != first
+    assert torch.equal(torch.get_rng_state(), before), "nobody else's random numbers are touched"
+    with pytest.raises(NotFound):
+        await snapshots.samples(run / "step-000007", [PROMPT], 42)
+
+
 async def test_wrong_questions_are_sentences(snapshots: Snapshots, run: Path) -> None:
     folder = run / "step-000001"
     for view, place, prompt, words in [
