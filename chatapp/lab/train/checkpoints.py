@@ -64,7 +64,13 @@ def _zip(path: Path) -> bool:
 
 def no_room(error: Exception) -> bool:
     """Is it one that a writer of files raises? PyTorch and safetensors have no exception of their own kind for a full disk."""
-    return isinstance(error, OSError) or type(error).__name__ == "SafetensorError" or "PytorchStreamWriter" in str(error)
+    return isinstance(error, OSError) or type(error).__name__ == "SafetensorError" or _of_pytorch(error)
+
+
+def _of_pytorch(error: Exception) -> bool:
+    """What torch.save raises on a full disk: what the C++ stream says where all is small, else that the place in the file is not the one
+    it should be."""
+    return any(words in str(error) for words in ("PytorchStreamWriter", "inline_container", "iostream error"))
 
 
 def until_written(write: Callable[[], None], target: Path, wait: Callable[[str], None]) -> None:
@@ -98,5 +104,6 @@ def _safetensor_error() -> type[Exception]:
 def _said(error: Exception, target: Path) -> str:
     free = gigabytes(shutil.disk_usage(target.parent).free)
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+    why = "PyTorch could not write all of it" if _of_pytorch(error) else why
     cure = "Free some space: the run waits and loses nothing."
     return f"{target.name} cannot be written ({why[:200]}); {free} are free in {target.parent}. {cure}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from chatapp.errors import ChatError, NotFound
 from chatapp.lab.train import checkpoints, history, process
@@ -162,6 +163,16 @@ def test_a_run_ends_in_good_order_when_its_parent_dies(tmp_path: Path) -> None:
     child.stdin.close()  # as the system does it for a parent that was killed
     child.wait(60)
     assert history.about(folder)["state"] == "stopped" and checkpoints.newest_whole(folder)[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("numbers", [10, 100_000])
+def test_what_pytorch_says_of_a_full_disk_is_waited_for(tmp_path: Path, numbers: int) -> None:
+    """/dev/full answers every write as a full disk does."""
+    places, said = [Path("/dev/full"), tmp_path / "room.pt"], []
+    checkpoints.until_written(lambda: torch.save(torch.zeros(numbers), places.pop(0)), tmp_path / "room.pt", said.append)
+    assert said[0].startswith("room.pt cannot be written (PyTorch could not write all of it); ") and said[1:] == [""]
+    assert (tmp_path / "room.pt").exists()
 
 
 @pytest.mark.slow
