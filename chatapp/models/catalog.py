@@ -1,8 +1,8 @@
 """Which models are on this machine: embedded, in the Hub's cache, in folders; what each takes of the disk, by names and sizes."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,7 @@ from chatapp.models import trained
 from chatapp.models.convert import NAME as CONVERSION
 from chatapp.models.gguf import LATER_PART
 from chatapp.models.hub_access import OURS
-from chatapp.models.identity import ModelId
+from chatapp.models.identity import ModelId, apart
 from chatapp.models.purpose import CHAT, Use, use_of
 from chatapp.models.remembered import remembered
 from chatapp.models.sources import EMBEDDED_REPO, resolve
@@ -21,6 +21,9 @@ from chatapp.settings import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from huggingface_hub import CachedRepoInfo, CachedRevisionInfo
+
+ON_DISK = ("folder", "gguf")
+"""Kinds that are called by the name of a folder or file, of which there may be several."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,18 @@ def _of_revision(repo: str, revision: "CachedRevisionInfo") -> Iterator[LocalMod
 
 
 def told_apart(found: Sequence[LocalModel]) -> dict[str, str]:
-    """name → what it is called, folders of one name with where they lie."""
-    counts = Counter(model.label for model in found)
-    several = {model.name for model in found if counts[model.label] > 1 and model.kind in ("folder", "gguf")}
-    where = {model.name: f" ({model.place.parent.name[:8]}/{model.place.name[:6]})" for model in found if model.name in several}
-    return {model.name: model.label + where.get(model.name, "") for model in found}
+    """name → what it is called, folders of one name with where they lie: as little of it as tells them apart."""
+    ways = (lambda model: model.label, lies, partial(lies, parent=None, own=None), lies_at)
+    return {model.name: called for model, called in apart(found, ways).items()}
+
+
+def lies(model: LocalModel, parent: int | None = 8, own: int | None = 6) -> str:
+    """The label with so many letters of the names of the folder around it and of its own."""
+    return f"{model.label} ({model.place.parent.name[:parent]}/{model.place.name[:own]})" if model.kind in ON_DISK else model.label
+
+
+def lies_at(model: LocalModel) -> str:
+    return f"{model.label} ({model.place})" if model.kind in ON_DISK else model.label
 
 
 def lacks(folder: Path, called: str) -> str:

@@ -40,8 +40,8 @@ GGUF_COUNTS = 24
 GGUF_HEAD = struct.pack("<Q", 20) + b"general.architecture" + struct.pack("<I", 8)
 """How the first value begins: its name, and that it is a text."""
 
-MOST_LABELS = 6
-"""That are named."""
+MOST_LABELS, MOST_LETTERS = 6, 40
+"""Labels that are named, and letters of each."""
 
 CURES = {
     "classifier": "Classify with it on the page Classify.",
@@ -133,9 +133,10 @@ def labelled(config: Mapping[str, Any]) -> str:
     """What a classifier gives a text: its labels by their names, as far as these are told."""
     if not (labels := labels_of(config)):
         return "It gives texts labels, and writes nothing."
+    named = [label if len(label) <= MOST_LETTERS else f"{label[:MOST_LETTERS]}…" for label in labels[:MOST_LABELS]]
     more = ", …" if len(labels) > MOST_LABELS else ""
     several = "any" if config.get("problem_type") == "multi_label_classification" else "one"
-    return f"It gives a text {several} of {len(labels)} labels: {', '.join(labels[:MOST_LABELS])}{more}."
+    return f"It gives a text {several} of {len(labels)} labels: {', '.join(named)}{more}."
 
 
 def encodes(config: Mapping[str, Any], *, sentences: bool) -> str:

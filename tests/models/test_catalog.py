@@ -108,3 +108,17 @@ def test_folders_of_one_name_are_told_apart_by_where_they_lie(tiny_llama: Path, 
     for place in ("one/checkpoint-500", "other/checkpoint-500", "other/mine"):
         remember(Path(shutil.copytree(tiny_llama, tmp_path / place)), f"sha256:{len(place)}", tmp_path)
     assert sorted(told_apart(folders(tmp_path)).values()) == ["checkpoint-500 (one/checkp)", "checkpoint-500 (other/checkp)", "mine"]
+
+
+def test_what_lies_in_folders_that_begin_alike_or_are_called_alike_is_told_apart_too(tmp_path: Path) -> None:
+    for place in ("experiment-1", "experiment-2", "a/models", "b/models"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "m.gguf").write_bytes(b"GGUF")
+    found = folders(tmp_path, [str(file) for file in tmp_path.rglob("*.gguf")])
+    inside = {name.removeprefix(f"{tmp_path}/"): shown.replace(f"{tmp_path}/", "") for name, shown in told_apart(found).items()}
+    assert inside == {
+        "experiment-1/m.gguf": "m (experiment-1/m.gguf)",
+        "experiment-2/m.gguf": "m (experiment-2/m.gguf)",
+        "a/models/m.gguf": "m (a/models/m.gguf)",
+        "b/models/m.gguf": "m (b/models/m.gguf)",
+    }

@@ -27,6 +27,7 @@ SST = {
         ({}, "chat", "", True),
         ({"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]}, "chat", "", True),
         (SST, "classifier", "It gives a text one of 2 labels: NEGATIVE, POSITIVE.", True),
+        (SST | {"id2label": {"0": "x" * 3000, "1": "b"}}, "classifier", f"labels: {'x' * 40}…, b.", True),
         (SST | {"problem_type": "multi_label_classification"}, "classifier", "any of 2 labels", True),
         ({"model_type": "distilbert", "architectures": SST["architectures"]}, "classifier", "It gives texts labels", True),
         ({"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"]}, "classifier", "It gives texts labels", False),
