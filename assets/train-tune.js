@@ -85,7 +85,8 @@
     const list = offered.chats.length
       ? offered.chats.map(line)
       : [el("p", { class: "r-hint" }, "You have no conversation with a whole reply yet.")];
-    return el("fieldset", { class: "r-chats r-wide" }, el("legend", {}, "And your own conversations"), ...list);
+    const seen = offered.chats.length && offered.seen ? el("p", { class: "r-hint" }, offered.seen) : null;
+    return el("fieldset", { class: "r-chats r-wide" }, el("legend", {}, "And your own conversations"), seen, ...list);
   }
 
   /* What the files and conversations hold, or why they cannot be learned. */

@@ -8,7 +8,7 @@ from os.path import expanduser
 from pathlib import Path
 
 from chatapp.errors import ChatError
-from chatapp.identity import Owner
+from chatapp.identity import Owner, login_key
 from chatapp.lab.finetune import beside, choices, merging
 from chatapp.lab.finetune.asked import LONGEST_NAME, Tuning, lesson_of
 from chatapp.lab.finetune.pairs import Chat, read
@@ -32,6 +32,8 @@ from chatapp.xray.text.which import located
 TICK = 0.3
 """Seconds between two looks at a task."""
 
+SEEN = "Runs are everybody's who logs in here: they see what is held out of these conversations, and may chat with what learned them."
+
 LESSON = {"epochs": 3, "rank": 8, "learning_rate": 0.0005, "max_minutes": 10}
 
 
@@ -48,7 +50,7 @@ class TuneActions:
         TuneAsk.read(asked)
         models, first = await asyncio.to_thread(self._models)
         chats = [TuneChat(**vars(one)) for one in await asyncio.to_thread(choices.conversations, self.store, owner)]
-        return asdict(TuneHome(models, chats, first, LESSON))
+        return asdict(TuneHome(models, chats, first, LESSON, SEEN if login_key(owner) else ""))
 
     async def read(self, owner: Owner, asked: Asked) -> Asked:
         demand(self.settings)

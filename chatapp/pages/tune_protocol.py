@@ -32,12 +32,14 @@ class TuneChat:
 
 @dataclass(frozen=True)
 class TuneHome:
-    """`first`: the name of the model that is chosen at first; `lesson`: the usual settings by name."""
+    """`first`: the name of the model that is chosen at first; `lesson`: the usual settings by name; `seen`: who else sees what is learned,
+    in words, '' for nobody."""
 
     models: list[TuneModel]
     chats: list[TuneChat]
     first: str
     lesson: dict[str, Any]
+    seen: str
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ async def test_models_that_cannot_learn_say_why_and_conversations_count_whole_re
     assert why["other"].startswith("transformers cannot read brandnew from a GGUF file, so it cannot learn.")
     assert why["labels"].startswith("It gives") and "quantized (gptq)" in why["packed"]
     assert [(chat["id"], chat["replies"]) for chat in said["chats"]] == [("one", 1)]
-    assert (await actions.home("visitor:bob", {}))["chats"] == []
+    assert (await actions.home("visitor:bob", {}))["chats"] == [] and said["seen"] == ""
+    assert (await actions.home("user:ann", {}))["seen"].startswith("Runs are everybody's who logs in here")
     assert said["first"] in [model["name"] for model in said["models"] if not model["refused"]]
 
 
