@@ -1,4 +1,4 @@
-"""--compare: a grid beside its bare engine, and eight replies to a long prompt beside as many to a short one."""
+"""--compare: a grid beside its bare engine, eight replies to a long prompt beside as many to a short one, six columns in a browser."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from chatapp.bench.columns import against_a_chat
 from chatapp.chat.build import build_prompt, engine_sampling, stamp
 from chatapp.engines.base import Engine
 from chatapp.lab.compare import Comparison
@@ -33,7 +34,7 @@ WORDS = "rain stone river light wind leaf door winter harbour road"
 
 def main(settings: Settings, engine: Engine, repeats: int) -> int:
     """Print what was measured, then it as a line of JSON."""
-    found = asyncio.run(measured(settings, engine, repeats))
+    found = asyncio.run(measured(settings, engine, repeats)) | {"six_columns_vs_chat": against_a_chat(settings, repeats)}
     for name, ratios in found.items():
         print(f"{name}: {median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
     print(json.dumps(found))

@@ -67,10 +67,10 @@ WATCH = """(box) => {
 class Clock:
     """Writes the time in the place of a model: STAMPS times at PACE for "clock", else one short sentence."""
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", people: int = 1) -> None:
         self.tokenizer = tokenizer
         self.info = ModelInfo("clock", "", 0, 32_768, "cpu", "none", "a benchmark", "clock")
-        self.capabilities = Capabilities(32_768, tuple(Sampling().steps()))
+        self.capabilities = Capabilities(32_768, tuple(Sampling().steps()), concurrency=people)
         self.tokens = ChatTokenizer(tokenizer, end_ids(tokenizer), 32_768)
         self.render, self.budget = self.tokens.render, self.tokens.budget
 
@@ -174,14 +174,14 @@ def say(page: "Page", entry: str, text: str, answer) -> None:
 
 
 @contextmanager
-def ours(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """The app with a clock for a model: (URL, its messages, its text box)."""
+def ours(settings: Settings, people: int = 1) -> Iterator[tuple[str, str, str]]:
+    """The app with a clock for a model, which answers so many people at once: (URL, its messages, its text box)."""
     from transformers import AutoTokenizer
 
     from chatapp.bench.__main__ import folder_of
 
     source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
-    models = ModelManager.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings))))
+    models = ModelManager.of(Clock(AutoTokenizer.from_pretrained(folder_of(source, settings)), people))
     with tempfile.TemporaryDirectory() as data:
         alone = Settings(data_dir=Path(data), port=free_port())
         store = Store.open(alone)
