@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 6
 QUESTION = "What does the clock say?"
-GRID = f"prompts: [{QUESTION}]\ncolumns:\n" + "".join(f"  - {{name: c{n}, temperature: 0.{n + 1}}}\n" for n in range(COLUMNS))
+GRID = f"prompts: ['{QUESTION}']\ncolumns:\n" + "".join(f"  - {{name: c{n}, temperature: 0.{n + 1}}}\n" for n in range(COLUMNS))
 RESTED = 1500
 """Milliseconds after which a new page has nothing more to do."""
 
