@@ -127,8 +127,20 @@
     app.menu(button, [
       { text: `Logged in as ${shell.user}` },
       { text: "About, and how programs log in", run: () => location.assign("./about") },
-      { text: "Log out", run: () => location.assign("./logout") },
+      { text: "Log out", run: leave },
     ]);
+
+  /* Back shows nobody a page that the browser kept from before somebody logged out. */
+  const came = Date.now();
+  function leave() {
+    app.store.set("left", Date.now());
+    location.assign("./logout");
+  }
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted || app.store.get("left") < came) return;
+    document.documentElement.hidden = true;
+    location.reload();
+  });
 
   const open = () => app.$("#tasks") && !app.$("#tasks").hidden;
   document.addEventListener("click", (event) => {

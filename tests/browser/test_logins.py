@@ -1,12 +1,13 @@
 """Two people who log in see their own conversations only, from every browser they use."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chatapp.server.login_limit import FREE_TRIES
-from tests.browser.conftest import PATIENCE, Site, launched, send, settled
+from tests.browser.conftest import FLAGS, PATIENCE, Site, launched, send, settled
 from tests.browser.test_page_guards import serious
 from tests.conftest import Scripted
 
@@ -116,6 +117,25 @@ def test_the_account_menu_names_the_login_and_logs_out(browser: Browser, closed:
     page.goto(closed.url + "/about")
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     page.context.close()
+
+
+def test_back_shows_nothing_from_before_somebody_logged_out(browser: Browser, closed: Site) -> None:
+    keeps = ["--disable-back-forward-cache"]  # of Playwright's own flags: without it the browser keeps pages, as anybody's does
+    keeping = browser.browser_type.launch(executable_path=shutil.which("chromium"), args=list(FLAGS), ignore_default_args=keeps)
+    page = keeping.new_context().new_page()
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script("addEventListener('pageshow', ({ persisted }) => { if (persisted) window.name = 'kept'; });")
+    log_in(page, closed, "ann", "lamp")
+    send(page, "My secret plan")
+    settled(page)
+    page.wait_for_function("!chatapp.doing && document.querySelector('gradio-app #page #shell')")
+    page.locator('[data-do="account"]').click()
+    page.get_by_role("menuitem", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    page.evaluate("history.back()")
+    page.wait_for_function("location.search && document.querySelector('[type=password]')")
+    assert page.evaluate("name") == "kept" and "secret" not in page.content()
+    keeping.close()
 
 
 def test_too_many_wrong_passwords_are_said_as_they_are_also_to_the_right_one(browser: Browser, closed: Site) -> None:
