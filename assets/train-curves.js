@@ -5,6 +5,8 @@
   const LARGE = { width: 640, height: 300, left: 40, right: 92, top: 10, bottom: 26 };
   const NARROW = { width: 360, height: 250, left: 34, right: 84, top: 10, bottom: 24 };
   const SMALL = { width: 300, height: 120, left: 46, right: 10, top: 8, bottom: 20 };
+  /* So few points are drawn as points, too: between them nothing was measured. */
+  const FEW = 25;
 
   const grid = (box, y, at, right) =>
     `<path class="grid" d="M${box.left} ${y(at).toFixed(1)}H${right}"/>` +
@@ -39,11 +41,11 @@
       const anchor = place > right - 20 ? "end" : "middle";
       return `<text class="tick" x="${place.toFixed(1)}" y="${box.height - 8}" text-anchor="${anchor}">${words}</text>`;
     });
-    const curves = lines.map(({ kind, points }) =>
-      points.length === 1
-        ? `<circle class="${kind}" cx="${x(points[0][0]).toFixed(1)}" cy="${y(points[0][1]).toFixed(1)}" r="2.5"/>`
-        : `<polyline class="${kind}" points="${plot.line(points, x, y)}"/>`,
-    );
+    const curves = lines.map(({ kind, points }) => {
+      const dots = points.length <= FEW ? points : [];
+      const dot = ([step, value]) => `<circle class="${kind}" cx="${x(step).toFixed(1)}" cy="${y(value).toFixed(1)}" r="2.5"/>`;
+      return `<polyline class="${kind}" points="${plot.line(points, x, y)}"/>${dots.map(dot).join("")}`;
+    });
     const figure = el("figure", { class: "r-plot" }, el("figcaption", {}, title));
     const place = el("div", { class: "r-drawn" });
     const grids = plot.ticks(ends.low, ends.high).map((at) => grid(box, y, at, right));

@@ -1,4 +1,4 @@
-"""What a snapshot of a run writes after the run's prompts, with the same random numbers for each: a difference is what it learned."""
+"""What a snapshot of a run writes after the run's prompts, by the same random numbers as every other: a difference is what it learned."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ TOKENS, TEMPERATURE, TOP_K = 24, 0.8, 50
 
 def written(by: InspectedModel, prompts: Sequence[str], seed: int) -> list[dict[str, str]]:
     """{prompt, text} of each. Random numbers of its own: nobody else's are touched."""
-    return [{"prompt": prompt, "text": after(by, prompt, seed)} for prompt in prompts]
+    return [{"prompt": prompt, "text": after(by, prompt, seed + n)} for n, prompt in enumerate(prompts)]
 
 
 def after(by: InspectedModel, prompt: str, seed: int) -> str:
