@@ -82,8 +82,14 @@
     opener?.focus?.({ preventScroll: true });
   };
 
+  const named = () => {
+    if (xray.whole()) document.title = `X-ray · ${app.name}`;
+  };
+  app.on("mounted", named); // Gradio gave the page its own title
+
   /* Called by the markup of X-ray's place: an address that names a reply opens it. */
   xray.begin = () => {
+    named();
     const query = new URL(location).searchParams;
     const turn = query.get(xray.whole() ? "turn" : "xray");
     if (turn || xray.whole()) setTimeout(() => xray.open(turn, query.get("view")), 0);

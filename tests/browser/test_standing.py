@@ -96,7 +96,7 @@ def test_nothing_moves_when_gradio_mounts(context: BrowserContext, site: Site) -
     """Gradio's style reaches what stands before and after."""
     gradio = Held(context, site)
     page = gradio.page
-    page.wait_for_function("chatapp.model.state === 'ready' && chatapp.list.sign")
+    page.wait_for_function("chatapp.model.state === 'ready' && chatapp.list.sign && !document.getAnimations().length")
     look = """[...document.querySelectorAll("#shell *")].filter((node) => node.checkVisibility()).map((node) => {
       const { x, y, width, height } = node.getBoundingClientRect(), { font, color } = getComputedStyle(node);
       return [node.tagName, node.className.baseVal ?? node.className, x, y, width, height, font, color].join(" ");
@@ -104,3 +104,11 @@ def test_nothing_moves_when_gradio_mounts(context: BrowserContext, site: Site) -
     before = page.evaluate(look)
     gradio.come()
     assert page.evaluate(look) == before
+
+
+@pytest.mark.parametrize("gradios", [True, False], ids=["gradio", "no gradio"])
+def test_the_page_of_xray_says_what_it_is(context: BrowserContext, site: Site, gradios: bool) -> None:
+    if not gradios:
+        context.route(GRADIOS, lambda route: route.abort())
+    page = tab(context, f"{site.url}/xray", "gradio-app #page #xray" if gradios else "#standing #xray")
+    expect(page).to_have_title("X-ray · Chat")
