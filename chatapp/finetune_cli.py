@@ -107,11 +107,12 @@ def own(names: Sequence[str], settings: Settings) -> "list[Chat]":
 
 
 def begun(name: str, settings: Settings, chats: "list[Chat]", arguments: argparse.Namespace, out: Path | None) -> Path:
-    """The folder of a new run, which asks for all of it. Raises ChatError for a model that is not here."""
-    from chatapp.lab.finetune.asked import Lesson, Tuning
+    """The folder of a new run, which asks for all of it. Raises ChatError for a model that is not here, and too few chats."""
+    from chatapp.lab.finetune.asked import Lesson, Tuning, refuse_few
     from chatapp.lab.train import history
     from chatapp.xray.text.which import located
 
+    refuse_few(chats)
     found = located(settings.model_copy(update={"model": name, "revision": ""}))
     lesson = Lesson(arguments.epochs, arguments.rank, arguments.learning_rate, arguments.max_minutes)
     wanted = Tuning(name, f"{found.name.rpartition('/')[2]}-lora", tuple(chats), lesson, settings, arguments.merge)

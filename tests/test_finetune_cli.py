@@ -41,6 +41,13 @@ def test_wrong_input_is_a_sentence(pairs: Path, tmp_path: Path, arguments: list[
         finetune_cli.run([*given, "--data-dir", str(tmp_path / "data")])
 
 
+def test_one_chat_again_and_again_leaves_no_run_behind(tiny_llama: Path, tmp_path: Path) -> None:
+    (few := tmp_path / "few.csv").write_text("prompt,reply\n" + "hello,fine\n" * 3)
+    with pytest.raises(ChatError, match=r"Only 1 different chat was given\. At least 2 are needed"):
+        finetune_cli.run([str(few), "--model", str(tiny_llama), "--out", str(tmp_path / "run"), "--data-dir", str(tmp_path / "data")])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_with_a_run_is_refused_with_how_to_go_on(pairs: Path, tiny_llama: Path, tmp_path: Path) -> None:
     history.begun(out := tmp_path / "run", history.TUNING, "One", {})
     with pytest.raises(ChatError, match=r"is not empty .* Give --resume to go on"):

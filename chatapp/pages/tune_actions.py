@@ -10,7 +10,7 @@ from pathlib import Path
 from chatapp.errors import ChatError
 from chatapp.identity import Owner, login_key
 from chatapp.lab.finetune import beside, choices, merging
-from chatapp.lab.finetune.asked import LONGEST_NAME, Tuning, lesson_of
+from chatapp.lab.finetune.asked import LONGEST_NAME, Tuning, lesson_of, refuse_few
 from chatapp.lab.finetune.pairs import Chat, read
 from chatapp.lab.finetune.plan import planned
 from chatapp.lab.train.plan import refusals
@@ -118,7 +118,9 @@ class TuneActions:
             raise ChatError("There is nothing to learn: name a file of pairs, or choose conversations.", status=422)
         found = located(self.settings.model_copy(update={"model": ask.model, "revision": ""}))
         called = " ".join(ask.name.split()) or f"{found.name.rpartition('/')[2]}, {in_words(pairs, chats)}"
-        return Tuning(ask.model, called[:LONGEST_NAME], (*pairs, *chats), lesson_of(ask.lesson), self.settings, ask.merge)
+        lesson = lesson_of(ask.lesson)
+        refuse_few((*pairs, *chats))
+        return Tuning(ask.model, called[:LONGEST_NAME], (*pairs, *chats), lesson, self.settings, ask.merge)
 
 
 def from_files(names: list[str]) -> list[Chat]:

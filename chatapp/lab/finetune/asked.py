@@ -63,6 +63,12 @@ def read(folder: Path) -> Tuning:
         raise ChatError(f"What {folder} was begun with cannot be read ({error}). Begin it anew.") from error
 
 
+def refuse_few(chats: Iterable[Chat]) -> None:
+    """Before a run is begun that could not be: one chat is learned and another measured on. Raises ChatError 422."""
+    if (count := len({chat.messages for chat in chats})) < 2:
+        raise ChatError(f"Only {count} different chat was given. At least 2 are needed: one is held out to measure on.", status=422)
+
+
 def lines_of(chats: Iterable[Chat]) -> str:
     """A line of JSON each."""
     said = ({"messages": [asdict(message) for message in chat.messages], "where": chat.where} for chat in chats)
