@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.errors import ChatError, NotFound
-from chatapp.lab.train import samples
 from chatapp.models.hub import no_progress
 from chatapp.models.memory import weight_bytes
 from chatapp.settings import Settings
@@ -56,6 +55,8 @@ class Snapshots:
         """{prompt, text} of each: what it writes. Raises NotFound where it was deleted."""
         async for _ in self.inspector.awake():
             pass
+        from chatapp.lab.train import samples
+
         by = await self.inspector.run(self.model, folder)
         return await self.inspector.run(samples.written, by, prompts, seed)
 
