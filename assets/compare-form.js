@@ -34,6 +34,8 @@
   async function open(file) {
     if (!file) return;
     compare.refuse("");
+    const button = app.$("#c-run");
+    button.disabled = true; // what is in the form is not what was chosen
     try {
       const { grid } = await app.post("compare-open", { name: file.name, text: await file.text() });
       if (grid.columns) compare.fill(compare.fromGrid(grid, file.name));
@@ -42,6 +44,7 @@
     } catch (error) {
       compare.refuse(error.message);
     }
+    button.disabled = false;
   }
 
   function chooser() {

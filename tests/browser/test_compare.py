@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Site, send, settled
+from tests.browser.conftest import Site, first_held, send, settled
 
 
 @pytest.fixture
@@ -98,6 +98,17 @@ def test_a_stopped_column_is_known_to_a_page_that_comes_back(page: Page, site: S
         page.reload()
         expect(page.get_by_role("button", name="Pause")).to_be_visible()
     site.engine.hold.set()
+
+
+def test_nothing_runs_while_a_chosen_file_is_read(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/ui/compare-open", held.append)
+    page.locator("input[type=file]").set_input_files({"name": "g.yaml", "mimeType": "application/yaml", "buffer": b"no grid: ["})
+    asked = first_held(page, held)
+    expect(page.locator("#c-run")).to_be_disabled()
+    asked.continue_()
+    expect(page.locator("#c-error")).to_contain_text("no YAML")
+    expect(page.locator("#c-run")).to_be_enabled()
 
 
 def test_a_grid_is_opened_edited_and_deleted(page: Page, site: Site) -> None:
