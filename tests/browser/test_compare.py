@@ -102,7 +102,7 @@ def test_a_stopped_column_is_known_to_a_page_that_comes_back(page: Page, site: S
 
 def test_nothing_runs_while_a_chosen_file_is_read(page: Page) -> None:
     held: list[Route] = []
-    page.route("**/ui/compare-open", held.append)
+    page.route("**/ui/compare-open", lambda route: held.append(route))
     page.locator("input[type=file]").set_input_files({"name": "g.yaml", "mimeType": "application/yaml", "buffer": b"no grid: ["})
     asked = first_held(page, held)
     expect(page.locator("#c-run")).to_be_disabled()
