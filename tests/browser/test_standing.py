@@ -96,7 +96,7 @@ def test_nothing_moves_when_gradio_mounts(context: BrowserContext, site: Site) -
     """Gradio's style reaches what stands before and after."""
     gradio = Held(context, site)
     page = gradio.page
-    page.wait_for_function("chatapp.model.state === 'ready' && chatapp.list.sign && !document.getAnimations().length")
+    page.wait_for_function("chatapp.model.state === 'ready' && chatapp.list.sign && !meter.hidden && !document.getAnimations().length")
     look = """[...document.querySelectorAll("#shell *")].filter((node) => node.checkVisibility()).map((node) => {
       const { x, y, width, height } = node.getBoundingClientRect(), { font, color } = getComputedStyle(node);
       return [node.tagName, node.className.baseVal ?? node.className, x, y, width, height, font, color].join(" ");

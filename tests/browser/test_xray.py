@@ -215,6 +215,7 @@ def test_pasted_text_is_cut_read_and_searched(drawer: Page) -> None:
     drawer.get_by_role("button", name="Perplexity", exact=True).click()
     expect(drawer.locator("#x-read")).to_contain_text("bits per byte")
     drawer.get_by_role("button", name="Probabilities", exact=True).click()
+    expect(drawer.locator("#x-read")).not_to_contain_text("bits per byte")  # what was asked for before is gone
     drawer.locator("#x-read .heat").nth(2).click()
     expect(drawer.locator("#x-read .x-bars li").first).to_be_visible()
     drawer.get_by_label("find in the vocabulary").fill("an")
