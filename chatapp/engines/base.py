@@ -49,6 +49,10 @@ class Engine(Protocol):
     tokens     its tokenizer, for what concerns ids: Continue and branches on the very tokens, the end of a reply. None for an engine that
                takes messages and gives text: its prompts have no ids, and a reply goes on from its text
     tokenizer  the same as transformers knows it, for X-ray alone
+
+    What one may have besides, and is asked for by its name: `model`, transformers' own, for X-ray; `sharing(ids)`, while which replies to
+    this prompt share one reading (lab/answering.py); `taken()`, bytes beside those that this process grew by at the load
+    (resident/weighed.py); `improvement()`, what makes the next one quicker (engines/__init__.py).
     """
 
     info: ModelInfo
