@@ -23,12 +23,7 @@
     compare.drawForm();
   };
 
-  compare.refuse = (words) => {
-    const box = app.$("#c-error");
-    box.textContent = words;
-    box.hidden = !words;
-    if (words) box.scrollIntoView({ block: "nearest" });
-  };
+  compare.refuse = (words) => app.refuse(app.$("#c-error"), words);
 
   /* What a file holds takes the place of the prompts, or of the whole form. */
   async function open(file) {

@@ -174,6 +174,13 @@
     before?.focus?.({ preventScroll: true });
   };
 
+  /* Why a form was not taken, in its own box and in sight; '' takes it away. */
+  app.refuse = (box, words) => {
+    box.textContent = words;
+    box.hidden = !words;
+    if (words) box.scrollIntoView({ block: "nearest" });
+  };
+
   /* The arrows of the keyboard choose the tab beside, at the end the first. */
   app.tabKeys = (list) =>
     list.addEventListener("keydown", (event) => {

@@ -33,12 +33,7 @@
     keep();
   }
 
-  const refuse = (words) => {
-    const box = app.$("#r-error");
-    box.textContent = words;
-    box.hidden = !words;
-    if (words) box.scrollIntoView({ block: "nearest" });
-  };
+  const refuse = (words) => app.refuse(app.$("#r-error"), words);
 
   /* The server is asked, one change after the other, and the answer is drawn. What is refused stays as it was typed, and nothing begins. */
   function changed(asked) {

@@ -7,12 +7,7 @@
   let offered = null;
   let read = 0;
 
-  const refuse = (words) => {
-    const box = app.$("#r-error");
-    box.textContent = words;
-    box.hidden = !words;
-    if (words) box.scrollIntoView({ block: "nearest" });
-  };
+  const refuse = (words) => app.refuse(app.$("#r-error"), words);
 
   const paths = () =>
     form.files
@@ -133,7 +128,7 @@
       ["chats", `${train.count(rows.train)} to learn, ${train.count(rows.validation)} held out`],
       ["tokens", `${train.count(rows.tokens)}, of which ${train.count(rows.learned)} are learned`],
       ["adapter", `rank ${plan.rank}: ${train.count(plan.numbers)} numbers`],
-      ["a step", `${app.plot.shown(plan.seconds_per_step)} s for 4 chats`],
+      ["a step", `${app.plot.shown(plan.seconds_per_step)} s for ${plan.batch} chats`],
     ];
     const words = [
       ...notes,

@@ -51,6 +51,7 @@ def test_from_pairs_to_the_curve_and_before_and_after_in_compare(context: Browse
     page.get_by_label("Learning rate").fill("0.02")
     page.get_by_role("button", name="Look and plan").click()
     expect(page.locator("#r-plan")).to_contain_text("18 to learn, 2 held out", timeout=90_000)
+    expect(page.locator("#r-plan .r-facts")).to_contain_text("s for 4 chats")
     expect(page.locator("#r-plan")).to_contain_text("20 steps")
     assert "I am fine" in "".join(page.locator(".r-tokens .learned").all_inner_texts()).replace("\n", "")
     page.get_by_role("button", name="Start").click()

@@ -37,7 +37,7 @@ def measured_plan(folder: Path) -> dict[str, Any]:
     """In the child: prepares all that a run does, takes some steps, and counts."""
     from chatapp.engines.text import end_ids
     from chatapp.lab.finetune import adapter, card, measures
-    from chatapp.lab.finetune.learning import steps_of
+    from chatapp.lab.finetune.learning import BATCH, steps_of
     from chatapp.lab.finetune.rows import split
     from chatapp.lab.finetune.training import read
     from chatapp.models.info import context_of
@@ -62,6 +62,7 @@ def measured_plan(folder: Path) -> dict[str, Any]:
         "steps": min(steps, max(1, int(lesson.minutes * 60 / seconds))) if lesson.minutes * 60 < steps * seconds else steps,
         "steps_of_all_epochs": steps,
         "seconds_per_step": seconds,
+        "batch": BATCH,
         "minutes": min(steps * seconds / 60, lesson.minutes),
         "memory": weights + measures.needed(model, [*rows.train, *rows.validation], numbers),
         "disk": 12 * numbers + (weights if wanted.merge else 0),
