@@ -125,7 +125,7 @@ def training(settings: Settings, arguments: argparse.Namespace) -> int | None:
 
 def shared_out(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """With the slots and the tokens in each that are compared, unless the flags say otherwise."""
-    slots = getattr(arguments, "concurrency", CONCURRENCY)
+    slots = settings.concurrency if hasattr(arguments, "concurrency") else CONCURRENCY
     return settings.model_copy(update={"concurrency": slots, "context": settings.context or CONTEXT})
 
 

@@ -11,13 +11,15 @@ import psutil
 import pytest
 
 from chatapp.bench import start
-from chatapp.bench.__main__ import main
+from chatapp.bench.__main__ import improved, main, parser, shared_out
+from chatapp.bench.doors import app
 from chatapp.bench.matrix import WAKING, Plan, Results, Stage, _crowds
 from chatapp.bench.measure import Crowd, Run
 from chatapp.bench.processes import Tree
 from chatapp.bench.report import ratios
 from chatapp.bench.start import Started
-from chatapp.settings import Settings
+from chatapp.models.sources import resolve
+from chatapp.settings import Settings, from_namespace
 
 ROOT = Path(__file__).parents[2]
 SPIN = "import threading\nfor _ in range(2): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
@@ -110,6 +112,27 @@ def test_what_cannot_be_measured_is_refused_in_words(flags: str, words: str, cap
     except SystemExit as exit:
         assert exit.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_the_slots_asked_for_are_a_number_and_else_eight() -> None:
+    for flags, slots in ((["--concurrency", "3"], 3), ([], 8)):
+        arguments = parser().parse_args(flags)
+        assert shared_out(from_namespace(arguments), arguments).concurrency == slots
+
+
+@pytest.mark.slow
+def test_the_app_reads_the_same_copy_of_the_weights_as_the_engine_beside_it(smol_gguf: Path, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    settings = Settings(data_dir=tmp_path, engine="llamacpp", context=256, concurrency=1)
+    engine = improved(resolve(settings.model, data_dir=tmp_path), settings)
+    try:
+        model = Path(engine.server.options["model"])
+    finally:
+        engine.close()
+    assert model.is_relative_to(tmp_path)
+    with app(settings) as (_, tree, _):
+        (native,) = psutil.Process(tree.pid).children()
+        assert model.resolve() in {Path(mapped.path) for mapped in native.memory_maps()}
 
 
 def test_a_paused_tree_takes_no_processor_time_and_goes_on_afterwards() -> None:
