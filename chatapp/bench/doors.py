@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,7 @@ from chatapp.sampling import Sampling
 from chatapp.settings import Settings, flag
 from chatapp.store.schema import turns
 from chatapp.turn import Message
+from chatapp.xray.ahead import QUIET
 
 APP = Path(__file__).parents[2] / "app.py"
 KEY = "bench"
@@ -32,8 +34,16 @@ LOOK = 0.02
 PAGE_TICK = 0.02
 """Seconds between two views of a reply: the page asks for what it can draw in a fifth of the time, and that is about 4 ms here."""
 
+PEOPLE = ThreadPoolExecutor(40)
+"""Of those who ask through gradio_client, as many as it has itself: asyncio's own are six on two cores, so that a seventh would wait until
+another's reply has ended."""
+
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "concurrency", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
+
+
+MADE_ONCE = ("llamacpp", "models")
+"""Folders of a data folder with copies of the model's files: in other number formats, and for X-ray."""
 
 
 class EngineWay:
@@ -53,16 +63,20 @@ def app(settings: Settings) -> Iterator[tuple[str, Tree, "Records"]]:
     """The app on a free port with a data folder of its own: (base URL, its processes, what it wrote down) once the model is ready.
 
     It reads the same copies of weights as the engine beside it: without them it would serve the file as shipped, which reads more slowly.
+    What it does ahead, while nobody asks, is done: else it would be done in the first moments in which it is not asleep.
     """
     port = free_port()
     flags = [word for name in SAME if (value := getattr(settings, name)) != "" for word in (flag(name), str(value))]
     with tempfile.TemporaryDirectory() as data:
-        (copies := settings.data_dir.absolute() / "llamacpp").mkdir(parents=True, exist_ok=True)
-        (Path(data) / copies.name).symlink_to(copies)
+        for name in MADE_ONCE:
+            (made := settings.data_dir / name).mkdir(parents=True, exist_ok=True)
+            (Path(data) / name).symlink_to(made)
         environment = {"CHATAPP_API_KEY": KEY, "CHATAPP_DATA_DIR": data, "CHATAPP_DATABASE_URL": ""}
         command = [sys.executable, str(APP), "--port", str(port), *flags]
         with server(command, environment, f"http://127.0.0.1:{port}/healthz") as process:
-            yield f"http://127.0.0.1:{port}", Tree(process.pid), Records(Path(data))
+            tree = Tree(process.pid)
+            tree.settle(QUIET + 3)
+            yield f"http://127.0.0.1:{port}", tree, Records(Path(data))
 
 
 class Records:
@@ -164,7 +178,7 @@ class GradioWay:
         self._records = records
 
     async def reply(self, messages: Sequence[Message], sampling: Sampling) -> Run:
-        return await asyncio.to_thread(self._reply, messages[-1].content, sampling)
+        return await asyncio.get_running_loop().run_in_executor(PEOPLE, self._reply, messages[-1].content, sampling)
 
     def _reply(self, question: str, sampling: Sampling) -> Run:
         """The door carries text only, and text cut into tokens again gives fewer than were drawn: the app knows how many."""

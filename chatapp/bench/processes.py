@@ -37,6 +37,14 @@ class Tree:
         times = [process.cpu_times() for process in self._members()]
         return sum(t.user + t.system for t in times)
 
+    def settle(self, seconds: float) -> None:
+        """Returns when it has taken less than a tenth of a core for so long."""
+        since, before = time.monotonic(), self.cpu_seconds()
+        while time.monotonic() - since < seconds:
+            time.sleep(LOOK)
+            if (now := self.cpu_seconds()) - before > seconds / 10:
+                since, before = time.monotonic(), now
+
     def peak_bytes(self) -> int:
         """Sum of the largest resident sizes each process ever had; memory they share counts for each."""
         return sum(_high_water(process.pid) for process in self._members())

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import pytest
 
 from chatapp.bench import start
 from chatapp.bench.__main__ import improved, main, parser, shared_out
-from chatapp.bench.doors import app
+from chatapp.bench.doors import GradioWay, app
 from chatapp.bench.matrix import WAKING, Plan, Results, Stage, _crowds
 from chatapp.bench.measure import Crowd, Run
+from chatapp.bench.measure import crowd as measured_crowd
 from chatapp.bench.processes import Tree
 from chatapp.bench.report import ratios
 from chatapp.bench.start import Started
 from chatapp.models.sources import resolve
+from chatapp.sampling import Sampling
 from chatapp.settings import Settings, from_namespace
 
 ROOT = Path(__file__).parents[2]
@@ -79,10 +82,11 @@ class Sleeper:
     trees = ()
 
     def __init__(self, name: str, heard: list[tuple[str, int]]) -> None:
-        self.name, self.heard = name, heard
+        self.name, self.heard, self.asked = name, heard, []
 
     async def reply(self, messages, sampling) -> Run:
         self.heard.append((self.name, sampling.max_tokens))
+        self.asked.append(messages[-1].content)
         return Run(1, 0.1, 0.1)
 
 
@@ -94,6 +98,30 @@ async def test_everybody_is_woken_first_and_the_quick_take_turns_at_the_beginnin
     asked = ["engine", "api", "serve", "naive", "api", "engine", "naive"]
     assert heard == [ask for name in asked for ask in ((name, WAKING.max_tokens), (name, 99))]
     assert {name: len(by_people[1]) for name, by_people in results.crowds.items()} == {"engine": 2, "api": 2, "serve": 1, "naive": 2}
+
+
+async def test_the_doors_of_one_app_never_find_what_was_asked_through_another() -> None:
+    doors = [Sleeper(name, []) for name in ("engine", "ui", "api", "gradio_client")]
+    await _crowds(Plan(Settings(), 2, 99, 9, (1, 8), False), Stage(doors), 8, Results())
+    engine, *others = ({question for question in door.asked if "10000" not in question} for door in doors)
+    assert len(engine) == 16 and engine == others[0]
+    assert len(set.union(*others)) == 48
+
+
+class Meeting(GradioWay):
+    """Whose replies end when all are begun."""
+
+    trees = ()
+
+    def __init__(self, people: int) -> None:
+        self.met = threading.Barrier(people)
+
+    def _reply(self, question: str, sampling: Sampling) -> Run:
+        return Run(self.met.wait(timeout=20), 0.1, 0.1)
+
+
+async def test_sixteen_people_ask_through_gradio_client_at_once() -> None:
+    assert (await measured_crowd(Meeting(16), 16, WAKING, 1)).tokens == sum(range(16))
 
 
 @pytest.mark.parametrize(
