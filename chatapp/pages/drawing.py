@@ -1,8 +1,8 @@
 """How often a running reply is shown: its latest state, at a pace the page can keep up with."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from chatapp.turn import Turn
 
@@ -10,28 +10,22 @@ HEARTBEAT = 1.0
 """Seconds after which a waiting turn is shown again: its place in the queue changes without the turn changing."""
 
 
-async def coalesced(stream: AsyncIterator[Turn], step: float) -> AsyncIterator[Turn]:
-    """The latest turn of a stream, at most every `step` seconds, never losing the last one; repeats it every HEARTBEAT."""
-    latest: list[Turn] = []
-    changed = asyncio.Event()
-
-    async def pump() -> None:
+async def coalesced(stream: AsyncGenerator[Turn], step: float) -> AsyncGenerator[Turn]:
+    """The turn of a stream that shows its latest state when asked, at most every `step` seconds; repeated every HEARTBEAT."""
+    turn, coming = None, None
+    async with aclosing(stream):
         try:
-            async for turn in stream:
-                latest[:] = [turn]
-                changed.set()
+            while True:
+                coming = coming or asyncio.ensure_future(anext(stream, None))
+                await asyncio.wait({coming}, timeout=HEARTBEAT)
+                if coming.done():
+                    turn, coming = coming.result(), None
+                    if turn is None:
+                        return
+                if turn is not None:
+                    yield turn
+                    await asyncio.sleep(step if turn.running else 0)
         finally:
-            changed.set()
-
-    task = asyncio.create_task(pump())
-    try:
-        while not (task.done() and not changed.is_set()):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), HEARTBEAT)
-            changed.clear()
-            if latest:
-                yield latest[0]
-            await asyncio.sleep(0 if task.done() else step)
-        await task
-    finally:
-        task.cancel()
+            if coming is not None:
+                coming.cancel()
+                await asyncio.wait({coming})

@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 from chatapp.chat.service import Chat
@@ -82,7 +83,7 @@ class Reader:
         self.looked: tuple[Any, ...] = ()
         self.slot = watcher.models.remembered(ask.pick) or watcher.models.first
         self.made: frozenset[ModelId] = frozenset()  # the models that wrote here
-        self.told: Line | None = None  # the last line of the running reply, without its numbers
+        self.told: tuple[Any, ...] = ()  # what the last line of the running reply said besides its numbers
         self.told_at = 0.0
 
     async def news(self) -> Asked:
@@ -188,18 +189,22 @@ class Reader:
                     yield brief(News(model=self._status(), grown=self._grown(turn, growing.grow(more) if more else [])))
 
     def _grown(self, turn: Turn, blocks: list[tuple[int, str]]) -> Grown:
-        line = view.line(
-            turn, [turn.id], 0, self.chat.position(turn.id), self.slot.state == "loading", told_apart(self.made | {made_by(turn)})
-        )
-        return Grown(turn.id, line if self._news_to(line) else None, blocks, self.chat.unsaved(turn.id))
+        return Grown(turn.id, self._line(turn), blocks, self.chat.unsaved(turn.id))
 
-    def _news_to(self, line: Line) -> bool:
-        """More than numbers, or numbers that could be read since the last ones."""
-        now, rest = time.monotonic(), replace(line, facts=[])
-        if rest == self.told and now - self.told_at < READABLE:
-            return False
-        self.told, self.told_at = rest, now
-        return True
+    def _line(self, turn: Turn) -> Line | None:
+        """None where it would say nothing but other numbers than a moment ago, which nobody could read."""
+        position, loading, now = self.chat.position(turn.id), self.slot.state == "loading", time.monotonic()
+        said = (turn.running, not turn.reply, len(turn.prompt_ids), turn.timings.first_token is None, position, loading)
+        if said == self.told and now - self.told_at < READABLE:
+            return None
+        self.told, self.told_at = said, now
+        return view.line(turn, [turn.id], 0, position, loading, names_of(self.made | {made_by(turn)}))
+
+
+@lru_cache
+def names_of(made: frozenset[ModelId]) -> dict[ModelId, str]:
+    """Asked again and again while a reply grows."""
+    return told_apart(made)
 
 
 NEW = "new"
@@ -217,7 +222,7 @@ def signed(value: dict[str, Any]) -> dict[str, Any]:
 
 def brief(news: News) -> Asked:
     """Without what did not change."""
-    return {name: value for name, value in asdict(news).items() if value}
+    return {name: asdict(value) if is_dataclass(value) else value for name, value in vars(news).items() if value}
 
 
 def add(door: Door, chat: Chat, models: ModelManager) -> None:

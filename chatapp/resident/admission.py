@@ -127,7 +127,8 @@ class Admission:
 
     def position(self, key: str) -> int | None:
         """Place of a waiting ticket, 1 is next; None when it is running or not here. Somebody new may come in before it."""
-        return next((place for place, ticket in enumerate(self._line(), 1) if ticket.key == key), None)
+        line = self._line() if any(ticket.key == key for ticket in self._waiting) else []
+        return next((place for place, ticket in enumerate(line, 1) if ticket.key == key), None)
 
     @property
     def waiting(self) -> int:

@@ -28,8 +28,7 @@ class Conversations:
     def count(self, owner: Owner) -> int:
         """How many the owner has."""
         with self.database.read() as connection:
-            mine = conversations.c.owner == owner, conversations.c.deleted.is_(None)
-            return connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one()
+            return listing.count(connection, owner)
 
     def summary(self, owner: Owner, conversation_id: str) -> Summary:
         """One as the list shows it."""

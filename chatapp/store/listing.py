@@ -37,12 +37,22 @@ RUNNING = sa.exists().where(turns.c.conversation_id == conversations.c.id, turns
 NAMES = "seq", "id", "title", "updated", "created", "pinned"
 COLUMNS = sa.select(*(conversations.c[name] for name in NAMES), RUNNING.label("running")).where(conversations.c.deleted.is_(None))
 
+LATEST = (
+    COLUMNS.where(conversations.c.owner == sa.bindparam("of"))
+    .order_by(conversations.c.pinned.desc(), conversations.c.updated.desc(), conversations.c.seq.desc())
+    .limit(sa.bindparam("most"))
+)
+COUNT = sa.select(sa.func.count()).where(conversations.c.owner == sa.bindparam("of"), conversations.c.deleted.is_(None))
+
 
 def latest(connection: sa.Connection, owner: Owner, limit: int) -> list[Summary]:
     """Pinned first, then the latest."""
-    query = COLUMNS.where(conversations.c.owner == owner)
-    order = conversations.c.pinned.desc(), conversations.c.updated.desc(), conversations.c.seq.desc()
-    return [_summary(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+    return [_summary(row) for row in connection.execute(LATEST, {"of": owner, "most": limit})]
+
+
+def count(connection: sa.Connection, owner: Owner) -> int:
+    """How many the owner has."""
+    return connection.execute(COUNT, {"of": owner}).scalar_one()
 
 
 def one(connection: sa.Connection, owner: Owner, conversation_id: str) -> Summary:

@@ -16,6 +16,7 @@ from chatapp.store.schema import TURN_FIELDS, conversations, prompts, turns
 from chatapp.store.tree import Tree, children, path_to
 from chatapp.turn import Turn
 
+THESE = turns.c.id.in_(sa.bindparam("ids", expanding=True))
 WITHOUT_PROMPT = (
     sa.select(
         conversations.c.owner,
@@ -24,13 +25,19 @@ WITHOUT_PROMPT = (
     )
     .join(conversations, conversations.c.id == turns.c.conversation_id)
     .join(prompts, prompts.c.turn_id == turns.c.id)
+    .where(THESE)
 )
 """Ids are stored as four bytes each."""
 
 SAID = "id", "conversation_id", "parent_id", "user", "history", "prefix_text", "reply_text", "finish_reason", "timings"
-ONLY_SAID = sa.select(conversations.c.owner, *(turns.c[n].label(n) for n in SAID)).join(
-    conversations, conversations.c.id == turns.c.conversation_id
+ONLY_SAID = (
+    sa.select(conversations.c.owner, *(turns.c[n].label(n) for n in SAID))
+    .join(conversations, conversations.c.id == turns.c.conversation_id)
+    .where(THESE)
 )
+HERE = turns.c.conversation_id == sa.bindparam("this")
+MADE = sa.select(turns.c.model, turns.c.revision).where(HERE, turns.c.model != "").distinct()
+RUNNING = sa.select(turns.c.id).where(HERE, turns.c.finish_reason == "")
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def _path(head: sa.Row, tree: Tree, leaf: str | None) -> list[str]:
 
 def _rows(connection: sa.Connection, query: sa.Select, ids: list[str]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(ids), write.CHUNK):
-        yield from map(dict, connection.execute(query.where(turns.c.id.in_(ids[start : start + write.CHUNK]))).mappings())
+        yield from map(dict, connection.execute(query, {"ids": ids[start : start + write.CHUNK]}).mappings())
 
 
 def _turns(connection: sa.Connection, ids: list[str]) -> tuple[list[Turn], dict[str, int]]:
@@ -104,13 +111,11 @@ def _versions(tree: Tree, path: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _made(connection: sa.Connection, conversation_id: str) -> frozenset[ModelId]:
-    query = sa.select(turns.c.model, turns.c.revision).where(turns.c.conversation_id == conversation_id, turns.c.model != "").distinct()
-    return frozenset(ModelId(*row) for row in connection.execute(query))
+    return frozenset(ModelId(*row) for row in connection.execute(MADE, {"this": conversation_id}))
 
 
 def _running(connection: sa.Connection, conversation_id: str) -> list[str]:
-    query = sa.select(turns.c.id).where(turns.c.conversation_id == conversation_id, turns.c.finish_reason == "")
-    return sorted(connection.execute(query).scalars())
+    return sorted(connection.execute(RUNNING, {"this": conversation_id}).scalars())
 
 
 def _version(head: sa.Row, tree: Tree, running: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +33,7 @@ CHUNK = 500
 
 MUTABLE = tuple(name for name in TURN_FIELDS if name not in IDENTITY)
 
-# Built once: a reply is saved three times a second, and putting its statement together took longer than running it.
+# Built once: a reply is saved three times a second, and putting a statement together takes longer than running it.
 OWNED = sa.select(conversations.c.id).where(
     conversations.c.id == sa.bindparam("in_conversation"), conversations.c.owner == sa.bindparam("of")
 )
@@ -43,13 +44,28 @@ RUNNING = OWN.where(turns.c.finish_reason == "")
 REASON = sa.select(turns.c.finish_reason).where(turns.c.id == sa.bindparam("this"), turns.c.conversation_id.in_(OWNED))
 PROMPT = prompts.update().where(prompts.c.turn_id == sa.bindparam("this"))
 
+EVER = sa.select(conversations).where(conversations.c.id == sa.bindparam("this"), conversations.c.owner == sa.bindparam("of"))
+HEAD = EVER.where(conversations.c.deleted.is_(None))
+HEADS = {
+    (lock, ever): query.with_for_update() if lock else query for ever, query in ((True, EVER), (False, HEAD)) for lock in (True, False)
+}
+"""(lock, with_deleted) → query"""
+
+PLACE = (
+    sa.select(turns.c.seq, turns.c.conversation_id, turns.c.parent_id, turns.c.finish_reason)
+    .join(conversations, conversations.c.id == turns.c.conversation_id)
+    .where(turns.c.id == sa.bindparam("this"), conversations.c.owner == sa.bindparam("of"), conversations.c.deleted.is_(None))
+)
+TREE = sa.select(turns.c.id, turns.c.parent_id, turns.c.created, turns.c.seq).where(turns.c.conversation_id == sa.bindparam("this"))
+LAST = sa.select(sa.func.max(turns.c.seq)).where(turns.c.conversation_id == sa.bindparam("this"))
+SEQS = sa.select(turns.c.seq).where(turns.c.id.in_(sa.bindparam("ids", expanding=True)))
+BY_SEQ = conversations.update().where(conversations.c.seq == sa.bindparam("this"))
+BY_ID = conversations.update().where(conversations.c.id == sa.bindparam("this"))
+
 
 def head(connection: sa.Connection, owner: Owner, conversation_id: str, *, lock: bool = False, with_deleted: bool = False) -> sa.Row:
     """The conversation's row, if it is the owner's; `lock` makes other writers of it wait."""
-    query = sa.select(conversations).where(conversations.c.id == conversation_id, conversations.c.owner == owner)
-    if not with_deleted:
-        query = query.where(conversations.c.deleted.is_(None))
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = connection.execute(HEADS[lock, with_deleted], {"this": conversation_id, "of": owner}).first()
     if row is None:
         raise NotFound("The conversation")
     return row
@@ -57,12 +73,7 @@ def head(connection: sa.Connection, owner: Owner, conversation_id: str, *, lock:
 
 def place(connection: sa.Connection, owner: Owner, turn_id: str) -> sa.Row:
     """Where a turn stands (seq, conversation_id, parent_id, finish_reason), if it is the owner's."""
-    query = (
-        sa.select(turns.c.seq, turns.c.conversation_id, turns.c.parent_id, turns.c.finish_reason)
-        .join(conversations, conversations.c.id == turns.c.conversation_id)
-        .where(turns.c.id == turn_id, conversations.c.owner == owner, conversations.c.deleted.is_(None))
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(PLACE, {"this": turn_id, "of": owner}).first()
     if row is None:
         raise NotFound("The message")
     return row
@@ -70,9 +81,7 @@ def place(connection: sa.Connection, owner: Owner, turn_id: str) -> sa.Row:
 
 def tree(connection: sa.Connection, conversation_id: str) -> dict[str, Node]:
     """All turns of a conversation, without their words."""
-    columns = turns.c.id, turns.c.parent_id, turns.c.created, turns.c.seq
-    rows = connection.execute(sa.select(*columns).where(turns.c.conversation_id == conversation_id))
-    return {row.id: Node(*row) for row in rows}
+    return {row.id: Node(*row) for row in connection.execute(TREE, {"this": conversation_id})}
 
 
 def whole_turn(connection: sa.Connection, owner: Owner, turn_id: str) -> Turn:
@@ -83,8 +92,12 @@ def whole_turn(connection: sa.Connection, owner: Owner, turn_id: str) -> Turn:
 
 def insert_new(connection: sa.Connection, table: sa.Table) -> Any:
     """INSERT that leaves an existing row alone."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    return _insert_new(connection.dialect.name, table)
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing()
 
 
 def begin(connection: sa.Connection, turn: Turn, runner: str, model: str | None) -> None:
@@ -96,13 +109,13 @@ def begin(connection: sa.Connection, turn: Turn, runner: str, model: str | None)
     seq = head(connection, turn.owner, turn.conversation_id, lock=True).seq
     if turn.parent_id is not None and place(connection, turn.owner, turn.parent_id).conversation_id != turn.conversation_id:
         raise NotFound("The message")
-    last = connection.execute(sa.select(sa.func.max(turns.c.seq)).where(turns.c.conversation_id == turn.conversation_id)).scalar()
+    last = connection.execute(LAST, {"this": turn.conversation_id}).scalar()
     number = (last or seq * ROOM) + 1
     if number // ROOM != seq:
         raise ChatError(f"This conversation has {ROOM - 1} messages, the most it can hold. Begin a new one.", status=409)
     connection.execute(turns.insert(), turn_row(turn, TURN_FIELDS) | {"runner": runner, "seq": number})
     connection.execute(prompts.insert(), turn_row(turn, PROMPT_FIELDS) | {"turn_id": turn.id})
-    connection.execute(conversations.update().where(conversations.c.seq == seq).values(leaf=turn.id, updated=now))
+    connection.execute(BY_SEQ, {"this": seq, "leaf": turn.id, "updated": now})
     index(connection, [turn.id])
     if is_new:
         search.put_titles(connection, [seq])
@@ -146,7 +159,7 @@ def finish(connection: sa.Connection, turn: Turn) -> None:
     if not connection.execute(OWN, turn_row(turn, MUTABLE) | {"runner": ""} | _whose(turn)).rowcount:
         raise NotFound("The message")
     connection.execute(PROMPT, turn_row(turn, PROMPT_FIELDS) | {"this": turn.id})
-    connection.execute(conversations.update().where(conversations.c.id == turn.conversation_id).values(updated=time.time()))
+    connection.execute(BY_ID, {"this": turn.conversation_id, "updated": time.time()})
     index(connection, [turn.id])
 
 
@@ -156,7 +169,7 @@ def _whose(turn: Turn) -> dict[str, str]:
 
 def index(connection: sa.Connection, ids: Sequence[str]) -> None:
     for start in range(0, len(ids), CHUNK):
-        seqs = connection.execute(sa.select(turns.c.seq).where(turns.c.id.in_(ids[start : start + CHUNK]))).scalars().all()
+        seqs = connection.execute(SEQS, {"ids": ids[start : start + CHUNK]}).scalars().all()
         search.index_turns(connection, seqs)
 
 
@@ -175,7 +188,7 @@ def interrupt(connection: sa.Connection, alive: Callable[[str], bool]) -> int:
 def change(connection: sa.Connection, owner: Owner, conversation_id: str, *, with_deleted: bool = False, **values: Any) -> int:
     """Set columns of a conversation; its seq."""
     seq = head(connection, owner, conversation_id, lock=True, with_deleted=with_deleted).seq
-    connection.execute(conversations.update().where(conversations.c.seq == seq).values(**values))
+    connection.execute(BY_SEQ, {"this": seq, **values})
     return seq
 
 

@@ -6,13 +6,15 @@ A general client costs 0.25 ms of processor time for each token here, this one l
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, ClassVar
 
 from chatapp.engines.llamacpp.server import Address
 from chatapp.errors import ChatError
 
-PACE = 0.08
-"""Seconds between two looks at the tokens that have come: waking for each takes the cores from the model, and nobody reads that fast."""
+PACE, PACE_EACH, SLOWEST = 0.08, 0.02, 0.25
+"""Seconds between two looks at the tokens that have come: waking for each takes the cores from the model, and nobody reads that fast.
+
+For many replies at once as many times PACE_EACH, so that all together wake no oftener than those of four people."""
 
 PROGRESS = b'"prompt_progress"'
 LUMP = 1 << 16
@@ -35,7 +37,7 @@ async def events(address: Address, path: str, body: dict[str, Any]) -> AsyncGene
     try:
         writer.write(_request(address, path, json.dumps(body).encode()))
         await _check_status(reader)
-        async for chunk in _chunks(reader, watch):
+        async for chunk in _chunks(reader, watch, body["n_predict"]):
             for line in chunk.splitlines():
                 if line.startswith((b"data: {", b"error: {")):
                     yield json.loads(line[line.index(b"{") :])
@@ -90,9 +92,9 @@ def _words(body: str) -> str:
         return f"The model's server refused: {body[:300]}"
 
 
-async def _chunks(reader: asyncio.StreamReader, watch: "_Watch") -> AsyncGenerator[bytes]:
-    """Bodies of Transfer-Encoding: chunked. Where tokens come quicker than a PACE, those of a PACE come together."""
-    rest = b""
+async def _chunks(reader: asyncio.StreamReader, watch: "_Watch", most: int) -> AsyncGenerator[bytes]:
+    """Bodies of Transfer-Encoding: chunked, for `most` tokens. Where they come quicker than the pace, those of one come together."""
+    rest, left = b"", most
     while data := await reader.read(LUMP):
         pause = watch.seen()
         chunks, rest = _split(rest + data)
@@ -100,8 +102,9 @@ async def _chunks(reader: asyncio.StreamReader, watch: "_Watch") -> AsyncGenerat
             if not chunk:
                 return
             yield chunk
-        if chunks and PROGRESS not in chunks[-1] and (len(chunks) > 1 or pause < PACE):
-            await watch.rest()
+        left -= len(chunks)
+        if chunks and PROGRESS not in chunks[-1] and (len(chunks) > 1 or pause < watch.pace):
+            await watch.rest(min(watch.pace, max(0, left) * pause / len(chunks)))  # no longer than until the last token
     raise EOFError("The connection was closed in the middle of an answer.")
 
 
@@ -120,11 +123,18 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
 class _Watch:
     """Breaks a connection on which nothing has come for SILENCE seconds. One timer for each reply, not one for each token."""
 
+    reading: ClassVar[set["_Watch"]] = set()
+
     def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.reading.add(self)
         self._loop = asyncio.get_running_loop()
         self._transport = writer.transport
         self._last = self._loop.time()
         self._timer = self._loop.call_later(SILENCE, self._look)
+
+    @property
+    def pace(self) -> float:
+        return min(max(PACE, PACE_EACH * len(self.reading)), SLOWEST)
 
     def seen(self) -> float:
         """Something came: seconds since the last time."""
@@ -132,13 +142,14 @@ class _Watch:
         return self._last - before
 
     def stop(self) -> None:
+        self.reading.discard(self)
         self._timer.cancel()
 
-    async def rest(self) -> None:
-        """Leave what comes to the kernel for a PACE."""
+    async def rest(self, seconds: float) -> None:
+        """Leave what comes to the kernel for so long."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(seconds)
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
