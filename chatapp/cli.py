@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from chatapp import chat_cli, classify_cli, code_cli, compare_cli, finetune_cli, models_cli, text_cli, train_cli
+from chatapp import chat_cli, classify_cli, code_cli, compare_cli, deploy_cli, finetune_cli, models_cli, text_cli, train_cli
 from chatapp.errors import ChatError, closest
 from chatapp.server.auth import hash_password
 
@@ -34,6 +34,7 @@ COMMANDS = {
     "classify": Command(classify_cli.run, "texts → logits → softmax → label, and which words decided"),
     "code": Command(code_cli.run, "a reply or a grid as a script or a notebook"),
     "compare": Command(compare_cli.run, "prompts × models and settings, and what made the difference"),
+    "deploy": Command(deploy_cli.run, "a Hugging Face Space with this app"),
     "finetune": Command(finetune_cli.run, "teach a chat model your pairs, by a LoRA adapter"),
     "hash-password": Command(hash_password_command, "a line for a file given to --auth"),
     "models": Command(models_cli.run, "find, fetch, understand and delete models"),

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on loopback, as much of it as this app asks: search, model info, files, gates, revisions, accounts, faults.
+"""A Hugging Face Hub on loopback, as much of it as this app asks: search, model info, files, gates, revisions, accounts, Spaces, faults.
 
 Errors carry X-Error-Code, from which huggingface_hub picks its exception class.
 """
@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests.fakerepo import Repo
+from tests.fakespaces import Space, SpaceAnswers
 
 PIECE = 64 * 1024
 """Bytes that are sent at once."""
@@ -23,6 +24,10 @@ class FakeHub:
     """`with FakeHub() as hub: hub.add("org/model", folder)`; the client gets hub.url as HF_ENDPOINT. `log` holds 'METHOD path'.
 
     users     token → name, for whoami; other tokens are refused there
+    reading   tokens that may not write
+    paying    names of those who may have a Gradio Space on cpu-basic
+    spaces    by name
+    cuts      ends of paths at which an answer breaks off before it began; each once
     tokens    every token that was seen, by path
     page      models on a page of search results
     down      answers every question with this status
@@ -32,6 +37,10 @@ class FakeHub:
     repos: dict[str, Repo] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
+    reading: set[str] = field(default_factory=set)
+    paying: set[str] = field(default_factory=set)
+    spaces: dict[str, Space] = field(default_factory=dict)
+    cuts: list[str] = field(default_factory=list)
     tokens: list[tuple[str, str]] = field(default_factory=list)
     page: int = 10
     down: int = 0
@@ -64,7 +73,7 @@ class FakeHub:
         return sorted(found, key=lambda repo: getattr(repo, key), reverse=True) if key else found
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(SpaceAnswers, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: FakeHub
 
@@ -77,11 +86,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.log.append(f"{self.command} {path}")
         self.hub.tokens.append((path, self.token))
-        if self.hub.down and path != "/":
+        posted = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if cut := next((end for end in self.hub.cuts if path.endswith(end)), ""):
+            self.hub.cuts.remove(cut)
+            self.close_connection = True
+        elif self.hub.down and path != "/":
             self.fail(self.hub.down, "", "out of order")
         elif path == "/":
             self.answer(200, b"the fake Hub")
@@ -89,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.whoami()
         elif path == "/api/models":
             self.search()
+        elif path in ("/api/repos/create", "/api/validate-yaml") or path.startswith("/api/spaces/"):
+            self.of_spaces(path, posted)
         elif match := re.fullmatch(r"/api/models/([^/]+(?:/[^/]+)?)(?:/(revision|tree)/([^/]+))?", path):
             self.api(*match.groups())
         elif match := re.fullmatch(r"/([^/]+(?:/[^/]+)?)/resolve/([^/]+)/(.+)", path):
@@ -98,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def whoami(self) -> None:
         if name := self.hub.users.get(self.token):
-            self.answer(200, json.dumps({"type": "user", "name": name, "fullname": name, "orgs": []}).encode())
+            access = {"displayName": "of a test", "role": "read" if self.token in self.hub.reading else "write"}
+            said = {"type": "user", "name": name, "fullname": name, "orgs": [], "auth": {"type": "access_token", "accessToken": access}}
+            self.answer(200, json.dumps(said).encode())
         else:
             self.fail(401, "", "Invalid user token.")
 

@@ -17,6 +17,11 @@ def safetensors(values: int, size: int = 0) -> bytes:
     return (len(header).to_bytes(8, "little") + header).ljust(size, b"\0")
 
 
+def git_id(data: bytes) -> str:
+    """As git counts the content of a file."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+
+
 @dataclass
 class Repo:
     """With one commit, which branch main and the names in `revisions` point to.
@@ -55,7 +60,7 @@ class Repo:
 
     def entry(self, name: str) -> dict[str, Any]:
         data = self.files[name]
-        entry: dict[str, Any] = {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+        entry: dict[str, Any] = {"type": "file", "path": name, "size": len(data), "oid": git_id(data)}
         if name.endswith(WEIGHTS):
             entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
         return entry

@@ -44,6 +44,7 @@ FLOORS = {
     "finetune_cli": 8,
     "bench": 9,
     "deploy": 9,
+    "deploy_cli": 9,
     "app": 10,
 }
 MAY_IMPORT = {

@@ -9,7 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from chatapp import deploy, versions
+from chatapp import versions
+from chatapp.deploy.requirements import requirements, requirements_on
 from chatapp.versions import ROOT, RUNTIME, differing, installed, read, untested
 from docs.upgrade import bounded, lifted, moved
 
@@ -47,10 +48,19 @@ def test_the_constraints_name_no_index_and_no_folder() -> None:
 
 
 def test_a_space_gets_exact_versions_of_what_it_does_not_bring() -> None:
-    names = {canonicalize_name(Requirement(line).name) for line in deploy.requirements().splitlines()}
+    names = {canonicalize_name(Requirement(line).name) for line in requirements().splitlines()}
     wanted = {canonicalize_name(pin.name) for pin in read(RUNTIME)}
     assert names == wanted - {"torch", "gradio", "huggingface-hub", "spaces"}
-    assert all("==" in line for line in deploy.requirements().splitlines())
+    assert all("==" in line for line in requirements().splitlines())
+
+
+@pytest.mark.parametrize(("hardware", "lines"), [("zero-a10g", 0), ("t4-small", 1), ("cpu-basic", 2), ("cpu-upgrade", 2)])
+def test_a_space_without_pytorch_gets_it_and_one_without_a_gpu_gets_no_cuda(hardware: str, lines: int) -> None:
+    more = requirements_on(hardware).removesuffix(requirements()).splitlines()
+    assert len(more) == lines and all("torch" in line for line in more)
+    assert [line for line in more if line.startswith("--")] == more[: lines // 2]
+    assert not lines or Requirement(more[-1]) in read(RUNTIME)
+    assert requirements_on(hardware, database=True).removeprefix(requirements_on(hardware)).startswith("psycopg[binary]==")
 
 
 def test_the_card_names_what_is_not_the_tested_version(tmp_path: Path) -> None:

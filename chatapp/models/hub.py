@@ -54,7 +54,7 @@ def _download(source: Source, progress: Progress, check: Callable[[Weights], Non
         if folder := complete_copy(source, hub):
             return folder, folder.name
         raise unreachable.__cause__ or unreachable from None
-    _check_choice(source, [f.filename for f in files], hub)
+    check_choice(source, [f.filename for f in files], hub)
     missing = sum(f.file_size for f in files if f.will_download)
     _check_disk(source, missing, hub)
     if check and missing and (weights := _announced(source, files[0].commit_hash, hub)):
@@ -122,7 +122,7 @@ def _announced(source: Source, commit: str, hub: Hub) -> Weights | None:
     return Weights(dict(found.parameter_count), tuple(found.files_metadata))
 
 
-def _check_choice(source: Source, names: list[str], hub: Hub) -> None:
+def check_choice(source: Source, names: list[str], hub: Hub) -> None:
     """Refuse before anything travels: a repository without what this app loads."""
     if source.file and not names:
         raise ChatError(
