@@ -25,7 +25,11 @@
     block.html = html;
   }
 
-  /* Whether a fold is open is the reader's to say. */
+  /* Whether a fold is open is the reader's to say, once it was clicked: until then a thought is open while it is written. */
+  document.addEventListener("click", (event) => {
+    const fold = event.target.closest?.("summary")?.parentElement;
+    if (fold) fold.readers = true;
+  });
   const dressed = (node) => Array.from(node.attributes || [], ({ name, value }) => (name === "open" ? "" : `${name}=${value} `)).join("");
   const alike = (one, other) => one.nodeName === other.nodeName && dressed(one) === dressed(other);
 
@@ -38,6 +42,7 @@
       else if (!alike(old, node)) old.replaceWith(node);
       else if (old.nodeName === "#text") say(old, node.data);
       else become(old, node);
+      if (old?.nodeName === "DETAILS" && old.isConnected && !old.readers) old.open = node.open;
       old = next;
     }
     while (old) {

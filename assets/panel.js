@@ -60,7 +60,7 @@
 
   app.ready(() => {
     document.body.classList.add("starting", "empty");
-    app.fold("right", innerWidth < app.narrow.right || app.store.get("fold.right") === true, false);
+    app.foldAsWide("right");
     app.fold("more", app.store.get("fold.more") !== false, false);
   });
 })();

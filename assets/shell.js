@@ -24,6 +24,14 @@
     sayFold(side);
   };
 
+  /* Folded where it would lie over the page, else as it was left; so, too, when the window becomes narrower or wider. */
+  app.foldAsWide = (side) => {
+    const over = matchMedia(`(width < ${app.narrow[side]}px)`);
+    const set = () => app.fold(side, over.matches || app.store.get(`fold.${side}`) === true, false);
+    over.addEventListener("change", set);
+    set();
+  };
+
   /* Menus */
   function place(menu, button) {
     const at = button.getBoundingClientRect();
@@ -109,7 +117,7 @@
   app.ready(() => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] }); // Gradio paints as the system says, later
-    app.fold("left", app.phone() || app.store.get("fold.left") === true, false);
+    app.foldAsWide("left");
     if (document.body.matches(".plain")) app.tell("begin");
   });
 })();

@@ -42,9 +42,11 @@
       ? { name: "loss", words: "nats per token", held: "held out", title: "Loss in nats per token of the replies, by step" }
       : { name: "bits_per_byte", words: "bits per byte", held: "validation", title: "Loss in bits per byte, by step" };
 
-  /* How good it is: on validation text where that was read, and when. */
+  /* How good it is: on all of the validation text when it has ended, before on the part of it that was read last, and when. */
   function goodness(run) {
     const { name, words } = train.unit(run);
+    const whole = run.about.result?.validation ?? run.about.result?.after;
+    if (whole) return `${whole.toFixed(2)} ${words}`;
     const [at, loss] = run.points("validation", name).at(-1) ?? run.points("loss", name).at(-1) ?? [];
     return loss ? `${loss.toFixed(2)} ${words}${at === run.last() ? "" : ` at step ${train.count(at)}`}` : "";
   }

@@ -1,7 +1,7 @@
 """What the page Train asks about fine-tuning: models and conversations to choose, plans, runs, whole models, before and after."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import aclosing
 from dataclasses import asdict
 from os.path import expanduser
@@ -117,10 +117,16 @@ class TuneActions:
         if not pairs and not chats:
             raise ChatError("There is nothing to learn: name a file of pairs, or choose conversations.", status=422)
         found = located(self.settings.model_copy(update={"model": ask.model, "revision": ""}))
-        called = " ".join(ask.name.split()) or f"{found.name.rpartition('/')[2]}, {in_words(pairs, chats)}"
+        taken = {run["name"] for run in self.runs.listed()}
+        called = " ".join(ask.name.split()) or free(f"{found.name.rpartition('/')[2]}, {in_words(pairs, chats)}"[: LONGEST_NAME - 6], taken)
         lesson = lesson_of(ask.lesson)
         refuse_few((*pairs, *chats))
         return Tuning(ask.model, called[:LONGEST_NAME], (*pairs, *chats), lesson, self.settings, ask.merge)
+
+
+def free(name: str, taken: Set[str]) -> str:
+    """A name that no run has: with a number from 2 up behind it where one has."""
+    return next(one for one in (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))) if one not in taken)
 
 
 def from_files(names: list[str]) -> list[Chat]:

@@ -28,7 +28,6 @@ GROWN = """(replies) => {
       }
       const fresh = home();
       fill(fresh, now);
-      grown.querySelectorAll("details").forEach((fold, n) => { fold.open = fresh.querySelectorAll("details")[n].open; });
       if (shape(grown) !== shape(fresh) || !buttons(grown)) { wrong.push([text, at, shape(grown), shape(fresh)]); break; }
     }
   }
@@ -50,3 +49,22 @@ def growth(random: Random) -> tuple[str, list[list[tuple[int, str]]]]:
 def test_a_grown_reply_is_the_whole_one_however_it_was_cut(page: Page) -> None:
     random = Random(7)
     assert page.evaluate(GROWN, [growth(random) for _ in range(150)]) == []
+
+
+THOUGHT = """([thinking, thought, clicks]) => {
+  const home = document.body.appendChild(chatapp.el("div"));
+  for (const [index, html] of thinking) chatapp.blocks.place(home, index, html);
+  const fold = home.querySelector("details"), before = fold.open;
+  for (let click = 0; click < clicks; click++) fold.querySelector("summary").click();
+  for (const [index, html] of thought) chatapp.blocks.place(home, index, html);
+  home.remove();
+  return [before, fold.open];
+}"""
+
+
+def test_a_thought_is_folded_when_the_answer_begins_unless_the_reader_opened_it(page: Page) -> None:
+    growing = Growing()
+    steps = growing.grow("<think>Let me see"), growing.grow(", 4.</think>Four.")
+    assert page.evaluate(THOUGHT, [*steps, 0]) == [True, False]
+    assert page.evaluate(THOUGHT, [*steps, 1]) == [True, False]
+    assert page.evaluate(THOUGHT, [*steps, 2]) == [True, True]

@@ -60,6 +60,20 @@ def test_a_phone_reaches_the_navigation_and_nothing_is_wider_than_the_screen(pat
     expect(page.locator("#pages")).to_be_hidden()
 
 
+def test_a_window_that_becomes_narrow_folds_its_sides_and_unfolds_them_when_it_is_wide_again(context: BrowserContext, site: Site) -> None:
+    page = opened(context, site, "")
+    sides = page.locator("#left"), page.locator("#right")
+    for width, visible in ((1280, (True, True)), (1000, (True, False)), (390, (False, False)), (1280, (True, True))):
+        page.set_viewport_size({"width": width, "height": 800})
+        for side, seen in zip(sides, visible, strict=True):
+            expect(side).to_be_visible(visible=seen)
+    page.get_by_role("button", name="Hide the sidebar").click()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(sides[1]).to_be_visible()
+    expect(sides[0]).to_be_hidden()
+
+
 @pytest.fixture
 def task(site: Site) -> Iterator[Task]:
     """Something long that everybody sees."""

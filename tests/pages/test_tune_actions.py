@@ -13,12 +13,13 @@ from chatapp.lab.finetune import asked
 from chatapp.lab.lists import no_files
 from chatapp.lab.train import history
 from chatapp.lab.train.runs import all_runs
-from chatapp.pages.tune_actions import TuneActions
+from chatapp.pages.tune_actions import LESSON, TuneActions
+from chatapp.pages.tune_protocol import TunePlan
 from chatapp.resident.admission import handed_on
 from chatapp.resident.manager import ModelManager
 from chatapp.settings import Settings
 from chatapp.store import Store
-from chatapp.turn import Turn
+from chatapp.turn import Turn, new_id
 from tests.conftest import Scripted
 from tests.lab.finetune.taught import CHATS, tuning
 
@@ -98,6 +99,21 @@ async def test_nothing_begins_of_what_is_wrong(actions: TuneActions, tiny_llama:
     with pytest.raises(ChatError, match=words):
         await actions.begin(ANN, {"model": str(tiny_llama), "chats": ["one"], "lesson": lesson} | given)
     assert actions.runs.listed() == []
+
+
+async def test_a_run_that_nobody_named_is_called_as_no_other_is(actions: TuneActions, tmp_path: Path, tiny_llama: Path) -> None:
+    (path := tmp_path / "pairs.csv").write_text("prompt,reply\nHi,Hello\nBye,See you\n")
+    asked_for = {"model": str(tiny_llama), "files": [str(path)], "chats": [], "lesson": LESSON}
+
+    def called(**more: str) -> str:
+        wanted = actions._wanted(ANN, TunePlan.read(asked_for | more))
+        history.begun(tmp_path / history.FOLDER / new_id(), history.TUNING, wanted.name, wanted.files())
+        return wanted.name
+
+    first = called()
+    assert first.endswith(", 2 pairs")
+    assert [called() for _ in range(2)] == [f"{first} (2)", f"{first} (3)"]
+    assert [called(name="Mine"), called(name="Mine")] == ["Mine", "Mine"]
 
 
 async def test_before_and_after_is_a_grid_that_compare_takes(actions: TuneActions, tiny_llama: Path, tmp_path: Path) -> None:
