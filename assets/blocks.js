@@ -40,9 +40,7 @@
       const next = old?.nextSibling;
       if (!old) home.append(node);
       else if (!alike(old, node)) old.replaceWith(node);
-      else if (old.nodeName === "#text") say(old, node.data);
-      else become(old, node);
-      if (old?.nodeName === "DETAILS" && old.isConnected && !old.readers) old.open = node.open;
+      else grow(old, node);
       old = next;
     }
     while (old) {
@@ -50,6 +48,12 @@
       if (old.nodeName !== "BUTTON") old.remove();
       old = next;
     }
+  }
+
+  function grow(old, node) {
+    if (old.nodeName === "#text") say(old, node.data);
+    else become(old, node);
+    if (old.nodeName === "DETAILS" && !old.readers) old.open = node.open;
   }
 
   /* What stays in front is not touched: a selection in it stays, too, where a mark that was typed as a sign goes ("one **tw"). */

@@ -54,12 +54,10 @@ def test_a_space_gets_exact_versions_of_what_it_does_not_bring() -> None:
     assert all("==" in line for line in requirements().splitlines())
 
 
-@pytest.mark.parametrize(("hardware", "lines"), [("zero-a10g", 0), ("t4-small", 1), ("cpu-basic", 2), ("cpu-upgrade", 2)])
-def test_a_space_without_pytorch_gets_it_and_one_without_a_gpu_gets_no_cuda(hardware: str, lines: int) -> None:
+@pytest.mark.parametrize(("hardware", "lines"), [("zero-a10g", 0), ("t4-small", 1), ("cpu-basic", 1)])
+def test_a_space_without_pytorch_gets_it_in_the_tested_range(hardware: str, lines: int) -> None:
     more = requirements_on(hardware).removesuffix(requirements()).splitlines()
-    assert len(more) == lines and all("torch" in line for line in more)
-    assert [line for line in more if line.startswith("--")] == more[: lines // 2]
-    assert not lines or Requirement(more[-1]) in read(RUNTIME)
+    assert len(more) == lines and all(Requirement(line) in read(RUNTIME) and line.startswith("torch") for line in more)
     assert requirements_on(hardware, database=True).removeprefix(requirements_on(hardware)).startswith("psycopg[binary]==")
 
 

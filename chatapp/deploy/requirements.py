@@ -7,9 +7,6 @@ from chatapp.versions import CONSTRAINTS, RUNTIME, read
 PREINSTALLED = ("torch", "gradio", "huggingface-hub", "spaces")
 """A ZeroGPU Space has these already, in versions of its own; a pin beside them fails its build. All others have them but for torch."""
 
-CPU_BUILDS = "--extra-index-url https://download.pytorch.org/whl/cpu"
-"""Where PyTorch's documentation finds builds without CUDA, which brings gigabytes. On ZeroGPU such a build fails."""
-
 
 def requirements() -> str:
     """The packages of requirements.txt as they were tested, but for those that a Space brings itself."""
@@ -18,7 +15,7 @@ def requirements() -> str:
 
 
 def requirements_on(hardware: str, *, database: bool = False) -> str:
-    """The same for one hardware, by the Hub's name of it: with PyTorch in the tested range, for CPUs alone where there are no others.
+    """The same for one hardware, by the Hub's name of it: with PyTorch in the tested range where the Space does not bring it.
 
     `database`: chats are kept in PostgreSQL, whose driver nobody else needs.
     """
@@ -27,10 +24,7 @@ def requirements_on(hardware: str, *, database: bool = False) -> str:
 
 
 def _torch(hardware: str) -> str:
-    if on_zero(hardware):
-        return ""
-    torch = next(f"{requirement}\n" for requirement in read(RUNTIME) if requirement.name == "torch")
-    return (f"{CPU_BUILDS}\n" if hardware.startswith("cpu-") else "") + torch
+    return "" if on_zero(hardware) else "".join(f"{requirement}\n" for requirement in read(RUNTIME) if requirement.name == "torch")
 
 
 def on_zero(hardware: str) -> bool:

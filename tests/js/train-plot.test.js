@@ -101,7 +101,8 @@ test("a run that has ended says what the whole text said of it, one that runs wh
     tuned: about.kind === "tune",
   });
   const points = { validation: [[30, 2.5]], loss: [[40, 2.1]] };
-  assert.equal(train.standing(run({ state: "stopped", total_steps: 80 }, points)), "stopped · step 40 of 80 · 2.50 bits per byte at step 30");
+  const stopped = { state: "stopped", total_steps: 80 };
+  assert.equal(train.standing(run(stopped, points)), "stopped · step 40 of 80 · 2.50 bits per byte at step 30");
   const done = { state: "done", total_steps: 40, result: { validation: 2.4321 } };
   assert.equal(train.standing(run(done, points)), "done · step 40 of 40 · 2.43 bits per byte");
   const tuned = { state: "done", kind: "tune", result: { before: 5.6, after: 2.62 } };
