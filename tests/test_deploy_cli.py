@@ -12,7 +12,9 @@ import yaml
 from gradio_client import Client
 
 from chatapp import deploy_cli, versions
-from chatapp.deploy.files import belongs, changes, git_id
+from chatapp.deploy import files as of_space
+from chatapp.deploy.files import FOLDERS, belongs, changes, git_id
+from chatapp.deploy.model import source_of, unasked
 from chatapp.errors import ChatError
 from chatapp.models import hub_access
 from chatapp.models.sources import EMBEDDED_REPO
@@ -72,6 +74,22 @@ def test_a_folder_gets_what_would_be_uploaded_and_no_network_is_asked(
     for place, words in ((tmp_path / "out", "is no empty folder"), (tmp_path / "out/app.py/x", "cannot be written: Not a directory")):
         with pytest.raises(ChatError, match=words):
             deploy_cli.run(["ann/my-chat", "--to", str(place)])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_in_the_app_is_refused_as_it_would_be_uploaded(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / "elsewhere").symlink_to(tmp_path / folder)
+    monkeypatch.setattr(of_space, "ROOT", tmp_path)
+    for place in (tmp_path / folder / "space", tmp_path / "elsewhere" / "space"):
+        with pytest.raises(ChatError, match=r"space is in chatapp or assets, all of which a Space gets. Name a folder elsewhere"):
+            of_space.write({"app.py": b""}, place)
+    assert not [*(tmp_path / folder).iterdir()]
+    of_space.write({"app.py": b""}, tmp_path / f"{folder}-of-a-space")
+
+
+def test_a_name_that_looks_like_a_number_is_a_title_all_the_same() -> None:
+    assert of_space.card("ann/1e5", unasked(source_of("smollm2"))).splitlines()[1] == 'title: "1e5"'
 
 
 def test_a_space_is_made_as_asked_and_a_second_run_changes_nothing(
@@ -193,6 +211,15 @@ def test_a_space_of_something_else_is_left_as_it_is(fake: FakeHub) -> None:
     with pytest.raises(ChatError, match="something else in it, which stays as it is"):
         deploy_cli.run(["ann/chat"])
     assert fake.spaces["ann/chat"].files["app.py"] == b"print('mine')"
+
+
+def test_a_name_that_is_a_variable_by_hand_is_no_secret_too_nor_the_other_way(fake: FakeHub) -> None:
+    fake.spaces["ann/chat"] = space = Space("ann/chat", variables={"CHATAPP_API_KEY": SECRET}, secrets={"CHATAPP_THREADS": "2"})
+    for arguments in (["--secret", "CHATAPP_API_KEY"], ["--variable", "CHATAPP_THREADS=4"]):
+        with pytest.raises(ChatError, match=f"ann/chat would have {arguments[1].split('=')[0]} as a variable.* and as a secret") as refused:
+            deploy_cli.run(["ann/chat", *arguments])
+        assert SECRET not in str(refused.value)
+    assert (space.variables, space.secrets, space.commits) == ({"CHATAPP_API_KEY": SECRET}, {"CHATAPP_THREADS": "2"}, [])
 
 
 def test_an_upload_that_is_cut_off_is_gone_on_with_by_the_same_command(fake: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:

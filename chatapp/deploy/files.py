@@ -1,6 +1,7 @@
 """What of the app is uploaded to a Space, byte for byte, and how that differs from what is there."""
 
 import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -48,15 +49,19 @@ def _app() -> Iterator[Path]:
 def card(name: str, model: Model) -> str:
     """README.md of a Space: the repository's front matter, with this Space's title, model and Gradio."""
     front = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
-    front |= {"title": name.split("/")[1], "sdk_version": tested()["gradio"], "models": [model.repo]}
+    del front["title"]
+    title = name.split("/")[1]  # in quotes below: the Hub's YAML takes 1e5 for a number, this one does not
+    front |= {"sdk_version": tested()["gradio"], "models": [model.repo]}
     if model.preload:
         front["preload_from_hub"] = model.preload
     written = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=10**6)
-    return f"---\n{written}---\n\n# {front['title']}\n\n{WORDS.format(model=model.name)}"
+    return f'---\ntitle: "{title}"\n{written}---\n\n# {title}\n\n{WORDS.format(model=model.name)}'
 
 
 def write(content: Files, folder: Path) -> None:
-    """Into a folder that is new or empty. Raises ChatError for another, and for one that cannot be written."""
+    """Into a folder that is new or empty. Raises ChatError for another, for one in the app, and for one that cannot be written."""
+    if any(Path(os.path.realpath(folder)).is_relative_to((ROOT / name).resolve()) for name in FOLDERS):
+        raise ChatError(f"{folder} is in {' or '.join(FOLDERS)}, all of which a Space gets. Name a folder elsewhere with --to.")
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ChatError(f"{folder} is there and is no empty folder. Name a new one with --to.")

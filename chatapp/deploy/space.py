@@ -1,6 +1,6 @@
 """A Space on the Hub: looked at, made where it is not there, and brought to what is wanted. What is so already is left alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ def deploy(wanted: Wanted, spacefile: Spacefile, told: Told, hub: Hub = OURS) ->
     hardware = wanted.hardware or (there or Standing()).hardware
     settled = settle(wanted, spacefile, there, hardware)
     held = {*wanted.secrets, *(there.secrets if there else ())}
+    refuse_both(wanted.name, settled, held)
     model = asked(source_of(settled[MODEL]), hub, token="HF_TOKEN" in held)
     told(f"Model: {model.name}, fetched {'while the Space is built' if model.files else 'when the Space starts'}.")
     content = files(wanted.name, model, hardware, held)
@@ -113,6 +114,16 @@ def settle(wanted: Wanted, spacefile: Spacefile, there: Standing | None, hardwar
     if on_zero(hardware):
         asked_for.setdefault(ENGINE, "direct")  # the one that hands its runs to a process with the GPU
     return {**spacefile.presets, **(there.variables if there else {}), **asked_for}
+
+
+def refuse_both(name: str, variables: Collection[str], secrets: Collection[str]) -> None:
+    """Raises ChatError where a name would be that of a variable and of a secret, made by hand: its value would be nobody's to foresee."""
+    if both := sorted({*variables} & {*secrets}):
+        raise ChatError(
+            f"{name} would have {', '.join(both)} as a variable, which everybody can read, and as a secret. On the Space's page, under "
+            "Settings, delete what was made there by hand, then run the same command again.",
+            status=409,
+        )
 
 
 def create(wanted: Wanted, settled: Mapping[str, str], hub: Hub, told: Told) -> None:
