@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from chatapp.chat.service import Chat
@@ -157,7 +157,17 @@ def send(page: Page, text: str) -> None:
 
 def replies(page: Page) -> list[str]:
     """The text of each reply, without its line."""
-    return [text.strip("\u2060\n ") for text in page.locator("#bot .bot-row .bot.message").all_inner_texts()]
+    return [text.strip("\u2060\n ") for text in said_in(page.locator("#bot .bot-row .bot.message"))]
+
+
+def said_in(messages: Locator) -> list[str]:
+    """The text of each. What no frame has found to be in sight yet has none for the browser."""
+    return messages.evaluate_all(
+        """(all) => all.map((one) => {
+          one.closest(".exchange").style.contentVisibility = "visible";
+          return one.innerText;
+        })"""
+    )
 
 
 def first_held(page: Page, held: list[Route]) -> Route:

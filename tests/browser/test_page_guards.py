@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.browser.conftest import Site, send, settled
+from tests.browser.conftest import Site, said_in, send, settled
 
 AS_HTML = "- a list\n\n    "
 """Tags are shown, not obeyed; Gradio's Markdown once read a line indented in a list as HTML."""
@@ -154,7 +154,7 @@ def test_code_like_tags_and_prices_do_not_vanish(page: Page, site: Site) -> None
     site.say("Use <my-widget> for $5 or $6; std::vector<int> too")
     send(page, "<b>what</b> is List<String>?")
     settled(page)
-    text = page.locator("#bot .bot-row").inner_text()
+    text = said_in(page.locator("#bot .bot-row"))[0]
     assert "<my-widget>" in text and "$5 or $6" in text
 
 
@@ -164,7 +164,7 @@ def test_a_question_stands_and_copies_as_it_was_typed(page: Page, site: Site) ->
     send(page, words)
     settled(page)
     row = page.locator("#bot .user-row")
-    assert words in row.inner_text()
+    assert words in said_in(row)[0]
     row.hover()
     row.get_by_role("button", name="Copy").last.click()
     assert page.evaluate("navigator.clipboard.readText()") == words
@@ -172,7 +172,7 @@ def test_a_question_stands_and_copies_as_it_was_typed(page: Page, site: Site) ->
     page.locator("#message").fill(words)
     page.locator("#message").press("Enter")
     settled(page)
-    assert page.locator("#bot .user-row .user.message").last.inner_text() == words
+    assert said_in(page.locator("#bot .user-row .user.message"))[-1] == words
 
 
 def test_a_reply_loses_no_words_to_tags_and_copies_whole(page: Page, site: Site) -> None:
@@ -182,7 +182,7 @@ def test_a_reply_loses_no_words_to_tags_and_copies_whole(page: Page, site: Site)
     send(page, "tags?")
     settled(page)
     row = page.locator("#bot .bot-row")
-    text = row.inner_text()
+    text = said_in(row)[0]
     assert "If a<b and c>d, use <div> or <span>\nand so on." in text and "<p>code</p>" in text
     row.hover()
     row.locator(".line").get_by_role("button", name="Copy", exact=True).click()
