@@ -41,7 +41,6 @@ another's reply has ended."""
 SAME = ("model", "revision", "engine", "device", "dtype", "context", "concurrency", "threads", "draft")
 """Settings that the app must share with the engine beside it."""
 
-
 MADE_ONCE = ("llamacpp", "models")
 """Folders of a data folder with copies of the model's files: in other number formats, and for X-ray."""
 

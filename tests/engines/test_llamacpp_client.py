@@ -16,8 +16,10 @@ class Writer:
 class Lumps:
     """What has come at each look: so many tokens."""
 
-    def __init__(self, *lumps: int) -> None:
-        self.lumps = [b"".join(chunk(b"data: {}\n\n") for _ in range(tokens)) for tokens in lumps]
+    def __init__(self, *lumps: int, read: int = 0) -> None:
+        """Before them, as often, how much of the prompt has been read."""
+        progress = [chunk(b'data: {"prompt_progress":{}}\n\n')] * read
+        self.lumps = [*progress, *(b"".join(chunk(b"data: {}\n\n") for _ in range(tokens)) for tokens in lumps)]
 
     async def read(self, most: int) -> bytes:
         return self.lumps.pop(0) if self.lumps else chunk(b"")
@@ -66,3 +68,9 @@ async def test_nobody_looks_until_the_pace_or_the_last_token(pause: float, lumps
     async with asyncio.timeout(5):
         found = [body async for body in _chunks(Lumps(*lumps), looks, most)]
     assert (len(found), looks.rests) == (sum(lumps), rests)
+
+
+async def test_how_far_the_prompt_is_read_counts_as_no_token() -> None:
+    looks = Looks(0.16)
+    assert len([body async for body in _chunks(Lumps(4, 4, read=9), looks, 16)]) == 17
+    assert looks.rests == [0.16, 0.16]

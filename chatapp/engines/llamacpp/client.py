@@ -102,7 +102,7 @@ async def _chunks(reader: asyncio.StreamReader, watch: "_Watch", most: int) -> A
             if not chunk:
                 return
             yield chunk
-        left -= len(chunks)
+        left -= sum(PROGRESS not in chunk for chunk in chunks)
         if chunks and PROGRESS not in chunks[-1] and (len(chunks) > 1 or pause < watch.pace):
             await watch.rest(min(watch.pace, max(0, left) * pause / len(chunks)))  # no longer than until the last token
     raise EOFError("The connection was closed in the middle of an answer.")
