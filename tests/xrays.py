@@ -1,6 +1,9 @@
 """What the tests of X-ray share: a chat over a real tiny model, turns it wrote, and views run to their end."""
 
+import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -39,6 +42,14 @@ def assert_plain(value: Any) -> None:
     json.dumps(value, allow_nan=False)
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         assert_plain(inner)
+
+
+async def gone(it: weakref.ref) -> None:
+    """Nobody refers to it any more. X-ray's thread, which comes last of all, may hold what it returned for a moment longer."""
+    async with asyncio.timeout(20):
+        while it() is not None:
+            await asyncio.sleep(0.01)
+            gc.collect()
 
 
 async def lines(service: XrayService, owner: str, view: str, turn: str, **more: Any) -> AsyncIterator[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """X-ray's copy of weights that an engine holds elsewhere: a task of whoever looks, in the one budget, gone when it is in the way."""
 
 import asyncio
-import gc
 import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from chatapp.xray.inspector import Inspector
 from chatapp.xray.service import XrayService
 from tests.chats import ME, YOU, ended
 from tests.conftest import Scripted
-from tests.xrays import GREEDY, last
+from tests.xrays import GREEDY, gone, last
 
 
 class Memory:
@@ -89,8 +88,8 @@ async def test_it_stands_on_the_page_with_its_memory_and_is_unloaded_there(model
     (row,) = (await page.overview(ME, {}))["copies"]
     assert row == {"id": first.id, "name": first.info.model, "memory": "0.5 MB in float32"}
     await page.unload(ME, {"id": first.id, "copy": True})
-    gc.collect()
-    assert weights() is None and (await page.overview(ME, {}))["copies"] == [] and first.state == "ready"
+    await gone(weights)
+    assert (await page.overview(ME, {}))["copies"] == [] and first.state == "ready"
     with pytest.raises(ChatError, match="X-ray has no copy of"):
         await page.unload(ME, {"id": first.id, "copy": True})
 
@@ -109,8 +108,8 @@ async def test_it_leaves_when_a_load_needs_the_room(models: ModelManager, inspec
     weights = weakref.ref((await look(inspector)).it.model)
     second = await models.load(str(tiny_gpt2))
     await second.wait_ready()
-    gc.collect()
-    assert models.copies.all() == [] and weights() is None and models.first.state == "ready"
+    await gone(weights)
+    assert models.copies.all() == [] and models.first.state == "ready"
 
 
 async def test_one_that_is_looked_into_stays_and_is_named(models: ModelManager, inspector: Inspector, tiny_gpt2: Path) -> None:

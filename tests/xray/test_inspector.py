@@ -1,7 +1,6 @@
 """X-ray's bench: it shares the resident weights, keeps one more model at most, runs on one thread, and leaves the chat alone."""
 
 import asyncio
-import gc
 import os
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from chatapp.xray.whose import NotLoaded
 from tests.chats import ME, ended
 from tests.conftest import Scripted
 from tests.directs import GREEDY, SHORT, drawn, endless
-from tests.xrays import last, loaded, told
+from tests.xrays import gone, last, loaded, told
 
 
 @pytest.fixture
@@ -149,9 +148,7 @@ async def test_the_weights_of_an_engine_go_with_the_engine(tiny_llama: Path, scr
     engine.close()
     inspector.served.first._engine = scripted
     del engine
-    gc.collect()  # the engine, then what was kept for it
-    gc.collect()
-    assert twin() is None
+    await gone(twin)
     inspector.close()
 
 
