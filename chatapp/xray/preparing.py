@@ -80,6 +80,7 @@ class InspectedModels:
             if coming.step() != shown:
                 shown = coming.step()
                 yield shown
+        await asyncio.sleep(0)  # where it was done just as the wait ran out, it is kept first
         yield coming.building.result()
 
     def begin(self, slot: ModelSlot, engine: "Engine", owner: Owner) -> Preparation:
