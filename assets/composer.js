@@ -123,10 +123,12 @@
     app.$(".used", node).style.width = share(meter.used);
     app.$(".reserved", node).style.width = share(meter.reserved);
     const left = meter.dropped ? ` · ${meter.dropped} oldest left out` : "";
-    const sum = `${number(meter.used)} used + ${number(meter.reserved)} reserved of ${number(meter.context)}`;
+    const about = meter.estimated ? "about " : "";
+    const sum = `${about}${number(meter.used)} used + ${number(meter.reserved)} reserved of ${number(meter.context)}`;
     const words = meter.over ? `Too long: ${sum} tokens` : sum + left;
     app.$(".words", node).textContent = words;
     node.setAttribute("aria-label", `Context: ${words}`);
+    node.title = meter.estimated ? "An estimate: another server answers, and has the tokenizer." : "";
     node.classList.toggle("over", !!meter.over);
     node.classList.toggle("dropping", !!meter.dropped);
   });

@@ -50,10 +50,7 @@
         head,
         chat,
         list(row.facts),
-        ways(
-          unload("Unload", row),
-          act("Save …", () => save(row)),
-        ),
+        ways(unload("Unload", row), row.id.includes("://") ? null : act("Save …", () => save(row))),
       );
     const words = app.el("p", {}, row.words);
     if (row.state === "failed") {

@@ -83,7 +83,10 @@
     try {
       const found = await app.post("models-search", mine);
       if (asked !== mine) return;
-      if (found.named) open(found.named);
+      if (found.named.includes("://")) {
+        models.load(found.named); // a server, which is asked at once what it has
+        drawPicks();
+      } else if (found.named) open(found.named);
       else drawFound(found);
     } catch (error) {
       if (asked === mine)

@@ -107,7 +107,7 @@
     const box = app.el("input", {
       type: "text",
       "aria-label": "Load another model",
-      placeholder: "Hub id, folder or .gguf file",
+      placeholder: "Hub id, folder, .gguf or server address",
       autocomplete: "off",
     });
     const said = app.el("p", { role: "alert" });

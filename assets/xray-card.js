@@ -18,6 +18,16 @@
     return Object.entries(card.sampling).map(([name, value]) => [named(name), said(name, value)]);
   }
 
+  const ids = (card, recorded) => [
+    ["prompt", `${card.prompt_ids.length} {ids|token id}`],
+    ["reply", `${card.reply_ids.length} ids, ${recorded} with {the engine's own probability|recorded probabilities}`],
+  ];
+  /* Of another server's reply. */
+  const counted = ([prompt, reply]) => [
+    ["prompt", prompt ? `${prompt} {token}s, as the server counted` : "not counted by the server"],
+    ["reply", reply ? `${reply} {token}s, as the server counted` : "not counted by the server"],
+  ];
+
   /* Of a reply that was not made here only what came with it. */
   function rowsOf({ card, recorded }) {
     const where = [card.device, card.dtype].filter(Boolean).join(" · ");
@@ -34,8 +44,7 @@
     ];
     const read = [
       ["date given to the {template|chat template}", card.date || "none"],
-      ["prompt", `${card.prompt_ids.length} {ids|token id}`],
-      ["reply", `${card.reply_ids.length} ids, ${recorded} with {the engine's own probability|recorded probabilities}`],
+      ...(card.counted ? counted(card.counted) : ids(card, recorded)),
       ["ended by", card.finish_reason],
     ];
     const model = ["model", card.model || "not recorded"];

@@ -19,8 +19,10 @@
     xray.fill(
       body,
       el("div", { class: "x-why" }, el("p", {}, data.why), ...cures),
+      data.heard ? el("h3", {}, "What the server was sent") : null,
       data.text ? el("pre", { class: "x-text" }, data.text) : null,
       data.ids.length ? el("p", { class: "x-facts" }, `${data.ids.length} ids: ${ids}`) : null,
+      ...(data.heard ? [el("h3", {}, "What the server said of its reply"), el("pre", { class: "x-text" }, data.heard)] : []),
     );
   }
 

@@ -132,11 +132,11 @@ class Repl:
             job.ticket.leave()
 
     async def _asks(self, turn: Turn) -> AsyncGenerator[Event]:
-        from chatapp.chat.build import build_prompt, engine_sampling, stamp
+        from chatapp.chat.build import build_prompt, replying, stamp
 
         engine = self.slot.engine
         stamp(turn, await asyncio.to_thread(build_prompt, turn, self.turns, engine), engine)
-        return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
+        return replying(turn, engine)
 
     def _refused(self, words: str) -> None:
         self.failed = True
@@ -147,7 +147,7 @@ class Repl:
         if turn.finish_reason == "stopped":
             say("Stopped.")
         if turn.finish_reason == "length":
-            say(f"Cut after {len(turn.reply_ids)} tokens; --max-tokens allows more, as far as the context does.")
+            say(f"Cut after {turn.tokens or turn.sampling.max_tokens} tokens; --max-tokens allows more, as far as the context does.")
         if turn.dropped_messages:
             say(f"The context is full: the {turn.dropped_messages} oldest messages were left out.")
 

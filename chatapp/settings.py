@@ -74,8 +74,9 @@ class Settings(BaseSettings):
 
     model: str = Field(
         EMBEDDED_MODEL,
-        description="Model: empty for the embedded SmolLM2-135M-Instruct, Hub id org/name[@revision], folder, .gguf file, repo:file.gguf. "
-        "Given again, a further one that loads when it is first chosen",
+        description="Model: empty for the embedded SmolLM2-135M-Instruct, Hub id org/name[@revision], folder, .gguf file, repo:file.gguf, "
+        "or the address of an OpenAI-compatible server, http://host:port/v1[#name]. Given again, a further one that loads when it is "
+        "first chosen",
     )
     more_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
         (), description="Further models to choose from, as --model given again"
@@ -127,6 +128,11 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(SecretStr(""), description="PostgreSQL instead of SQLite, as postgresql://user:password@host/name")
     api_key: SecretStr = Field(SecretStr(""), description="Turns on /v1 and is its bearer key; give it by environment")
+    remote_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys for models at addresses, as https://host=key, several with commas between; each is sent to its own scheme, host "
+        "and port alone. Give them by environment",
+    )
     api_load: Literal["auto", "on", "off"] = Field(
         "auto",
         description="May a request to /v1 load a known model that is not in memory? auto: where only this machine can open the page",

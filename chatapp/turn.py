@@ -1,5 +1,6 @@
 """Values only: what was said, what the model was given, what it did. Everything else renders these."""
 
+import json
 import time
 import uuid
 from dataclasses import asdict, dataclass, field, replace
@@ -46,7 +47,7 @@ class Prompt:
     date                    the date handed to the template, ISO, so that an old turn stays true
     prefix_tokens           how many of its last ids are the reply's given beginning
 
-    An engine that takes messages has no ids, and `text` is what they say.
+    An engine that takes messages has no ids, and `text` is the JSON of what another server will be sent.
     """
 
     ids: tuple[int, ...]
@@ -86,7 +87,24 @@ class Finish:
     text: str = ""
 
 
-Event = Prefilled | Token | Finish
+@dataclass(frozen=True)
+class Sent:
+    """Of an engine that asks another server: the JSON of the request as it went out, which becomes the prompt's text. It has no key."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The server's own word on a reply, as JSON: which model, its counts and times. The latest counts."""
+
+    text: str
+
+
+Event = Prefilled | Token | Finish | Sent | Heard
+
+REMOTE = "remote"
+"""The engine that asks another server."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,8 @@ class Turn:
     `prompt_ids` is the very list handed to the model. Its last `prefix_tokens` ids are the given beginning of the reply
     (Continue, or a branch from an alternative token), whose text is `prefix_text`; `reply_ids` are the generated ones.
     `history` holds earlier messages that came with an API request or an import instead of from parent turns.
+
+    Of a reply that another server wrote there are no ids: `prompt_text` is the JSON that it was sent, `heard` its own word at the end.
     """
 
     owner: Owner
@@ -162,6 +182,7 @@ class Turn:
     device: str = ""
     dtype: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    heard: str = ""
 
     @property
     def reply(self) -> str:
@@ -185,12 +206,38 @@ class Turn:
     @property
     def can_continue(self) -> bool:
         """A reply that was cut: more could follow."""
-        return self.cut and bool(self.prompt_ids)
+        return self.cut and bool(self.prompt_ids or (self.remote and self.reply))
+
+    @property
+    def remote(self) -> bool:
+        """Another server wrote it."""
+        return self.engine == REMOTE
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The server's word: {said: {…}, beginning}. Empty of a reply that was written here."""
+        try:
+            value = json.loads(self.heard or "{}")
+        except ValueError:  # a record that was changed in a file
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def counted(self, name: str) -> int:
+        """A number of tokens by the server's word: prompt_tokens or completion_tokens; 0 where it said none."""
+        said = self.told.get("said")
+        usage = said.get("usage") if isinstance(said, dict) else None
+        number = usage.get(name) if isinstance(usage, dict) else None
+        return number if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9 else 0
+
+    @property
+    def tokens(self) -> int:
+        """Of the reply: ids, or what the server counted."""
+        return len(self.reply_ids) or self.counted("completion_tokens")
 
     @property
     def tokens_per_second(self) -> float | None:
         """Decode speed."""
-        return pace(len(self.reply_ids), self.timings.first_token, self.timings.generating)
+        return pace(self.tokens, self.timings.first_token, self.timings.generating)
 
     def snapshot(self) -> "Turn":
         """A copy whose lists no running job will change."""

@@ -1,7 +1,7 @@
 """What the model is asked: the messages of a path, and the prompt of a turn, new or continuing a reply."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
 from chatapp import __version__, strict_json
@@ -12,7 +12,7 @@ from chatapp.models.identity import foreign_id, made_by, refuse_foreign_ids, why
 from chatapp.models.info import ModelInfo
 from chatapp.prompt.template import reply_room
 from chatapp.sampling import MAX_SEED, MAX_STOP_STRINGS, Sampling
-from chatapp.turn import Message, Prompt, Turn
+from chatapp.turn import Event, Message, Prompt, Turn
 
 MAX_CHARACTERS = 2_000_000
 """More than any context holds; refused before a tokenizer spends seconds on it."""
@@ -160,6 +160,12 @@ def effective_seed(sampling: Sampling, engine: Engine) -> int | None:
     if sampling.seed is not None or sampling.greedy or not engine.capabilities.has("seed"):
         return sampling.seed
     return secrets.randbelow(MAX_SEED)
+
+
+def replying(turn: Turn, engine: Engine) -> AsyncGenerator[Event]:
+    """The engine's events for a turn that is stamped: by the very ids, or by the recorded words where it takes those."""
+    sampling = engine_sampling(turn, engine)
+    return engine.answer(turn.prompt_text, sampling) if engine.tokens is None else engine.generate(turn.prompt_ids, sampling)
 
 
 def engine_sampling(turn: Turn, engine: Engine) -> Sampling:

@@ -11,7 +11,7 @@ from typing import Protocol
 from chatapp.errors import ChatError, NotFound
 from chatapp.identity import Owner
 from chatapp.resident.admission import Ticket
-from chatapp.turn import Event, Finish, FinishReason, Prefilled, Timings, Token, Turn
+from chatapp.turn import Event, Finish, FinishReason, Heard, Prefilled, Sent, Timings, Token, Turn
 
 log = logging.getLogger("chatapp")
 
@@ -105,6 +105,10 @@ class Job:
             return
         if isinstance(event, Prefilled):
             turn.cached_prompt_tokens = event.reused
+        if isinstance(event, Sent):
+            turn.prompt_text = event.text
+        if isinstance(event, Heard):
+            turn.heard = event.text
         if isinstance(event, Token):
             self._append(event)
         if isinstance(event, Finish):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from chatapp.chat.build import ReplyPrefix, build_prompt, engine_sampling, stamp
+from chatapp.chat.build import ReplyPrefix, build_prompt, replying, stamp
 from chatapp.chat.job import Job, Jobs
 from chatapp.engines.base import Engine
 from chatapp.errors import ChatError
@@ -130,7 +130,7 @@ class Replies:
         if rendered_for is not engine:
             turn.parent_id = await asyncio.to_thread(store.parent, turn.owner, turn.id)  # an earlier turn may be gone
             engine = await self._render(turn, slot, beginning)
-        return engine.generate(turn.prompt_ids, engine_sampling(turn, engine))
+        return replying(turn, engine)
 
     def _finished(self, job: Job) -> None:
         self.jobs.ended(job)

@@ -1,4 +1,5 @@
-"""Which engine serves a model: batched on CUDA, llamacpp for a GGUF on a CPU, direct elsewhere. Each is imported only when it is chosen."""
+"""Which engine serves a model: remote at an address, batched on CUDA, llamacpp for a GGUF on a CPU, direct elsewhere. Each is imported
+only when it is chosen."""
 
 import importlib.util
 import sys
@@ -12,6 +13,7 @@ from chatapp.models.info import gguf_info
 from chatapp.models.loading import load, load_tokenizer, local_gguf, pick_device
 from chatapp.models.quantization import refuse_quantization
 from chatapp.models.remembered import remember
+from chatapp.models.sources import refuse_remote
 from chatapp.prompt import template
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 def open_engine(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
     """Load `source` into the engine that fits it. Raises ChatError when it cannot be loaded or the engine asked for cannot serve it."""
+    if source.server:
+        return _remote(source, settings, progress)
     engine = {"direct": _direct, "batched": _batched, "llamacpp": _llamacpp}[choose(source, settings)](source, settings, progress)
     remember(source.folder or source.gguf, engine.info.revision, settings.data_dir)
     if engine.tokenizer is not None:
@@ -65,7 +69,8 @@ def served_bytes(source: "Source", file: "GgufFile", settings: "Settings") -> in
 
 
 def choose(source: "Source", settings: "Settings") -> str:
-    """The engine's name. Raises ChatError when --engine asks for one that cannot serve this model."""
+    """The engine's name, of a model that runs here. Raises ChatError when --engine asks for one that cannot serve it."""
+    refuse_remote(source)
     if settings.quantization != "none":
         refuse_quantization(settings, device_type(settings))
     if settings.engine == "llamacpp":
@@ -96,6 +101,12 @@ def _refuse_llamacpp(source: "Source") -> None:
 
 def _has_llamacpp() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
+
+
+def _remote(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":
+    from chatapp.engines.remote.engine import RemoteEngine
+
+    return RemoteEngine(source.server, settings, progress)
 
 
 def _direct(source: "Source", settings: "Settings", progress: "Progress") -> "Engine":

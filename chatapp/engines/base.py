@@ -47,7 +47,8 @@ class Engine(Protocol):
     """A resident model that turns messages into a prompt, and a prompt into a stream of events.
 
     tokens     its tokenizer, for what concerns ids: Continue and branches on the very tokens, the end of a reply. None for an engine that
-               takes messages and gives text: its prompts have no ids, and a reply goes on from its text
+               takes messages and gives text: its prompts have no ids, a reply goes on from its text, and `answer(prompt_text, sampling)`,
+               of the text that `render` gave, takes the place of `generate`
     tokenizer  the same as transformers knows it, for X-ray alone
 
     What one may have besides, and is asked for by its name: `model`, transformers' own, for X-ray; `sharing(ids)`, while which replies to

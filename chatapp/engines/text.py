@@ -98,24 +98,19 @@ class Detokenizer:
         return self._tokenizer.decode(ids, skip_special_tokens=True)
 
 
-class TextStream:
-    """Detokenizer plus stop strings: text that may be the start of a stop string is held back until that is decided.
+class StopStrings:
+    """Text as it comes, up to the first stop string: what may be the start of one is held back until that is decided.
 
     `stopped` turns True when a stop string is complete; neither it nor anything after it is given out.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", stop: Sequence[str] = (), prior: Sequence[int] = ()) -> None:
+    def __init__(self, stop: Sequence[str]) -> None:
         self.stopped = False
-        self._characters = Detokenizer(tokenizer, prior)
         self._stop = tuple(stop)
         self._held = ""
 
-    def push(self, token_id: int) -> str:
-        """The text that may be shown after this id, often one word, possibly ''."""
-        return self.feed(self._characters.push(token_id))
-
     def feed(self, text: str) -> str:
-        """As push, for engines that give text instead of ids."""
+        """The text that may be shown now."""
         if self.stopped or not text:
             return ""
         if not self._stop:
@@ -131,9 +126,30 @@ class TextStream:
         return shown
 
     def flush(self) -> str:
-        """The held-back start of a stop string that never came. An unfinished last character stays out: Continue will finish it."""
+        """The held-back start of a stop string that never came."""
         shown, self._held = self._held, ""
         return shown
+
+
+class TextStream:
+    """Detokenizer plus stop strings."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", stop: Sequence[str] = (), prior: Sequence[int] = ()) -> None:
+        self._characters = Detokenizer(tokenizer, prior)
+        self._text = StopStrings(stop)
+
+    @property
+    def stopped(self) -> bool:
+        """Is a stop string complete?"""
+        return self._text.stopped
+
+    def push(self, token_id: int) -> str:
+        """The text that may be shown after this id, often one word, possibly ''."""
+        return self._text.feed(self._characters.push(token_id))
+
+    def flush(self) -> str:
+        """As StopStrings.flush. An unfinished last character stays out: Continue will finish it."""
+        return self._text.flush()
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatapp.chat.build import build_prompt, engine_sampling, stamp
+from chatapp.chat.build import build_prompt, replying, stamp
 from chatapp.chat.job import Job
 from chatapp.errors import ChatError
 from chatapp.identity import Owner
@@ -165,7 +165,7 @@ class Answering:
             if self._helped():
                 group.share(engine, group.prompts[known])
         stamp(turn, group.prompts[known], engine)
-        return _telling(engine.generate(turn.prompt_ids, engine_sampling(turn, engine)), group.read)
+        return _telling(replying(turn, engine), group.read)
 
 
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -87,9 +87,12 @@ def parts_of(file: str) -> str:
 
 
 def here(source: Source) -> Path | None:
-    """The folder or file of a model that is on this machine; None where it, or a part of it, is still on the Hub, which is not asked."""
+    """The folder or file of a model that is on this machine; None where it, or a part of it, is still on the Hub, which is not asked, or
+    another server has it."""
     if place := source.folder or source.gguf:
         return place
+    if source.server:
+        return None
     if (folder := complete_copy(source)) is None or source.file:
         return folder and folder / source.file
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from chatapp.errors import ChatError
+from chatapp.models.servers import is_address
 from chatapp.models.weights import MOST_HEADER, weight_files
 from chatapp.turn import Turn
 
@@ -66,7 +67,10 @@ def made_by(turn: Turn) -> ModelId:
 
 
 def short(id: str) -> str:
-    """org/name@revision → name"""
+    """org/name@revision → name; of a server's model its name there, or host:port where that is not known"""
+    if is_address(id):
+        address, _, model = id.partition("#")
+        return model.rpartition("/")[2] or address.partition("://")[2].partition("/")[0]
     return id.partition("@")[0].rpartition("/")[2]
 
 
@@ -102,7 +106,13 @@ def near(id: ModelId, digits: int = 6) -> str:
 
 
 def without_revision(id: str) -> str:
-    return id.partition("@")[0]
+    return at_server(id) if is_address(id) else id.partition("@")[0]
+
+
+def at_server(id: str) -> str:
+    """http://host:port/v1#org/name → name at host:port"""
+    place = id.partition("://")[2].partition("#")[0].partition("/")[0]
+    return f"{short(id)} at {place}" if "#" in id else place
 
 
 def why_another(made: ModelId, loaded: ModelId) -> str:

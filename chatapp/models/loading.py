@@ -21,7 +21,7 @@ from chatapp.models.info import ModelInfo, context_of
 from chatapp.models.memory import HEADROOM, free_memory, gigabytes
 from chatapp.models.purpose import GENERATES
 from chatapp.models.quantization import SHRINKS, in_words, quantization, refuse_quantization
-from chatapp.models.sources import Source
+from chatapp.models.sources import Source, refuse_remote
 from chatapp.models.tokenizer import read_plain_tokenizer, read_tokenizer
 from chatapp.settings import Settings
 from chatapp.tasks import Progress
@@ -90,6 +90,7 @@ def examine(folder: Path, name: str) -> tuple[weights.Weights, "PretrainedConfig
 
 def load_tokenizer(source: Source, settings: Settings, progress: Progress = no_progress) -> "PreTrainedTokenizerBase":
     """The tokenizer alone: half a second for a GGUF seen for the first time, a quarter later. Downloads a Hub model's files."""
+    refuse_remote(source)
     if source.is_gguf:
         return read_plain_tokenizer(convert_tokenizer(local_gguf(source, progress)[0], settings.data_dir, progress), source.name)
     return read_tokenizer(source.folder or download(source, progress)[0], source.name)
@@ -99,6 +100,7 @@ def fetch(
     source: Source, settings: Settings, progress: Progress = no_progress, check: Callable[[weights.Weights], None] | None = None
 ) -> tuple[Path, str]:
     """(folder with config.json, safetensors and tokenizer, revision). A GGUF is converted, a Hub model downloaded once `check` allows."""
+    refuse_remote(source)
     if source.is_gguf:
         gguf, revision = local_gguf(source, progress)
         return convert_gguf(gguf, settings.data_dir, progress), revision

@@ -10,6 +10,7 @@ from typing import Literal
 from chatapp.errors import ChatError, closest
 from chatapp.models.identity import FINGERPRINT, HEX, ModelId, revision_of
 from chatapp.models.remembered import recall
+from chatapp.models.servers import Server, is_address, server_of
 from chatapp.models.trained import called
 from chatapp.settings import EMBEDDED_MODEL
 
@@ -21,7 +22,7 @@ EMBEDDED_ID = f"{EMBEDDED_REPO}@{EMBEDDED_PACKAGE}"
 EARLIER = {EMBEDDED_REPO: EMBEDDED_ID}
 """Ids that conversations of earlier versions remember → those of now, where the first ones are not known."""
 
-FORMS = "the embedded smollm2, a Hub id org/name[@revision], a folder, a .gguf file, or repo:file.gguf"
+FORMS = "the embedded smollm2, a Hub id org/name[@revision], a folder, a .gguf file, repo:file.gguf, or a server's address"
 
 _REPO = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w][\w./-]*))?")
 _NAMED_FILE = re.compile(rf"{_REPO.pattern}:(?P<file>[\w][\w ./-]*\.gguf)", re.IGNORECASE)
@@ -29,16 +30,18 @@ _NAMED_FILE = re.compile(rf"{_REPO.pattern}:(?P<file>[\w][\w ./-]*\.gguf)", re.I
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model lies: `folder` or `gguf` for local ones; `repo`, `revision`, `file` for the Hub. `tried` says how it was found."""
+    """Where a model lies: `folder` or `gguf` for local ones; `repo`, `revision`, `file` for the Hub; `server` for one that another
+    server runs. `tried` says how it was found."""
 
     name: str
-    kind: Literal["embedded", "hub", "folder", "gguf", "repo_gguf"]
+    kind: Literal["embedded", "hub", "folder", "gguf", "repo_gguf", "remote"]
     folder: Path | None = None
     gguf: Path | None = None
     repo: str = ""
     revision: str = ""
     file: str = ""
     tried: tuple[str, ...] = ()
+    server: Server | None = None
 
     @property
     def is_gguf(self) -> bool:
@@ -54,12 +57,16 @@ class Source:
             return str(ModelId(self.name, revision_of(place)))
         if self.kind == "embedded":
             return EMBEDDED_ID
+        if self.server:
+            return self.server.id
         return str(ModelId(self.name, self.revision if self.revision != "main" else ""))
 
 
 def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     """The source a name stands for. Raises ChatError that says what was tried. `data_dir/models` may hold folders by bare name."""
     name = name.strip() or EMBEDDED_MODEL
+    if is_address(name):
+        return remote(name)
     if name.lower() == EMBEDDED_MODEL or (name.lower() == EMBEDDED_REPO.lower() and not revision):
         return _embedded(name)
     if exact := _exact(name, data_dir):
@@ -78,6 +85,19 @@ def resolve(name: str, *, revision: str = "", data_dir: Path) -> Source:
     if match := _REPO.fullmatch(name):
         return _on_hub(name, "hub", match, revision, tried)
     raise ChatError(f"{name!r} names no model: {'; '.join(tried)}, and it is no Hub id. Give {FORMS}.{closest(name, [EMBEDDED_MODEL])}")
+
+
+def remote(address: str) -> Source:
+    """The model that a server at this address runs; nobody is asked yet. Raises ChatError for what is no such address."""
+    server = server_of(address)
+    return Source(server.id, "remote", server=server, tried=(f"a server at {server.place}",))
+
+
+def refuse_remote(source: Source) -> None:
+    """Raises ChatError where the weights of a model are needed, and another server has them."""
+    if source.server:
+        why = f"{source.name} is run by another server, and this needs its weights, which are not here. Load a model here."
+        raise ChatError(why, status=422)
 
 
 def on_hub(name: str) -> Source | None:

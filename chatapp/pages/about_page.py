@@ -59,6 +59,6 @@ def model_facts(slot: ModelSlot) -> list[tuple[str, str]]:
     made = ", ".join(f"{name} {version}" for name, version in info.versions.items())
     return [
         ("Model", info.model + (f" · {info.revision}" if info.revision else "")),
-        ("Engine", f"{info.engine} on {info.device}, {info.dtype}" + (f" ({made})" if made else "")),
+        ("Engine", ", ".join(filter(None, [f"{info.engine} on {info.device}", info.dtype])) + (f" ({made})" if made else "")),
         ("Context", f"{info.context:,} tokens"),
     ]

@@ -95,7 +95,7 @@ class ChatActions:
             budget = await self.chat.meter.budget(owner, ask.conversation, ask.text, system=ask.system, sampling=sampling, model=ask.model)
         except ChatError:
             return {}
-        return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over")}
+        return {name: getattr(budget, name) for name in ("used", "reserved", "context", "dropped", "over", "estimated")}
 
 
 class ListActions:

@@ -151,12 +151,15 @@ def loaded_row(slot: ModelSlot, store: Store | None) -> LoadedRow:
     """A model in memory, or one that is coming. How fast it wrote is in `store`."""
     if slot.state != "ready" or (engine := slot.loaded) is None:
         name, _, revision = slot.id.partition("@")
+        name, revision = (slot.id, "") if slot.remote else (name, revision)
         return LoadedRow(slot.id, name, revision, slot.state, slot.error or slot.step.words, slot.step.share, [])
     info = engine.info
     facts = [
-        ("Engine", f"{info.engine} on {info.device}, {info.dtype}"),
+        ("Answered by", f"{info.device}: another server, asked by {slot.id}" if slot.remote else ""),
+        ("Engine", "" if slot.remote else f"{info.engine} on {info.device}, {info.dtype}"),
         ("Context", f"{info.context:,} tokens"),
-        ("Parameters", view.size(info.parameters)),
+        ("Parameters", view.size(info.parameters) if info.parameters else ""),
+        ("Memory", "none here" if slot.remote else ""),
         *weighed.facts(slot),
         ("Written", in_words(speeds(store.database, info.id, info.engine)) if store else ""),
     ]

@@ -17,6 +17,7 @@ from chatapp.models.hub_access import Hub
 from chatapp.models.hub_card import HubCard, card
 from chatapp.models.memory import gigabytes
 from chatapp.models.search import Found, pasted, search
+from chatapp.models.servers import is_address, server_of
 from chatapp.models.sign_in import START
 from chatapp.models.sources import Source, on_hub
 from chatapp.pages.hub_protocol import (
@@ -58,6 +59,8 @@ class HubActions:
         ask, hub = ModelSearch.read(asked), self.hub(owner)
         if named := pasted(ask.text, hub):
             return asdict(ModelsFound([], named, False))
+        if is_address(ask.text):
+            return asdict(ModelsFound([], server_of(ask.text).id, False))
         async with self._asking:
             rows = await asyncio.to_thread(lambda: [hub_row(found) for found in search(ask, room(self.settings), hub)])
         return asdict(ModelsFound(rows, "", len(rows) == ask.rows))

@@ -34,8 +34,8 @@ def search() -> str:
     return f"""
 <form id="search-hub" role="search">
   <div class="line">
-    <input type="search" name="text" aria-label="Search the Hub, or paste the address of a model's page"
-      placeholder="Search, or paste org/name or the address of a page" autocomplete="off" spellcheck="false">
+    <input type="search" name="text" aria-label="Search the Hub, or paste the address of a model's page, or of a server"
+      placeholder="Search, or paste org/name, a page's or a server's address" autocomplete="off" spellcheck="false">
     <button type="submit" class="act">Search</button>
   </div>
   <details><summary>Narrow down</summary><div class="narrow">

@@ -17,6 +17,7 @@ from chatapp.models.identity import revision_of
 from chatapp.models.memory import gigabytes
 from chatapp.models.remembered import remember
 from chatapp.models.saving import refuse, save_place
+from chatapp.models.sources import refuse_remote, remote
 from chatapp.pages.models_actions import ModelsActions
 from chatapp.pages.models_protocol import ModelSave
 from chatapp.resident.slot import ModelSlot, looked_into
@@ -43,6 +44,8 @@ class Saving:
             await asyncio.to_thread(refuse, target, model.bytes)
             return self._begin(owner, model.label, target, nullcontext(), partial(save_place, model.place, model.label))
         slot = models.find(ask.id)
+        if slot.remote:
+            refuse_remote(remote(slot.id))
         if slot.loaded is None:
             raise ChatError(f"{slot.id} is not loaded. Load it first, then save it.", status=409)
         await asyncio.to_thread(refuse, target, slot.held.weights if slot.held else 0)  # said where the folder was typed

@@ -119,9 +119,9 @@ def model_card(slot: ModelSlot) -> str:
     return rows(
         {
             "Model": info.model + (f"@{info.revision}" if info.revision else ""),
-            "Parameters": view.size(info.parameters),
+            "Parameters": view.size(info.parameters) if info.parameters else "not told",
             "Engine": f"{info.engine} on {info.device}",
-            "Dtype": f"{info.dtype}: {info.dtype_reason}",
+            ("Server" if slot.remote else "Dtype"): info.dtype_reason if slot.remote else f"{info.dtype}: {info.dtype_reason}",
             "Context": f"{info.context:,} tokens" + (f" for each of {people} people at once" if people > 1 else ""),
             **dict(weighed.facts(slot)),
             **({"Faster": info.advice} if info.advice else {}),

@@ -32,7 +32,9 @@ class TextActions:
     async def listed(self, owner: Owner, asked: Asked) -> Asked:
         TextAsk.read(asked)
         local = asked_here(self.settings)
-        loaded = [TextModel(slot.id, slot.info.model, True, False) for slot in self.models.slots() if slot.state == "ready"]
+        loaded = [
+            TextModel(slot.id, slot.info.model, True, False) for slot in self.models.slots() if slot.state == "ready" and not slot.remote
+        ]
         others = await asyncio.to_thread(self._others) if local else []
         return asdict(TextModels([*loaded, *others], LONGEST, "" if local else NOT_HERE, login_key(owner)))
 

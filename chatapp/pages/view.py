@@ -10,7 +10,7 @@ from chatapp.models.info import ModelInfo
 from chatapp.pages.protocol import Line, Row, Said
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.store import Outline
-from chatapp.turn import Message, Turn
+from chatapp.turn import REMOTE, Message, Turn
 
 RENDERED = 2000
 """Replies whose HTML is remembered: a path is shown again after each reply."""
@@ -80,7 +80,7 @@ def line(
         running=turn.running,
         position=position,
         empty=not turn.reply,
-        more=turn.cut and (prompt_tokens > 0 or bool(turn.prompt_ids)),
+        more=turn.cut and (prompt_tokens > 0 or turn.can_continue),
         at=at + 1,
         of=max(1, len(versions)),
         previous=versions[at - 1] if at > 0 else None,
@@ -93,7 +93,7 @@ def facts(turn: Turn, position: int | None = None, loading: bool = False, names:
     if position is not None:
         return ["Waits until the model is loaded" if loading and position <= 1 else in_line(position)]
     said = [names.get(made_by(turn)) or short(turn.model)] if turn.model else []
-    said += [count(len(turn.reply_ids), "token")] if turn.reply_ids else []
+    said += [count(turn.tokens, "token")] if turn.tokens else []
     if turn.tokens_per_second:
         said.append(f"{turn.tokens_per_second:.1f} tok/s")
     if turn.timings.first_token is not None:
@@ -116,6 +116,8 @@ def note(turn: Turn) -> str:
     if turn.dropped_messages:
         verb = "was" if turn.dropped_messages == 1 else "were"
         said.append(f"The {count(turn.dropped_messages, 'oldest message')} did not fit into the context and {verb} left out.")
+    if turn.prefix_text and turn.told.get("beginning") == "unknown":
+        said.append("The server was given the beginning of this reply; whether it went on from it or began anew, it does not say.")
     if turn.escaped_special_tokens:
         said.append(f"Typed control tokens were read as plain text: {', '.join(turn.escaped_special_tokens)}")
     return " ".join(said)
@@ -125,7 +127,7 @@ def origin(turn: Turn, prompt_tokens: int) -> str:
     """Who wrote this, from what, and how: the tooltip of the line. Of an imported reply only what came with it."""
     if turn.imported:
         return " · ".join(part for part in (turn.model, imported(turn)) if part)
-    where = " ".join(part for part in (turn.engine, f"on {turn.device}" if turn.device else "", turn.dtype) if part)
+    where = f"answered by {turn.device}" if turn.remote else served(turn.engine, turn.device, turn.dtype)
     read = f"{turn.cached_prompt_tokens:,} of {prompt_tokens:,} prompt tokens reused" if turn.cached_prompt_tokens else ""
     seed = f"seed {turn.seed}" if turn.seed is not None and turn.sampling.seed is None else ""
     model = "@".join(part for part in (turn.model, turn.revision) if part)
@@ -168,4 +170,10 @@ def size(parameters: int) -> str:
 def model_facts(info: ModelInfo) -> list[str]:
     """Of the loaded model, in few words."""
     weights = [f"{size(info.parameters)} parameters"] if info.parameters else []
-    return [*weights, f"{info.engine} on {info.device}", info.dtype, f"{info.context:,} tokens of context"]
+    where = [f"answered by {info.device}"] if info.engine == REMOTE else [f"{info.engine} on {info.device}"]
+    return [*weights, *where, *filter(None, [info.dtype]), f"{info.context:,} tokens of context"]
+
+
+def served(engine: str, device: str, dtype: str) -> str:
+    """By what, where, in which numbers; what is not known is left out."""
+    return " ".join(part for part in (engine, f"on {device}" if device else "", dtype) if part)

@@ -96,7 +96,8 @@ class Reader:
     def _status(self) -> dict[str, Any] | None:
         """The model's state, where it is another one."""
         models = self.watcher.models
-        before, self.looked = self.looked, (self.slot, *((slot.id, slot.state, slot.step) for slot in models.slots()))
+        can = self.slot.loaded and self.slot.loaded.capabilities  # a server may refuse a setting at any reply
+        before, self.looked = self.looked, (self.slot, can, *((slot.id, slot.state, slot.step) for slot in models.slots()))
         if self.looked == before:
             return None
         choice = {"known": [asdict(row) for row in panel.known(models)], "loads": asked_here(models.settings)}

@@ -53,6 +53,7 @@ class Budget:
     """The context meter: tokens `used` by what would be sent and `reserved` for the reply, of `context`.
 
     `dropped` oldest messages would be left out; `over`: even the last turn alone does not fit, and sending would be refused.
+    `estimated`: nobody here has the tokenizer.
     """
 
     used: int
@@ -60,6 +61,7 @@ class Budget:
     context: int
     dropped: int
     over: bool
+    estimated: bool = False
 
 
 def reserve(max_tokens: int, context: int) -> int:

@@ -138,7 +138,7 @@ class Budget:
     def _least_recent(self, slot: "ModelSlot", device: str) -> "ModelSlot | None":
         """The loaded model that nobody needs, and that was needed longest ago."""
         loaded = [other for other in self.slots if other is not slot and other.state == "ready" and not needed(other)]
-        here = [other for other in loaded if other.held is None or other.held.device == device]
+        here = [other for other in loaded if not other.remote and (other.held is None or other.held.device == device)]
         return min(here, key=lambda other: other.used, default=None)
 
     def _on_loop(self, work: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from chatapp.models.hub import here
 from chatapp.models.identity import ModelId, revision_of
 from chatapp.models.loading import examine, pick_device, pick_dtype
 from chatapp.models.memory import SHORTEST, USUAL
-from chatapp.models.sources import Source
+from chatapp.models.sources import Source, refuse_remote
 from chatapp.resident.budget import refusal
 from chatapp.resident.needs import forecast
 from chatapp.resident.weighed import speed_words
@@ -75,6 +75,7 @@ def check(source: Source, settings: Settings) -> LoadCheck:
 
 def on_this_machine(source: Source) -> Source:
     """The same with its folder or file; the Hub is not asked. Raises ChatError where it was not fetched."""
+    refuse_remote(source)
     if (place := here(source)) is None:
         raise ChatError(f"{source.name} is not on this machine. Fetch it: python app.py models download {source.name}.", status=404)
     return replace(source, gguf=place) if place.is_file() else replace(source, folder=place)

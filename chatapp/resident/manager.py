@@ -11,7 +11,7 @@ from chatapp.engines import open_engine
 from chatapp.engines.base import Engine
 from chatapp.engines.worker import Worker
 from chatapp.errors import ChatError, closest
-from chatapp.models.identity import FINGERPRINT, ModelId, made_by
+from chatapp.models.identity import FINGERPRINT, ModelId, made_by, short
 from chatapp.models.purpose import refuse_silent
 from chatapp.models.sources import EARLIER, Source
 from chatapp.resident.admission import Limits
@@ -114,7 +114,7 @@ class ModelManager:
     def wrote(self, whose: Turn | ModelId) -> ModelSlot | None:
         """The known model whose weights wrote a turn; None where none is known to be it."""
         made = made_by(whose) if isinstance(whose, Turn) else whose
-        known = (slot for slot in self._slots if (slot.known and made.compare(slot.known.id) == "same") or slot.id == str(made))
+        known = (slot for slot in self._slots if (slot.known and is_of(made, slot)) or slot.id == str(made))
         return next(known, None)
 
     async def load(self, name: str, revision: str = "") -> ModelSlot:
@@ -165,6 +165,11 @@ class ModelManager:
         self._worker.close(timeout=0)
 
 
+def is_of(made: ModelId, slot: ModelSlot) -> bool:
+    """Was it made by this model? Of one that another server runs the address and the name are all that is known."""
+    return made == slot.known.id if slot.remote else made.compare(slot.known.id) == "same"
+
+
 def named(settings: Settings, name: str, revision: str = "") -> Settings:
     """The same settings for another model."""
     return settings if name == settings.model else settings.model_copy(update={"model": name, "revision": revision})
@@ -177,6 +182,8 @@ def unplaced(name: str) -> str:
 
 def short_names(slot: ModelSlot) -> set[str]:
     """What a model is called beside its id: the names that it was asked for by, its id without the revision, the last part of that."""
+    if slot.remote:
+        return {*slot.asked, short(slot.id), *({slot.known.model, short(slot.known.model)} if slot.known else ())}
     repo, _, rest = slot.id.partition("@")
     whole = repo + (":" + rest.partition(":")[2] if ":" in rest.removeprefix(FINGERPRINT) else "")
     return {*slot.asked, whole, whole.rpartition("/")[2]}

@@ -15,6 +15,7 @@ from chatapp.errors import ChatError
 from chatapp.models.forecast import Forecast
 from chatapp.models.info import ModelInfo
 from chatapp.models.memory import give_back, taken_bytes
+from chatapp.models.servers import is_address
 from chatapp.models.sources import Source, resolve
 from chatapp.resident.admission import Admission, Limits
 from chatapp.resident.budget import Budget, needed
@@ -71,10 +72,12 @@ class ModelSlot:
     used      when it was needed last (time.monotonic)
     looked    how many look into its weights at this moment: then they stay
     asked     names that it was asked for by
+    remote    another server runs it: it takes no memory here, and has no weights to look into
     """
 
     def __init__(self, settings: Settings, house: House, id: str, engine: Engine | None = None) -> None:
         self.settings, self.house, self.id = settings, house, id
+        self.remote = is_address(settings.model)
         self.state: State = "unloaded" if engine is None else "ready"
         self.error = ""
         self.known: ModelInfo | None = engine and engine.info
@@ -180,15 +183,11 @@ class ModelSlot:
         task = self._task
         task.tell(f"Loading {self.id}")
         source = self.house.find(self.settings)
-        with self.house.budget.room(self, source, task.tell) as held:
-            give_back()  # what others left behind, or it would count as this one's
-            before = taken_bytes(held.device)
-            engine = self.house.open(source, self.settings, task.tell)
-            self.grown = max(0, taken_bytes(held.device) - before)
+        engine, held = opened(self, source, task.tell)
         if self._closed:
             engine.close()
             raise ChatError("The app was closed while the model was loading.", status=503)
-        self._engine, self.known, self.held = engine, engine.info, given(held, engine)
+        self._engine, self.known, self.held = engine, engine.info, held and given(held, engine)
 
     def _settle(self, error: BaseException | None) -> None:
         """Say how loading ended."""
@@ -234,6 +233,18 @@ async def arriving(slot: ModelSlot) -> AsyncIterator[Step]:
             yield told
         await asyncio.sleep(LOOK_EVERY)
     await slot.wait_ready()
+
+
+def opened(slot: ModelSlot, source: Source, progress: Progress) -> tuple[Engine, Forecast | None]:
+    """The engine, and what it is forecast to take: nothing where another server runs the model."""
+    if source.server:
+        return slot.house.open(source, slot.settings, progress), None
+    with slot.house.budget.room(slot, source, progress) as held:
+        give_back()  # what others left behind, or it would count as this one's
+        before = taken_bytes(held.device)
+        engine = slot.house.open(source, slot.settings, progress)
+        slot.grown = max(0, taken_bytes(held.device) - before)
+    return engine, held
 
 
 def places(engine: Engine | None) -> int:

@@ -14,7 +14,7 @@ from chatapp.identity import Owner
 from chatapp.store.limits import LOGPROB, TOKEN_ID, mended, outside, token_ids, wrong
 from chatapp.turn import Turn, new_id
 
-FORMAT, VERSION = "chatapp", 3
+FORMAT, VERSION = "chatapp", 4
 RENAMED = {
     "given": "history",
     "guarded": "escaped_special_tokens",
@@ -164,7 +164,7 @@ def _turn(values: Any, owner: Owner, conversation_id: str, where: str, renamed: 
         _check_id(turn.continues, f"{where}, continues")
     _check_turn_numbers(turn, where)
     _check_token_ids(turn, where)
-    for name in ("user", "system", "prompt_text", "reply_text", "prefix_text", "error"):
+    for name in ("user", "system", "prompt_text", "reply_text", "prefix_text", "error", "heard"):
         if len(getattr(turn, name)) > MAX_TEXT:
             raise fault(f"{where}, {name}", f"has {len(getattr(turn, name))} characters; at most {MAX_TEXT} are allowed")
     return replace(turn, finish_reason=turn.finish_reason or "interrupted")

@@ -17,7 +17,7 @@ from chatapp.sampling import Sampling
 from chatapp.store.limits import TIME, within
 from chatapp.turn import Message, Span, Timings, Turn
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. A database that says so is used without loading Alembic."""
 
 ESCAPE = "\ufdd0"  # a code point that Unicode promises never to assign
@@ -191,6 +191,7 @@ turns = Table(
     Column("reply_text", Text, nullable=False),
     Column("reply_ids", Ids(list), nullable=False),
     Column("logprobs", Floats, nullable=False),
+    Column("heard", Text, nullable=False, server_default=""),
 )
 Index("turns_by_conversation", turns.c.conversation_id, turns.c.parent_id)
 Index("turns_by_parent", turns.c.parent_id)
@@ -217,7 +218,7 @@ drafts = Table(
 
 TURN_FIELDS = tuple(f.name for f in fields(Turn) if f.name in turns.c)
 PROMPT_FIELDS = tuple(f.name for f in fields(Turn) if f.name in prompts.c)
-REPLY_FIELDS = ("reply_text", "reply_ids", "logprobs", "cached_prompt_tokens", "timings", "error")
+REPLY_FIELDS = ("reply_text", "reply_ids", "logprobs", "cached_prompt_tokens", "timings", "error", "heard")
 IDENTITY = ("id", "conversation_id", "parent_id", "created")
 
 WHOLE = (

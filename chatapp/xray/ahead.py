@@ -46,6 +46,8 @@ async def ahead(models: ModelManager, quiet: float = QUIET) -> None:
         source = models.house.find(models.first.settings)
     except ChatError:
         return
+    if source.server:  # its replies have nothing to look into
+        return
 
     def busy() -> bool:
         return models.busy or any(task.state == "running" for task in models.tasks.of(EVERYBODY))

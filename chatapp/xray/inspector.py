@@ -16,7 +16,7 @@ from chatapp.xray import registry
 from chatapp.xray.preparing import InspectedModel, InspectedModels, read_tokenizer, why_not_load
 from chatapp.xray.steps import Result, returning
 from chatapp.xray.thread import XrayThread
-from chatapp.xray.whose import NotLoaded, Present, called, find, not_loaded
+from chatapp.xray.whose import NotLoaded, Present, called, find, not_loaded, refuse_remote
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -135,12 +135,13 @@ class Inspector:
             held -= self._logits.popitem(last=False)[1].rows.nbytes
 
     def _present(self) -> list[Present]:
-        """The models in memory, the first one first."""
-        slots = [slot for slot in self.served.slots() if slot.state == "ready"]
+        """The models in memory, the first one first; those of other servers are not."""
+        slots = [slot for slot in self.served.slots() if slot.state == "ready" and not slot.remote]
         return [Present(slot.info.id, {slot.id, *short_names(slot)}, slot.info.vocabulary, slot) for slot in slots]
 
     def _find(self, whose: Turn | ModelId) -> ModelSlot:
-        """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read."""
+        """Raises NotLoaded, Unsure, or ChatError for ids that the model cannot read, and for a model of another server."""
+        refuse_remote(made_by(whose) if isinstance(whose, Turn) else whose)
         present = self._present()
         if found := find(whose, present):
             return found.slot

@@ -24,6 +24,7 @@ class View:
     questions   what the page may ask, by name; one bears the view's own and is asked when its tab is opened
     computes    modules of chatapp.xray that need PyTorch: imported on X-ray's thread, because a first import takes seconds
     keeps_record  it shows only what was recorded, so that it does not matter by which weights it is looked at
+    without_ids  it has something to show of a reply without ids, which another server wrote
     """
 
     name: str
@@ -34,6 +35,7 @@ class View:
     questions: Mapping[str, Callable[[XrayQuery], Answers]]
     computes: tuple[str, ...] = ()
     keeps_record: bool = False
+    without_ids: bool = False
 
 
 @cache

@@ -50,11 +50,14 @@ def card(turn: Turn) -> dict[str, Any]:
         "prompt_ids": list(turn.prompt_ids),
         "reply_ids": list(turn.reply_ids),
         "finish_reason": turn.finish_reason,
+        "counted": [turn.counted("prompt_tokens"), turn.counted("completion_tokens")] if turn.remote else None,
     }
 
 
 def why_not(turn: Turn, engine: Engine) -> str:
     """Why this turn cannot be replayed on this engine, in words; empty where it can. Another engine or dtype is allowed: it may differ."""
+    if turn.remote:
+        return "Another server wrote it and gave words, not token ids: there is nothing that a replay could be compared with."
     if not turn.prompt_ids or not turn.reply_ids:
         return "This turn has no recorded token ids to compare with."
     if why := why_another(made_by(turn), engine.info.id):

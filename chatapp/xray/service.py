@@ -16,6 +16,7 @@ from chatapp.xray import registry
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.query import Values, XrayQuery
 from chatapp.xray.steps import Answers
+from chatapp.xray.whose import refuse_remote
 
 IMPORTED = (
     "This reply was not written here: it came with an import, which tells its words but neither its tokens nor what wrote them. "
@@ -41,6 +42,8 @@ class XrayService:
         query = XrayQuery(owner, await self.turn(owner, turn_id, temporary), Values(asked), self.chat, self.inspector)
         if query.turn.imported and not view.keeps_record:
             raise ChatError(IMPORTED)
+        if not view.without_ids:
+            refuse_remote(made_by(query.turn))
         if anyway and not query.turn.revision and not (view.keeps_record and name == view.name):
             query = self.insisted(query)
         unsure = {"unsure": query.unsure} if query.unsure else {}

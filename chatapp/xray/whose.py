@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatapp.errors import ChatError
-from chatapp.models.identity import FINGERPRINT, ModelId, made_by, refuse_foreign_ids, told_from, why_another
+from chatapp.models.identity import FINGERPRINT, ModelId, at_server, made_by, refuse_foreign_ids, told_from, why_another
 from chatapp.models.remembered import recall
+from chatapp.models.servers import is_address
 from chatapp.turn import Turn
 
 if TYPE_CHECKING:
@@ -31,6 +32,16 @@ class Unsure(ChatError):
     """A model of the reply's name is loaded, and whether it has the reply's weights cannot be known; a person may look `anyway`."""
 
     anyway = True
+
+
+def refuse_remote(made: ModelId) -> None:
+    """Raises ChatError for a reply that another server wrote: there is nothing to compute its inside from."""
+    if is_address(made.name):
+        raise ChatError(
+            f"{at_server(made.name)} wrote this reply: another server, which gave words and no tokens, and has the weights. What it was "
+            "sent and what it said stand under Prompt. To look inside, load the model on this machine, on the page Models, and regenerate.",
+            status=409,
+        )
 
 
 @dataclass(frozen=True)

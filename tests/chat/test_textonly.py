@@ -38,7 +38,7 @@ class TextOnly:
     def budget(self, messages: Sequence[Message], *, max_tokens: int) -> Budget:
         return Budget(sum(len(m.content.split()) for m in messages), max_tokens, 100, 0, False)
 
-    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+    async def answer(self, prompt: str, sampling: Sampling) -> AsyncGenerator[Event]:
         yield Prefilled(0)
         for word in ("Far", " away")[: sampling.max_tokens]:
             yield Token(None, word)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatapp.engines.text import BROKEN, PATIENCE, Detokenizer, TextStream, end_ids, known_texts
+from chatapp.engines.text import BROKEN, PATIENCE, Detokenizer, StopStrings, TextStream, end_ids, known_texts
 from tests.conftest import CHATML
 from tests.tiny import make_tokenizer
 
@@ -146,14 +146,14 @@ def test_a_stop_string_across_tokens_is_never_shown(tokenizer) -> None:
 
 
 def test_what_only_looked_like_a_stop_string_is_shown_as_soon_as_that_is_clear() -> None:
-    stream = TextStream(make_tokenizer(None), ["###END"])
+    stream = StopStrings(["###END"])
     assert [stream.feed(c) for c in "a##b###"] == ["a", "", "", "##b", "", "", ""]
     assert not stream.stopped
     assert stream.flush() == "###"
 
 
 def test_the_earliest_of_several_stop_strings_wins() -> None:
-    stream = TextStream(make_tokenizer(None), ["cd", "bcx", "d"])
+    stream = StopStrings(["cd", "bcx", "d"])
     assert stream.feed("abcd") == "ab"
     assert stream.stopped
 
@@ -161,7 +161,7 @@ def test_the_earliest_of_several_stop_strings_wins() -> None:
 @settings(max_examples=500, deadline=None)
 @given(text=st.text("ab", max_size=30), stops=st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3))
 def test_stop_strings_cut_where_a_search_of_the_whole_text_would(text: str, stops: list[str]) -> None:
-    stream = TextStream(make_tokenizer_once(), stops)
+    stream = StopStrings(stops)
     shown = ""
     for n, character in enumerate(text):
         shown += stream.feed(character)
@@ -172,12 +172,6 @@ def test_stop_strings_cut_where_a_search_of_the_whole_text_would(text: str, stop
             assert shown == text[: min(text[: n + 1].find(s) for s in stops if s in text[: n + 1])]
             return
     assert shown + stream.flush() == text
-
-
-def make_tokenizer_once():
-    if not hasattr(make_tokenizer_once, "kept"):
-        make_tokenizer_once.kept = make_tokenizer(None)
-    return make_tokenizer_once.kept
 
 
 def test_end_ids_are_the_models_the_tokenizers_and_the_templates() -> None:

@@ -109,3 +109,37 @@ def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(name: str, tmp_pa
     with pytest.raises(ChatError, match=r"names no model|was not found") as refused:
         resolve(name, data_dir=tmp_path)
     assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("name", "id", "place"),
+    [
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1", "127.0.0.1:8080"),
+        ("HTTP://LOCALHOST:80/v1/", "http://localhost/v1", "localhost"),
+        (" https://llm.example.org/openai/v1#org/name ", "https://llm.example.org/openai/v1#org/name", "llm.example.org"),
+        ("http://[::1]:1234/v1/chat/completions#llama3:8b", "http://[::1]:1234/v1#llama3:8b", "[::1]:1234"),
+    ],
+)
+def test_an_address_is_a_model_of_another_server(name: str, id: str, place: str, tmp_path: Path) -> None:
+    source = resolve(name, data_dir=tmp_path)
+    assert (source.kind, source.id, source.server.place, source.is_gguf) == ("remote", id, place, False)
+    assert resolve(source.id, data_dir=tmp_path) == source, "an id names itself"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("http://ann:s3cret@host/v1", "must not hold a user and a password"),
+        ("http://host/v1?key=s3cret", "must end before its '\\?'"),
+        ("ftp://host/v1", "ftp:// is not spoken here"),
+        ("file:///etc/passwd", "file:// is not spoken here"),
+        ("http:///v1", "names no host"),
+        ("http://host:99999/v1", "no address of a server"),
+        ("http://a b/v1", "holds a blank"),
+        ("https://huggingface.co/org/name", "is the Hub, where models lie: give org/name"),
+    ],
+)
+def test_what_is_no_address_is_refused_in_a_sentence(name: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ChatError, match=says) as why:
+        resolve(name, data_dir=tmp_path)
+    assert "s3cret" not in str(why.value)

@@ -205,7 +205,7 @@ BROKEN = {
     "conversations.0.turns.1.spans": ([Span(-1, 2, "content", None, None).__dict__], r"turn 2, spans\.0, start: is -1; it must"),
     "conversations.0.turns.1.logprobs": ([-0.5, 1000.0], r"turn 2, logprobs\.1: is 1000\.0; it must be from -inf to 0.01"),
     "conversations.0.turns.1.continues": ("\0\ud800", r"turn 2, continues: '.*' is no id"),
-    "version": (4, r"version 4; this program reads versions 1 to 3"),
+    "version": (5, r"version 5; this program reads versions 1 to 4"),
     "format": ("other", r"holds no conversations that can be imported"),
 }
 

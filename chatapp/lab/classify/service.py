@@ -51,8 +51,8 @@ class ClassifyService:
         return dict(self._held)
 
     def chats(self) -> list[ModelSlot]:
-        """The chat models in memory."""
-        return [slot for slot in self.inspector.served.slots() if slot.state == "ready"]
+        """The chat models in memory; of those that other servers run no probabilities are had."""
+        return [slot for slot in self.inspector.served.slots() if slot.state == "ready" and not slot.remote]
 
     async def opened(self, wanted: Wanted, staying: ExitStack, *, local: bool) -> AsyncIterator[Step | Classifier]:
         """Steps while it is made ready, then the classifier; a chat model stays in memory until `staying` ends."""

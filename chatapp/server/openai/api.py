@@ -256,7 +256,7 @@ async def pinged(source: AsyncGenerator[Turn], seconds: float) -> AsyncGenerator
             if (item := coming.result()) is None:
                 return
             yield item
-            if item.reply_ids:
+            if item.reply_ids or item.reply_text:
                 break
             coming = asyncio.ensure_future(anext(source, None))
     finally:
@@ -271,8 +271,8 @@ def line(value: dict[str, Any]) -> str:
 
 
 def usage(turn: Turn) -> dict[str, Any]:
-    """Counts of ids, as the model saw and made them."""
-    prompt, completion = len(turn.prompt_ids), len(turn.reply_ids)
+    """Counts of ids, as the model saw and made them; of another server's reply what that counted."""
+    prompt, completion = len(turn.prompt_ids) or turn.counted("prompt_tokens"), turn.tokens
     counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     return {**counts, "prompt_tokens_details": {"cached_tokens": turn.cached_prompt_tokens}}
 

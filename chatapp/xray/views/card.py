@@ -91,4 +91,5 @@ VIEW = View(
     },
     computes=("sampling",),
     keeps_record=True,
+    without_ids=True,
 )

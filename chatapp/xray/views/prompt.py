@@ -1,5 +1,7 @@
 """The view Prompt: text, ids and roles the model received."""
 
+import json
+
 from chatapp.errors import ChatError
 from chatapp.turn import Turn
 from chatapp.xray import tokens
@@ -10,14 +12,19 @@ from chatapp.xray.whose import Unsure
 
 
 async def prompt(inspector: Inspector, turn: Turn) -> Answers:
-    """Without the model's tokenizer the recorded text stands alone, with the reason."""
+    """Without the model's tokenizer the recorded text stands alone, with the reason; of another server's reply also what that said."""
     try:
         tokenizer = inspector.tokenizer(turn)
     except ChatError as error:
-        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error)}
+        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error), "heard": heard(turn)}
         yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
         return
     yield await inspector.run(tokens.prompt_view, turn, tokenizer)
+
+
+def heard(turn: Turn) -> str:
+    """The server's own word on a reply, as JSON; '' of a reply that was written here."""
+    return json.dumps(turn.told["said"], ensure_ascii=False, indent=1) if turn.remote and turn.told.get("said") else ""
 
 
 VIEW = View(
@@ -28,4 +35,5 @@ VIEW = View(
     about="The exact text the model received for this reply, in {token}s coloured by who said them: choose one for its {token id}. "
     "Grey is what the {chat template} added; what the model made of it all is not shown here.",
     questions={"prompt": lambda query: prompt(query.inspector, query.turn)},
+    without_ids=True,
 )
