@@ -17,6 +17,7 @@ from chatapp.resident.manager import ModelManager
 from chatapp.sampling import SAMPLING_PARAMS, Sampling
 from chatapp.settings import flag
 from tests.conftest import Scripted
+from tests.remotes import remote
 from tests.test_cli import APP, app
 
 Repl = chat_cli.Repl
@@ -100,3 +101,16 @@ def test_ctrl_c_stops_a_reply_of_a_base_model_and_the_chat_goes_on(tiny_gpt2: Pa
         out, err = process.communicate(b"Again\nquit\n", timeout=60)
     assert process.returncode == 0 and b"Stopped." in err and b"Traceback" not in err, err
     assert out.count(b"Model: ") == 1 and out.endswith(b"You: ")
+
+
+def test_a_model_of_another_server_is_talked_to_by_its_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with remote() as fake:
+        fake.key = "s3cret"
+        monkeypatch.setenv("CHATAPP_REMOTE_KEYS", f"{fake.origin}=s3cret")
+        monkeypatch.setattr(sys, "stdin", io.StringIO("Where?\nAnd then?\n"))
+        assert chat_cli.run(["--model", fake.url, "--data-dir", str(tmp_path), "--temperature", "0"]) == 0
+        said = capsys.readouterr()
+    assert said.out.count("Model: Hello world\n") == 2 and "s3cret" not in said.out + said.err
+    assert [m["content"] for m in fake.asked[-1]["messages"]] == ["Where?", "Hello world", "And then?"]

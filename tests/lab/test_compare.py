@@ -16,6 +16,7 @@ from tests.chats import Residence, beside, until
 from tests.conftest import Scripted
 from tests.directs import endless
 from tests.lab.runs import ME, append, comparison, lines, repeatable, rows_of
+from tests.remotes import remote
 
 GRID = """
 prompts: [One, Two]
@@ -260,3 +261,18 @@ async def test_a_cancellation_that_comes_with_a_row_is_not_lost(scripted: Script
             await waiting
     work.cancel()
     run.results.close()
+
+
+async def test_a_column_of_another_server_stands_beside_one_of_this_machine(scripted: Scripted, out: Path) -> None:
+    with remote() as fake:
+        text = f"{{prompts: [One, Two], columns: [{{name: here}}, {{name: far, model: '{fake.url}', top_k: 7}}]}}"
+        models = ModelManager.of(scripted)
+        rows = await rows_of(comparison(text, out, models, may_load=True))
+        refused = await rows_of(comparison(text.replace("/v1", "/v2"), out.with_name("two.jsonl"), models))
+        models.close()
+    far = [row for row in rows if row["column"] == "far"]
+    assert [row["reply"] for row in far] == ["Hello world"] * 2 and {row["tokens"] for row in far} == {3}
+    assert {row["prompt_tokens"] for row in far} == {40} and {asked["top_k"] for asked in fake.asked} == {7}
+    assert turn_of(far[0], ME).told["said"]["finish_reason"] == "stop"
+    assert all("There is no model" in row["error"] for row in refused if row["column"] == "far"), "a stranger makes nobody ask an address"
+    assert not [path for path in fake.paths if path.startswith("/v2")]

@@ -21,6 +21,7 @@ from tests.conftest import Scripted
 from tests.encoders import make_classifier, make_encoder
 from tests.lab.train.made import write_whole_run
 from tests.openers import roomy
+from tests.remotes import remote
 
 ANN = "visitor:ann"
 DOWNLOADS = Downloads(Tasks())
@@ -49,6 +50,14 @@ async def test_a_stranger_sees_no_folders_and_loads_nothing(settings: dict, prox
             await actions.load(ANN, {"name": "smollm2"})
 
     await asyncio.create_task(asked())
+
+
+async def test_a_stranger_makes_the_server_ask_no_address(scripted: Scripted, tmp_path: Path) -> None:
+    with remote() as fake:
+        actions = ModelsActions(ModelManager.of(scripted), Settings(data_dir=tmp_path, public=True), DOWNLOADS)
+        with pytest.raises(ChatError, match="the person at the app's own machine"):
+            await actions.load(ANN, {"name": fake.url})
+    assert fake.paths == []
 
 
 async def test_load_begins_and_what_is_no_model_is_said_at_once(scripted: Scripted, tiny_llama: Path, tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ async def stream(line: Line, body: dict[str, Any]) -> AsyncGenerator[dict[str, A
             if answer.headers.get("content-type", "").startswith("application/json"):  # it does not stream
                 yield checked(line, parsed(line, what, await answer.aread()))
                 return
+            if "html" in answer.headers.get("content-type", ""):
+                raise ChatError(f"{server.place} was asked {what} and answered with a page of HTML. {IS_IT}", status=503)
             async for data in lines(answer.aiter_bytes()):
                 yield checked(line, parsed(line, what, data))
 
@@ -115,15 +117,12 @@ async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for piece in pieces:
         *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
-            data = line.strip()
-            if not data.startswith((b"data:", b"error:")):
-                continue
-            data = data.partition(b":")[2].strip()
-            if data == DONE:
+            kind, _, data = (part.strip() for part in line.partition(b":"))
+            if kind == b"data" and data == DONE:
                 yield b"{}"
                 return
-            if data:
-                yield data
+            if kind in (b"data", b"error") and data:
+                yield data if kind == b"data" else b'{"error": %b}' % data
         if len(rest) > LONGEST_LINE:
             raise ChatError(f"A line of more than {LONGEST_LINE:,} bytes came, which no reply has. {IS_IT}")
     if rest.strip().startswith(b"data:") and (last := rest.strip()[5:].strip()) != DONE:
@@ -146,7 +145,7 @@ def checked(line: Line, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         kind = type(value).__name__
         raise ChatError(f"{line.server.place} sent {kind} where an object was due. {IS_IT}", status=503)
-    if value.get("error") or ("detail" in value and "choices" not in value):
+    if value.get("error") or value.get("object") == "error" or ("detail" in value and "choices" not in value):
         raise ChatError(f"{line.server.place} stopped the reply: {line.clean(words_in(value))}", status=503)
     return value
 

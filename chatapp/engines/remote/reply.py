@@ -12,6 +12,9 @@ SAID = ("model", "provider", "id", "system_fingerprint", "service_tier", "usage"
 OF_CHOICE = ("finish_reason", "stop_reason")
 LONGEST_SAID = 20_000
 
+BROKEN_OFF = {"content_filter": "its filter of contents", "error": "an error", "abort": "it was stopped there"}
+"""finish_reason → in words."""
+
 SHORTEST_ECHO = 8
 """Characters of a given beginning from which a reply that begins with the same is taken to repeat it."""
 
@@ -58,8 +61,8 @@ class Reply:
         yield self.heard()
         if not (self.reason or done or self.stopped):
             raise ChatError(f"{self._place} ended the reply without saying why: it may be cut. What was written so far stays.", status=503)
-        if self.reason == "content_filter":
-            raise ChatError(f"{self._place} ended the reply by its filter of contents. What was written so far stays.", status=503)
+        if self.reason in BROKEN_OFF:
+            raise ChatError(f"{self._place} broke the reply off: {BROKEN_OFF[self.reason]}. What was written so far stays.", status=503)
         if self.stopped or isinstance(self.said.get("stop_reason"), str):
             yield Finish("stop", rest)
         else:

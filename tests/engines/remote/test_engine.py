@@ -144,8 +144,17 @@ async def test_what_is_refused_without_a_name_is_a_sentence(fake: FakeRemote) ->
     )
 
 
-@pytest.mark.parametrize("error", [{"error": {"message": "out of memory"}}, {"error": "out of memory"}, {"detail": "out of memory"}])
-async def test_an_error_in_the_middle_keeps_what_was_written(fake: FakeRemote, error: dict) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": {"message": "out of memory"}},
+        {"error": "out of memory"},
+        {"detail": "out of memory"},
+        {"object": "error", "message": "out of memory"},
+        'error: {"code": 500, "message": "out of memory"}\n\n',
+    ],
+)
+async def test_an_error_in_the_middle_keeps_what_was_written(fake: FakeRemote, error: dict | str) -> None:
     fake.pieces = [say(content="So far"), error, say(content="never")]
     written, why = await failure(opened(fake.url))
     assert written == "So far" and why.endswith("stopped the reply: out of memory.")
@@ -163,6 +172,19 @@ async def test_a_stream_that_ends_without_a_word_is_no_whole_reply(fake: FakeRem
     assert written == "So far" and "without saying why" in why
     fake.done = True
     assert (await events(opened(fake.url)))[-1] == Finish("end"), "[DONE] says that it is all"
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "error", "abort"])
+async def test_a_reply_that_the_server_breaks_off_is_no_whole_one(fake: FakeRemote, reason: str) -> None:
+    fake.pieces = [say(content="So far"), over(reason)]
+    written, why = await failure(opened(fake.url))
+    assert written == "So far" and "broke the reply off" in why
+
+
+async def test_a_page_of_html_is_no_reply(fake: FakeRemote) -> None:
+    fake.answer = HTMLResponse("<html>Sign in</html>")
+    _, why = await failure(opened(fake.url))
+    assert "a page of HTML. Is this the address of an OpenAI-compatible server" in why
 
 
 async def test_what_is_no_such_server_is_said(fake: FakeRemote) -> None:
