@@ -1,4 +1,4 @@
-/* The box: Enter sends, Shift+Enter breaks the line, Esc stops; what is typed is kept until the server has it. */
+/* The box: Enter sends, Shift+Enter breaks the line, Esc stops; what is typed and attached is kept until the server has it. */
 (() => {
   const app = window.chatapp;
   const box = () => app.$("#message");
@@ -9,9 +9,14 @@
   const keep = (of, text) => {
     for (const kind of [sessionStorage, localStorage]) app.store.set(stored(of), text, kind);
   };
+  const { join, split, chip, read } = app.attached;
+  let files = [];
   let shownFor = null;
   let timer = 0;
   let known = false;
+
+  /* All that would be sent: what is typed, and the files. */
+  const message = () => join(box().value, files);
 
   function grow() {
     const area = box();
@@ -21,25 +26,60 @@
 
   function typed() {
     grow();
-    if (!app.temporary && known) keep(key(), box().value);
+    if (!app.temporary && known) keep(key(), message());
     drawSend();
     measureSoon(300);
   }
 
   function measureSoon(ms) {
     clearTimeout(timer);
-    timer = setTimeout(() => app.measure(box().value), ms);
+    timer = setTimeout(() => app.measure(message()), ms);
+  }
+
+  function drawFiles() {
+    const remove = (file) => () => hold(files.filter((one) => one !== file));
+    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))));
+  }
+
+  function hold(some) {
+    files = some;
+    drawFiles();
+    typed();
+    box().focus();
+  }
+
+  /* What can be read is attached, of the others it is said why not. Where another conversation was opened meanwhile, nothing is. */
+  async function attach(list) {
+    const of = key();
+    const results = await Promise.allSettled([...list].map(read));
+    for (const { reason } of results) if (reason) app.failed(reason);
+    const made = results.flatMap(({ value }) => value || []);
+    if (made.length && of === key()) hold([...files, ...made]);
+  }
+
+  function put(text) {
+    const found = split(text);
+    box().value = found.words;
+    files = found.files;
+    drawFiles();
   }
 
   app.fill = (text) => {
-    box().value = text;
+    put(text);
     typed();
     box().focus();
   };
 
+  /* A message back into the box, before what stands there by now. */
+  app.bringBack = (text) => {
+    const [back, here] = [split(text), box().value];
+    app.fill(join(here.trim() ? `${back.words}\n${here}` : back.words, [...back.files, ...files]));
+  };
+
   /* Only once the server has it, what was sent leaves the box. Refused words stay; what was typed meanwhile, too. */
   async function submit() {
-    const text = box().value;
+    const [words, sent] = [box().value, files];
+    const text = message();
     if (!text.trim()) return;
     if (app.pending) {
       app.pending.again = true;
@@ -52,16 +92,18 @@
     app.pending = null;
     if (done) {
       keep(pending.key, null);
-      clear(text);
+      clear(words, sent);
       app.tell("sent");
     }
     drawSend();
     if (done && pending.again) submit();
   }
 
-  function clear(text) {
+  function clear(words, sent) {
     const area = box();
-    if (area.value.startsWith(text)) area.value = area.value.slice(text.length);
+    if (area.value.startsWith(words)) area.value = area.value.slice(words.length);
+    files = files.filter((file) => !sent.includes(file));
+    drawFiles();
     shownFor = key();
     typed();
   }
@@ -83,7 +125,7 @@
       button.setAttribute("aria-label", label);
       button.title = title;
     }
-    button.disabled = !running && (!box().value.trim() || !!app.pending);
+    button.disabled = !running && (!message().trim() || !!app.pending);
   }
 
   const stop = () => app.view.running && app.act("stop", { turn: app.view.running });
@@ -91,7 +133,7 @@
   function bring() {
     if (!box() || !known || shownFor === key()) return;
     shownFor = key();
-    box().value = app.temporary ? "" : draft(key());
+    put(app.temporary ? "" : draft(key()));
     grow();
     drawSend();
   }
@@ -100,7 +142,7 @@
   app.on("model", () => {
     if (known || !box()) return;
     known = true;
-    if (box().value) typed();
+    if (message()) typed();
     else bring();
     shownFor = key();
   });
@@ -140,7 +182,7 @@
   function does(event) {
     const here = event.target.id === "message";
     if (here && event.key === "Enter" && !event.shiftKey) return submit;
-    if (here && event.key === "ArrowUp" && !event.target.value) return app.editLast;
+    if (here && event.key === "ArrowUp" && !message()) return app.editLast;
     return event.key === "Escape" && stops(event) ? stop : null;
   }
 
@@ -156,6 +198,27 @@
   document.addEventListener("input", (event) => {
     if (event.target.id === "message") typed();
   });
+
+  /* Files come by the button, dropped anywhere on the conversation, or pasted: a cell of a table is pasted as text and as a picture. */
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "attach-file") return;
+    attach(event.target.files);
+    event.target.value = "";
+  });
+  document.addEventListener("paste", (event) => {
+    const { files: pasted, types } = event.clipboardData;
+    if (event.target.id !== "message" || !pasted.length || types.includes("text/plain")) return;
+    event.preventDefault();
+    attach(pasted);
+  });
+  const over = (event) => event.target.closest?.("#main") && event.dataTransfer.types.includes("Files");
+  for (const name of ["dragover", "dragleave", "drop"])
+    document.addEventListener(name, (event) => {
+      if (!over(event)) return;
+      app.$(".composer").classList.toggle("dropping", name === "dragover");
+      event.preventDefault();
+      if (name === "drop") attach(event.dataTransfer.files);
+    });
   app.shortcut("Message", "Enter", "Send");
   app.shortcut("Message", "Shift+Enter", "New line");
   app.shortcut("Message", "ArrowUp", "In the empty box: edit your last message");
@@ -165,6 +228,7 @@
     ...app.commands,
     send: submit,
     stop,
+    attach: () => app.$("#attach-file").click(),
     example: (button) => {
       app.fill(button.dataset.text);
       submit();

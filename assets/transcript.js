@@ -2,6 +2,7 @@
 (() => {
   const app = window.chatapp;
   const { fill, place } = app.blocks;
+  const { show, folded, split, join } = app.attached;
   const nodes = new Map();
   let editing = null;
   let following = true;
@@ -14,24 +15,29 @@
   }
 
   function edit(row) {
-    editing = { id: row.id, text: row.user };
+    editing = { id: row.id, ...split(row.user) };
     draw(row.id);
   }
 
-  const editorOf = (row) =>
-    app.under.editor(editing.text, {
+  /* Of the words; files that came with them stay. */
+  function editorOf(row) {
+    const { words, files } = editing;
+    const made = app.under.editor(words, {
       typed: (text) => {
-        editing.text = text;
+        editing.words = text;
       },
       save: async (text) => {
-        if (await app.act("edit", { turn: row.id, text })) close(row.id);
+        if (await app.act("edit", { turn: row.id, text: join(text, files) })) close(row.id);
       },
       close: () => close(row.id),
     });
+    made.prepend(...files.map(folded));
+    return made;
+  }
 
   function earlier(said) {
     const words = app.el("div", { class: `${said.role === "user" ? "user" : "bot markdown"} message`, dir: "auto" });
-    if (said.role === "user") words.textContent = said.text;
+    if (said.role === "user") show(words, said.text);
     else fill(words, said.blocks);
     return app.el("div", { class: said.role === "user" ? "user-row" : "bot-row" }, words);
   }
@@ -66,7 +72,8 @@
     const last = id === app.view.leaf;
     const [asked, said] = [node.asked.parentElement, node.said.parentElement];
     const open = editing?.id === id;
-    if (node.asked.textContent !== row.user) node.asked.textContent = row.user;
+    if (node.shown !== row.user) show(node.asked, row.user);
+    node.shown = row.user;
     if (blocks) for (const [index, html] of blocks) place(node.said, index, html);
     else fill(node.said, row.blocks);
     asked.classList.toggle("editing", open);

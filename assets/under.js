@@ -46,8 +46,7 @@
 
   /* Out of the conversation, back into the box: the last exchange, or a message that waits. */
   async function takeBack(row) {
-    const typed = app.$("#message").value;
-    if (await app.act("remove", { turn: row.id, keep_children: true })) app.fill(typed.trim() ? `${row.user}\n${typed}` : row.user);
+    if (await app.act("remove", { turn: row.id, keep_children: true })) app.bringBack(row.user);
   }
 
   function versions(line) {

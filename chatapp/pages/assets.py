@@ -32,6 +32,7 @@ BUNDLES = {
         "code.js",
         "under.js",
         "blocks.js",
+        "attached.js",
         "transcript.js",
         "composer.js",
         "settings-values.js",

@@ -32,6 +32,8 @@ TITLE_CUT = 60  # characters of a title that nobody typed
 MAX_TEXT = 4_000_000  # characters of one field
 MAX_TURNS = 1_000_000  # in one import
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ATTACHED = re.compile(r"(?:\A|\n\n)File: ([^\n]+)\n`{3,}\n")
+"""How a file begins in a message that it was attached to, see assets/attached.js."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,13 @@ def cut_title(text: str) -> str:
 
 
 def title_of(text: str) -> str:
-    """The title a first question gives: its beginning on one line, cut after a word unless that would lose much of it."""
-    line = " ".join(text.split())
+    """The title a first question gives: its beginning on one line, cut after a word unless that would lose much of it.
+
+    Of a question with files (assets/attached.js) its words, else the first file's name.
+    """
+    file = ATTACHED.search(text)
+    words = text[: file.start()] or file[1] if file else text
+    line = " ".join(words.split())
     if len(line) <= TITLE_CUT:
         return line or "New chat"
     start = line[: TITLE_CUT - 1]

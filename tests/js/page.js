@@ -14,7 +14,7 @@ const storage = () => {
 /* window.chatapp after these files of assets/ ran. */
 export function loaded(...names) {
   const window = { chatapp: {} };
-  const page = { window, localStorage: storage(), sessionStorage: storage(), crypto, TextDecoder, Date };
+  const page = { window, localStorage: storage(), sessionStorage: storage(), crypto, TextDecoder, Date, Uint8Array };
   const context = createContext(page);
   for (const name of names)
     runInContext(readFileSync(new URL(`../../assets/${name}`, import.meta.url), "utf8"), context, { filename: name });

@@ -215,6 +215,13 @@ def test_a_long_title_ends_after_a_word_and_says_that_it_is_cut() -> None:
     assert title_of("x" * 60) == "x" * 60 and title_of(" \n") == "New chat"
 
 
+def test_an_attached_file_is_in_a_title_only_where_nothing_was_said() -> None:
+    file = "File: notes.md\n````\n# Notes\n```\n````"
+    assert title_of(f"Sum this up.\n\n{file}") == "Sum this up."
+    assert title_of(file) == "notes.md"
+    assert title_of("File: notes.md, which I lost") == "File: notes.md, which I lost"
+
+
 def test_pinned_come_first_then_the_latest(store: Store) -> None:
     for name in "abc":
         asked(store, name, conversation=name)

@@ -1,0 +1,105 @@
+"""Text files that go with a message: attached, dropped, pasted, taken out, sent, folded, edited, taken back."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, send, settled
+
+NOTES = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Notes\r\n```\nThe ship leaves at nine.\n```\n"}
+LIST = {"name": "list.txt", "mimeType": "text/plain", "buffer": "Käse, Brot".encode()}
+WITH_NOTES = "When does it leave?\n\nFile: notes.md\n````\n# Notes\n```\nThe ship leaves at nine.\n```\n````"
+
+GIVEN = """
+(name) => {
+  const given = new DataTransfer();
+  given.items.add(new File(["The ship leaves at nine."], "ship.txt", { type: "text/plain" }));
+  const to = document.querySelector(name === "paste" ? "#message" : "#bot, #welcome");
+  const kind = { paste: ClipboardEvent, drop: DragEvent }[name];
+  const key = name === "paste" ? "clipboardData" : "dataTransfer";
+  to.dispatchEvent(new kind(name, { [key]: given, bubbles: true, cancelable: true }));
+}
+"""
+
+
+def attach(page: Page, *files: dict) -> None:
+    before = page.locator("#attached .file").count()
+    page.set_input_files("#attach-file", list(files))
+    expect(page.locator("#attached .file")).to_have_count(before + len(files))
+
+
+def asked(page: Page) -> str:
+    """What the person said last, as the server has it."""
+    return page.evaluate("chatapp.view.rows[chatapp.view.leaf].user")
+
+
+def test_files_go_with_the_words_and_are_folded_in_the_conversation(page: Page) -> None:
+    attach(page, LIST)
+    attach(page, NOTES)
+    page.get_by_role("button", name="Remove list.txt").click()
+    expect(page.locator("#attached .file")).to_have_count(1)
+    send(page, "When does it leave?")
+    settled(page)
+    assert asked(page) == WITH_NOTES
+    expect(page.locator("#attached .file")).to_have_count(0)
+    bubble = page.locator("#bot .user.message")
+    expect(bubble.locator("summary")).to_have_text("notes.md40 characters")
+    expect(bubble.locator("pre")).to_have_count(0)
+    bubble.locator("summary").click()
+    expect(bubble.locator("pre")).to_have_text("# Notes\n```\nThe ship leaves at nine.\n```")
+    expect(page.locator("#title")).to_have_text("When does it leave?")
+
+
+def test_a_file_needs_no_words(page: Page) -> None:
+    expect(page.locator("#send")).to_be_disabled()
+    attach(page, LIST)
+    page.locator("#send").click()
+    settled(page)
+    assert asked(page) == "File: list.txt\n```\nKäse, Brot\n```"
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_it_is_dropped_or_pasted(page: Page, way: str) -> None:
+    page.evaluate(GIVEN, way)
+    expect(page.locator("#attached .file b")).to_have_text("ship.txt")
+
+
+def test_a_draft_keeps_its_files(page: Page) -> None:
+    attach(page, NOTES)
+    page.locator("#message").fill("When does it leave?")
+    page.reload()
+    expect(page.locator("#attached .file b")).to_have_text("notes.md")
+    expect(page.locator("#message")).to_have_value("When does it leave?")
+
+
+def test_what_no_model_can_read_is_refused_and_the_rest_is_attached(page: Page) -> None:
+    page.set_input_files("#attach-file", [{"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}, LIST])
+    expect(page.locator(".toast.failed")).to_contain_text("report.pdf is a PDF, whose words are not read here.")
+    expect(page.locator("#attached .file b")).to_have_text("list.txt")
+
+
+def test_the_words_are_edited_and_the_files_stay(page: Page, site: Site) -> None:
+    attach(page, NOTES)
+    send(page, "When?")
+    settled(page)
+    page.locator("#bot .user-row").hover()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    box = page.get_by_label("Edit the message")
+    expect(box).to_have_value("When?")
+    expect(page.locator(".editor summary b")).to_have_text("notes.md")
+    site.say("At", " nine")
+    box.fill("When does it leave?")
+    box.press("Enter")
+    expect(page.locator("#bot .bot-row")).to_contain_text("At nine")
+    settled(page)
+    assert asked(page) == WITH_NOTES
+
+
+def test_what_is_taken_back_comes_into_the_box_with_its_files(page: Page) -> None:
+    attach(page, NOTES)
+    send(page, "When does it leave?")
+    settled(page)
+    attach(page, LIST)
+    page.locator("#message").fill("And then?")
+    page.get_by_role("button", name="Undo: take this exchange back").click()
+    expect(page.locator("#message")).to_have_value("When does it leave?\nAnd then?")
+    expect(page.locator("#attached .file b")).to_have_text(["notes.md", "list.txt"])
