@@ -61,12 +61,12 @@
     return app.el("div", { class: `loaded ${row.state}` }, head, words, bar, row.state === "loading" && ways(unload("Cancel", row)));
   }
 
-  /* Weights that X-ray reads once more, because those of the engine cannot be looked into. */
+  /* Beside the models: X-ray's copies of their weights, and encoders and classifiers, which no engine serves. */
   const copy = (row) =>
     app.el(
       "div",
       { class: "loaded copy" },
-      app.el("b", { title: row.id }, `X-ray's copy of ${row.name}`),
+      app.el("b", { title: row.id }, row.name),
       list([["Memory", row.memory]]),
       ways(unload("Unload", row, { copy: true })),
     );

@@ -115,8 +115,8 @@ class ModelsActions:
         return [loaded_row(slot, self.store) for slot in self.models.slots() if slot.state != "unloaded"]
 
     def copies(self) -> list[CopyRow]:
-        """What X-ray holds beside the models."""
-        return [CopyRow(copy.slot.id, copy.slot.known.model, f"{gigabytes(copy.bytes)} in float32") for copy in self.models.copies.all()]
+        """What stands in memory beside the models."""
+        return [CopyRow(copy.id, copy.title, f"{gigabytes(copy.bytes)} in float32") for copy in self.models.copies.all()]
 
     def whole(self, model: LocalModel) -> LocalModel:
         """A model that is being fetched is not whole yet."""

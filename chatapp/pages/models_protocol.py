@@ -58,7 +58,7 @@ class LoadedRow:
 
 @dataclass(frozen=True)
 class CopyRow:
-    """X-ray's copy of the weights of the loaded model `id`; memory is what it takes, in words."""
+    """X-ray's copy of the weights of the loaded model `id`, or an encoder or classifier; name and memory, what it takes, are words."""
 
     id: str
     name: str
@@ -109,7 +109,7 @@ class PickRow:
 class Models:
     """What is loaded, what is here, and how much of the disk it takes, in words.
 
-    copies   X-ray's copies of loaded models: weights that it reads once more, because those of the engine cannot be looked into
+    copies   beside the models: X-ray's copies of their weights, where those of the engine cannot be looked into; encoders and classifiers
     picks    good first models on the Hub, small first
     refused  why whoever asks may load, fetch and delete nothing, and does not see what is here; '' for the person at this machine
     """
@@ -154,7 +154,7 @@ class ModelLoad(Request):
 class ModelUnload(Request):
     """POST /ui/models-unload: give a model's memory back when its replies are done; one that failed is forgotten. Answered by {}.
 
-    copy  X-ray's copy of it alone; the model stays
+    copy  one of `Models.copies`; where it is X-ray's, the model stays
     """
 
     id: str

@@ -62,5 +62,5 @@ class TextActions:
         known = catalog.here(self.settings.data_dir, named=[slot.settings.model for slot in slots])
         loaded = [slot.info.id for slot in slots if slot.state == "ready"]
         others = [model for model in known if not model.use.unread and not any(is_same(model, id) for id in loaded)]
-        held = self.service.models.holds
-        return [TextModel(model.name, model.label, held(model.place), is_encoder(model.place)) for model in others]
+        held = {one.place for one in self.models.copies.unserved("encoder")}
+        return [TextModel(model.name, model.label, model.place in held, is_encoder(model.place)) for model in others]

@@ -15,7 +15,7 @@ from chatapp.models.hub import here
 from chatapp.models.hub_access import Unreachable
 from chatapp.models.memory import SHORTEST, free_bytes, gigabytes
 from chatapp.models.sources import Source
-from chatapp.resident.copies import Copies, Copy
+from chatapp.resident.copies import Copies, Copy, Unserved
 from chatapp.resident.needs import ENOUGH, forecast, prepare
 from chatapp.settings import Settings
 from chatapp.tasks import Progress
@@ -32,7 +32,7 @@ LOOK_EVERY = 0.2
 class Budget:
     """Memory for all models here. `slots` are the models; `needs` says what one will take, `free` how many bytes a device has.
 
-    `copies` are X-ray's. They stand in main memory, and leave before any model does: they are made again in seconds.
+    `copies` (X-ray's, encoders, classifiers) stand in main memory, and leave before any model does: they are made again in seconds.
     `prepare` brings what one needs here before memory is made free for it.
     """
 
@@ -117,7 +117,7 @@ class Budget:
         return sum(models) + (sum(copy.bytes for copy in self._on_loop(self.copies.all)) if device == "cpu" else 0)
 
     def _without_copies(self, need: Forecast, progress: Progress) -> None:
-        """X-ray's copies leave while there is no room; those of models that somebody looks into stay."""
+        """What stands beside the models leaves while there is no room; what somebody looks into stays."""
         if need.device != "cpu":
             return
         while need.required > self.free(need.device) and (copy := self._on_loop(self._least_looked_into)):
@@ -125,8 +125,8 @@ class Budget:
             self._on_loop(partial(self.copies.drop, copy))
             gc.collect()  # a model's modules refer to each other
 
-    def _least_looked_into(self) -> Copy | None:
-        return next((copy for copy in self.copies.all() if not copy.slot.looked), None)
+    def _least_looked_into(self) -> Copy | Unserved | None:
+        return next((copy for copy in self.copies.all() if not copy.looked), None)
 
     def _unloaded(self, idle: "ModelSlot") -> bool:
         """Whether it was still idle, and has left. Nothing here refers to its engine afterwards."""

@@ -86,11 +86,11 @@ async def test_it_stands_on_the_page_with_its_memory_and_is_unloaded_there(model
     page = ModelsActions(models, models.settings, Downloads(models.tasks))
     first = models.first
     (row,) = (await page.overview(ME, {}))["copies"]
-    assert row == {"id": first.id, "name": first.info.model, "memory": "0.5 MB in float32"}
+    assert row == {"id": first.id, "name": f"X-ray's copy of {first.info.model}", "memory": "0.5 MB in float32"}
     await page.unload(ME, {"id": first.id, "copy": True})
     await gone(weights)
     assert (await page.overview(ME, {}))["copies"] == [] and first.state == "ready"
-    with pytest.raises(ChatError, match="X-ray has no copy of"):
+    with pytest.raises(ChatError, match="is in memory beside the served models"):
         await page.unload(ME, {"id": first.id, "copy": True})
 
 

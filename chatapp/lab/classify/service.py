@@ -1,7 +1,6 @@
 """Classifying in the app: which classifiers are in memory, and a text or a table through one of them, on X-ray's thread."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ from chatapp.lab.classify.head import HeadClassifier, read
 from chatapp.lab.classify.which import place_of
 from chatapp.lab.classify.words import measured
 from chatapp.lab.classify.zero_shot import PROMPT, zero_shot
+from chatapp.models.memory import weight_bytes
+from chatapp.resident.copies import Unserved
 from chatapp.resident.slot import ModelSlot, looked_into
 from chatapp.settings import Settings
 from chatapp.tasks import Step
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel
 from chatapp.xray.steps import Answers, Result, returning
-
-MOST = 2
-"""Classifiers in memory; of more, the one asked longest ago is freed."""
 
 SHOWN = 200
 """Rows of a table that a page draws; its file holds all."""
@@ -43,12 +41,12 @@ class ClassifyService:
     def __init__(self, inspector: Inspector, settings: Settings) -> None:
         self.inspector = inspector
         self.settings = settings
-        self._held: OrderedDict[Path, HeadClassifier] = OrderedDict()
+        self._beside = inspector.served.copies
         self._one = asyncio.Lock()
 
     def held(self) -> dict[Path, HeadClassifier]:
-        """Those in memory, by folder."""
-        return dict(self._held)
+        """Those in memory, by folder, the one used longest ago first."""
+        return {one.place: one.it for one in self._beside.unserved("classifier")}
 
     def chats(self) -> list[ModelSlot]:
         """The chat models in memory; of those that other servers run no probabilities are had."""
@@ -56,7 +54,7 @@ class ClassifyService:
 
     async def opened(self, wanted: Wanted, staying: ExitStack, *, local: bool) -> AsyncIterator[Step | Classifier]:
         """Steps while it is made ready, then the classifier; a chat model stays in memory until `staying` ends."""
-        work = self._zero_shot(wanted, staying) if wanted.labels else self._head(wanted.model, local=local)
+        work = self._zero_shot(wanted, staying) if wanted.labels else self._head(wanted.model, staying, local=local)
         async with aclosing(work) as items:
             async for item in items:
                 yield item
@@ -72,37 +70,40 @@ class ClassifyService:
             yield step
         yield zero_shot(made.value, wanted.labels, wanted.prompt or PROMPT)
 
-    async def _head(self, name: str, *, local: bool) -> AsyncIterator[Step | Classifier]:
+    async def _head(self, name: str, staying: ExitStack, *, local: bool) -> AsyncIterator[Step | Classifier]:
         """Others than the person at this machine (`local`) have those in memory alone."""
-        if not local:
-            yield self._known(name)
-            return
-        label, place = await asyncio.to_thread(place_of, name, self.settings)
-        if place not in self._held:
-            yield Step(f"Loading {label}")
-            async for step in self.inspector.awake():
-                yield step
-            await self._read(place, label)
-        self._held.move_to_end(place)
-        yield self._held[place]
+        if local:
+            label, place = await asyncio.to_thread(place_of, name, self.settings)
+            if self._beside.find("classifier", place) is None:
+                yield Step(f"Loading {label}")
+                async for step in self.inspector.awake():
+                    yield step
+            kept = await self._read(place, label)
+        else:
+            kept = self._known(name)
+        staying.enter_context(kept.staying())
+        yield kept.it
 
-    def _known(self, name: str) -> HeadClassifier:
-        found = next((one for one in reversed(self._held.values()) if name in ("", one.name)), None)
+    def _known(self, name: str) -> Unserved:
+        """One in memory; of several of a name the one used last."""
+        there = self._beside.unserved("classifier")
+        found = next((one for one in reversed(there) if name in ("", one.it.name)), None)
         if found is None:
-            there = ", ".join(one.name for one in self._held.values()) or "none"
+            names = ", ".join(one.it.name for one in there) or "none"
             raise ChatError(
-                f"{name or 'A classifier'} is not loaded here. Loaded are: {there}. The person at this machine loads more.", status=404
+                f"{name or 'A classifier'} is not loaded here. Loaded are: {names}. The person at this machine loads more.", status=404
             )
         return found
 
-    async def _read(self, place: Path, label: str) -> None:
+    async def _read(self, place: Path, label: str) -> Unserved:
         """One after the other: who asks for the same meanwhile waits for it."""
         async with self._one:
-            if place in self._held:
-                return
-            while len(self._held) >= MOST:
-                self._held.popitem(last=False)
-            self._held[place] = await self.inspector.run(read, place, label)
+            if kept := self._beside.find("classifier", place):
+                return kept
+            made = await self.inspector.run(read, place, label)
+            kept = Unserved("classifier", label, place, made, weight_bytes(made.model))
+            self._beside.put(kept)
+            return kept
 
     async def look(self, wanted: Wanted, text: str, *, local: bool) -> Answers:
         """The steps of a text; then the same with `words`, which take a reading each."""

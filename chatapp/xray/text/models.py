@@ -1,13 +1,13 @@
-"""The models that a text is shown through: those of the app by X-ray's bench, encoders, which no engine serves, in a small shelf here."""
+"""The models that a text is shown through: those of the app by X-ray's bench, encoders, which no engine serves, beside them."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from chatapp.errors import ChatError
 from chatapp.models.encoders import load_encoder, needs
-from chatapp.models.memory import free_memory, gigabytes
+from chatapp.models.memory import free_memory, gigabytes, weight_bytes
+from chatapp.resident.copies import Unserved
 from chatapp.resident.needs import forecast
 from chatapp.resident.slot import ModelSlot, arriving
 from chatapp.settings import Settings
@@ -15,7 +15,7 @@ from chatapp.tasks import Progress, Step
 from chatapp.xray.inspector import Inspector
 from chatapp.xray.preparing import InspectedModel, in_full_numbers, why_not_load
 from chatapp.xray.steps import Result
-from chatapp.xray.text.which import MOST, Found
+from chatapp.xray.text.which import Found
 
 
 class NotInMemory(ChatError):
@@ -27,11 +27,10 @@ class NotInMemory(ChatError):
 
 
 class TextModels:
-    """`inspector` has the models of the app. At most MOST encoders are kept; of more the one looked at longest ago is freed."""
+    """`inspector` has the models of the app, and what stands beside them in memory."""
 
     def __init__(self, inspector: Inspector) -> None:
-        self.inspector = inspector
-        self._encoders: OrderedDict[Path, InspectedModel] = OrderedDict()
+        self.inspector, self._beside = inspector, inspector.served.copies
         self._one = asyncio.Lock()
 
     async def inspected(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
@@ -43,12 +42,12 @@ class TextModels:
         async for item in work:
             yield item
 
-    def holds(self, place: Path) -> bool:
-        """Is this encoder in memory?"""
-        return place in self._encoders
+    def held(self, place: Path) -> Unserved | None:
+        """The encoder of this folder, where it is in memory."""
+        return self._beside.find("encoder", place)
 
     async def _encoder(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
-        if found.place not in self._encoders:
+        if self.held(found.place) is None:
             if not load:
                 size, free = await asyncio.to_thread(needs, found.place), free_memory()
                 raise NotInMemory(found, f"It is an encoder and takes {gigabytes(size)} of the {gigabytes(free)} that are free.")
@@ -56,18 +55,16 @@ class TextModels:
             yield Step(f"Loading {found.name}")
             async for step in self.inspector.awake():
                 yield step
-            await self._load_encoder(found)
-        self._encoders.move_to_end(found.place)
-        yield self._encoders[found.place]
+        yield await self._read(found)
 
-    async def _load_encoder(self, found: Found) -> None:
+    async def _read(self, found: Found) -> InspectedModel:
         """One after the other: who asks for the same meanwhile waits for it."""
         async with self._one:
-            if found.place in self._encoders:
-                return
-            while len(self._encoders) >= MOST:
-                self._encoders.popitem(last=False)
-            self._encoders[found.place] = await self.inspector.run(read_encoder, found)
+            if kept := self.held(found.place):
+                return kept.it
+            made = await self.inspector.run(read_encoder, found)
+            self._beside.put(Unserved("encoder", found.name, found.place, made, weight_bytes(made.model)))
+            return made
 
     async def _served(self, found: Found, *, load: bool) -> AsyncIterator[Step | InspectedModel]:
         slot = found.slot

@@ -40,6 +40,8 @@ class TextService:
                 async for step in made.of(self.models.inspected(one, load=load)):
                     yield step
                 stay(staying, self.inspector.served.wrote(made.value.id))
+                if (encoder := self.models.held(one.place)) is not None:
+                    staying.enter_context(encoder.staying())
                 readings.append(await self.inspector.run(read, made.value, text))
             async with aclosing(VIEWS[view](self.inspector, readings, Values(asked))) as answers:
                 async for answer in answers:
@@ -47,6 +49,6 @@ class TextService:
 
 
 def stay(stack: ExitStack, slot: ModelSlot | None) -> None:
-    """Until the stack ends. An encoder has no slot."""
+    """Until the stack ends; an encoder has no slot."""
     if slot is not None:
         stack.enter_context(looked_into(slot))
