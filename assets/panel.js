@@ -32,6 +32,11 @@
     const busy = model.state === "failed" ? "Model not loaded" : `${model.detail || "Loading the model"}${share(model)}`;
     app.$("#model-state").textContent = ready ? `${model.short} · ${model.context}` : busy;
     app.$("#model-state").title = ready ? [model.model, ...model.facts, model.why].join(" · ") : model.error || "";
+    for (const [place, far] of [
+      ["here", false],
+      ["far", true],
+    ])
+      app.$(`#about .${place}`).hidden = far !== Boolean(model.remote);
     if (ready) headline(model.headline);
   });
 

@@ -43,7 +43,8 @@
     if (done) choose(done.id);
   }
 
-  const words = (row) => (row.state === "failed" || row.state === "loading" ? row.words : STATES[row.state]);
+  const told = (row) => row.state === "failed" || row.state === "loading" || (row.state === "ready" && row.id.includes("://"));
+  const words = (row) => (told(row) ? row.words : STATES[row.state]);
 
   /* What can be done with a model as it stands. */
   const WAYS = {
@@ -107,7 +108,7 @@
     const box = app.el("input", {
       type: "text",
       "aria-label": "Load another model",
-      placeholder: "Hub id, folder, .gguf or server address",
+      placeholder: "Hub id, folder, .gguf, address",
       autocomplete: "off",
     });
     const said = app.el("p", { role: "alert" });
@@ -164,7 +165,7 @@
     app.$("span", button).textContent = row.label;
     button.className = `quiet ${row.state}`;
     button.disabled = app.known().length < 2 && !app.model.loads;
-    button.title = `${row.id} answers here${words(row) ? `: ${words(row)}` : ""}`;
+    button.title = `${row.id} answers here${row.state !== "ready" && words(row) ? `: ${words(row)}` : ""}`;
   }
 
   /* "This chat was written with X. Load it." Or that the model which answers here failed to load, and why. */

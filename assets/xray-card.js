@@ -7,12 +7,18 @@
     return param || name === "seed" ? `{${param?.label.toLowerCase() ?? name}}` : name.replaceAll("_", " ");
   };
 
+  function seedOf(card) {
+    if (card.seed === null) return "none";
+    if (card.counted) return `${card.seed}, as the server was told`;
+    const drawn = card.sampling.seed === null;
+    return drawn ? `${card.seed}, drawn by the app: as the Seed it gives this reply again` : card.seed;
+  }
+
   /* An imported reply came without settings; a seed that the app drew is the one that makes the reply again. */
   function settingsOf(card) {
     if (card.imported) return [["settings", "not recorded: this reply was not made here"]];
-    const drawn = card.sampling.seed === null && card.seed !== null;
     const said = (name, value) => {
-      if (name === "seed") return drawn ? `${card.seed}, drawn by the app: as the Seed it gives this reply again` : (card.seed ?? "none");
+      if (name === "seed") return seedOf(card);
       return Array.isArray(value) ? value.join(" | ") || "none" : (value ?? "none");
     };
     return Object.entries(card.sampling).map(([name, value]) => [named(name), said(name, value)]);
@@ -32,7 +38,7 @@
   function rowsOf({ card, recorded }) {
     const where = [card.device, card.dtype].filter(Boolean).join(" · ");
     const made = [
-      ["{revision}", card.revision || "not recorded"],
+      ["{revision}", card.revision || (card.counted ? "not known: the weights are the server's" : "not recorded")],
       ["engine", card.engine],
       ["device and {dtype}", where],
       [

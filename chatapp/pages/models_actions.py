@@ -13,7 +13,7 @@ from chatapp.models.catalog import LocalModel
 from chatapp.models.described import SHORT, count
 from chatapp.models.downloads import Downloads
 from chatapp.models.hub_access import OURS
-from chatapp.models.identity import ModelId
+from chatapp.models.identity import ModelId, at_server
 from chatapp.models.memory import gigabytes
 from chatapp.models.picks import PICKS
 from chatapp.models.purpose import Use
@@ -155,7 +155,8 @@ def loaded_row(slot: ModelSlot, store: Store | None) -> LoadedRow:
         return LoadedRow(slot.id, name, revision, slot.state, slot.error or slot.step.words, slot.step.share, [])
     info = engine.info
     facts = [
-        ("Answered by", f"{info.device}: another server, asked by {slot.id}" if slot.remote else ""),
+        ("Answered by", f"{info.device}, another server" if slot.remote else ""),
+        ("Asked as", info.model if slot.remote else ""),
         ("Engine", "" if slot.remote else f"{info.engine} on {info.device}, {info.dtype}"),
         ("Context", f"{info.context:,} tokens"),
         ("Parameters", view.size(info.parameters) if info.parameters else ""),
@@ -163,7 +164,8 @@ def loaded_row(slot: ModelSlot, store: Store | None) -> LoadedRow:
         *weighed.facts(slot),
         ("Written", in_words(speeds(store.database, info.id, info.engine)) if store else ""),
     ]
-    return LoadedRow(slot.id, info.model, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
+    name = at_server(info.model) if slot.remote else info.model
+    return LoadedRow(slot.id, name, info.revision, "ready", "", None, [(name, words) for name, words in facts if words])
 
 
 def pick_rows(settings: Settings) -> list[PickRow]:

@@ -99,8 +99,14 @@ def limits(capabilities: Capabilities) -> dict[str, Any]:
 
 def known(models: ModelManager) -> list[Known]:
     """The models to choose from; those of one name are told apart by as much of their ids as that takes."""
-    shown = labels([slot.id for slot in models.slots()])
-    return [Known(slot.id, shown[slot.id], slot.state, slot.error or slot.step.words, slot.step.share) for slot in models.slots()]
+    names = {slot.id: slot.known.model if slot.remote and slot.known else slot.id for slot in models.slots()}
+    shown = labels(list(names.values()))
+    return [Known(slot.id, shown[names[slot.id]], slot.state, slot.error or words(slot), slot.step.share) for slot in models.slots()]
+
+
+def words(slot: ModelSlot) -> str:
+    """What it is doing; of one that another server runs, and that is ready, who answers."""
+    return f"Answered by {slot.info.device}" if slot.remote and slot.state == "ready" else slot.step.words
 
 
 def memory(slot: ModelSlot) -> list[str]:
@@ -123,4 +129,5 @@ def status(slot: ModelSlot) -> dict[str, Any]:
         "facts": [*view.model_facts(info), *memory(slot)],
         "why": info.dtype_reason,
     }
+    named["remote"] = slot.remote
     return {**shown, **named, "context": f"{info.context:,} tokens", "headline": pieces, "limits": limits(engine.capabilities)}

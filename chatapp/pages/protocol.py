@@ -196,7 +196,7 @@ class Known:
 
     id, label    its public id, and what it is called among the others
     state        unloaded | loading | ready | failed | leaving
-    words, share what is being done, or why it failed, and the part of it that is done, 0 to 1, or null
+    words, share what is being done, why it failed or which server answers, and the part of it that is done, 0 to 1, or null
     """
 
     id: str

@@ -65,8 +65,9 @@ def empty() -> str:
 <section id="welcome" aria-label="Start">
   <div id="headline" role="heading" aria-level="2">What would you like to know?</div>
   <p id="model-line" role="status"></p>
-  <p id="about">Chat with the model, then press <b>X-ray</b> under any reply: the exact prompt it read, every token's probability,
-  where it looked, what each layer would have said.</p>
+  <p id="about">Chat with the model, then press <b>X-ray</b> under any reply: <span class="here">the exact prompt it read, every token's
+  probability, where it looked, what each layer would have said.</span><span class="far" hidden>the exact request that another server was
+  sent, and what that said of its reply.</span></p>
   <div class="examples">{cards}</div>
 </section>"""
 

@@ -78,7 +78,8 @@ def talk(page: Page, fake: FakeRemote) -> Callable[[], Page]:
 
 def test_an_address_is_typed_and_the_server_answers(talk: Callable[[], Page], fake: FakeRemote) -> None:
     page, place = talk(), fake.origin.removeprefix("http://")
-    expect(page.locator("#picker")).to_contain_text(place)
+    expect(page.locator("#about")).to_contain_text("the exact request that another server was sent")
+    expect(page.locator("#about")).not_to_contain_text("where it looked", use_inner_text=True)
     send(page, "Where?")
     settled(page)
     assert replies(page) == ["Hello world"]
@@ -87,7 +88,9 @@ def test_an_address_is_typed_and_the_server_answers(talk: Callable[[], Page], fa
     page.reload()
     settled(page)
     assert replies(page) == ["Hello world"]
-    expect(page.locator("#picker")).to_contain_text(place)
+    expect(page.locator("#picker")).to_contain_text("far")
+    page.locator("#picker").click()
+    expect(page.locator("#picker-list li", has_text="far")).to_contain_text(f"Answered by {place}")
 
 
 def test_a_reply_is_stopped_kept_and_gone_on_with(talk: Callable[[], Page], fake: FakeRemote) -> None:
@@ -131,6 +134,8 @@ def test_xray_shows_the_request_and_the_servers_word(talk: Callable[[], Page], f
     expect(page.locator("#xray-body")).to_contain_text("another server, which gave words and no tokens")
     page.locator("#xray-tab-card").click()
     expect(page.locator("#xray-body")).to_contain_text("40 tokens, as the server counted")
+    for name in ("Replay", "Replay anyway"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 
 
 def test_the_page_models_takes_an_address_and_says_where_it_is_answered(
@@ -139,7 +144,8 @@ def test_the_page_models_takes_an_address_and_says_where_it_is_answered(
     page = tab(context, f"{mixed_site.url}/models", "#loaded .loaded")
     page.locator("#search-hub input[name=text]").fill(f"{fake.url}#org/far")
     page.locator("#search-hub input[name=text]").press("Enter")
-    row = page.locator("#loaded .loaded", has_text="org/far")
+    row = page.locator("#loaded .loaded", has_text="#org/far").first
+    expect(row).to_contain_text(f"far at {fake.origin.removeprefix('http://')}")
     expect(row).to_contain_text("another server")
     expect(row).to_contain_text("none here")
     expect(row.get_by_role("button", name="Save …")).to_have_count(0)

@@ -54,6 +54,8 @@ async def test_it_is_loaded_by_asking_the_server_and_takes_no_memory(chat: Chat,
     assert (slot.id, slot.state, slot.held, numbers(slot), panel.memory(slot)) == (fake.url, "ready", None, None, [])
     assert engine.capabilities.concurrency == chat.models.settings.concurrency
     assert labels([slot.id]) == {fake.url: place}
+    (known,) = panel.known(chat.models)
+    assert (known.id, known.label, known.words) == (fake.url, "far", f"Answered by {place}")
     facts = dict(loaded_row(slot, None).facts)
     assert place in facts["Answered by"] and facts["Memory"] == "none here" and facts["Context"] == "2,000 tokens"
     assert f"answered by {place}" in panel.status(slot)["facts"] and panel.status(slot)["short"] == "far"
@@ -148,7 +150,13 @@ async def test_xray_shows_what_was_sent_and_said_and_nothing_that_needs_tokens(c
     shown = await look("prompt")
     assert json.loads(shown["text"]) == fake.asked[0] and json.loads(shown["heard"])["usage"]["completion_tokens"] == 3
     card = await look("card")
-    assert card["card"]["counted"] == [40, 3] and "not token ids" in card["why_not"] and not card["offer"] and KEY not in str(card)
+    assert (
+        card["card"]["counted"] == [40, 3]
+        and "not token ids" in card["why_not"]
+        and not card["offer"]
+        and not card["anyway"]
+        and KEY not in str(card)
+    )
     for name in ("probabilities", "attention", "layers", "model", "tokenizer", "perplexity"):
         for anyway in (False, True):
             with pytest.raises(

@@ -24,7 +24,7 @@ async def card(inspector: Inspector, turn: Turn, engine: Engine | None) -> Answe
     why = str(missing) if missing else replays.why_not(turn, engine) if engine else "No model is loaded."
     off = dict(engine.capabilities.off) if engine and made_by(turn).compare(engine.info.id) != "other" else {}
     recorded = sum(logprob is not None for logprob in turn.logprobs)
-    unsure = engine is not None and made_by(turn).compare(engine.info.id) == "unknown"
+    unsure = engine is not None and not turn.remote and made_by(turn).compare(engine.info.id) == "unknown"
     cures = {"offer": missing.offer if missing else "", "anyway": unsure}
     yield {"card": replays.card(turn), "why_not": why, "off": off, "recorded": recorded} | cures
 

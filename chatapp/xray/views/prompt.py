@@ -3,6 +3,7 @@
 import json
 
 from chatapp.errors import ChatError
+from chatapp.models.identity import at_server
 from chatapp.turn import Turn
 from chatapp.xray import tokens
 from chatapp.xray.inspector import Inspector
@@ -10,13 +11,16 @@ from chatapp.xray.registry import View
 from chatapp.xray.steps import Answers
 from chatapp.xray.whose import Unsure
 
+TEMPLATE = "wrote this reply: another server, which was asked in words. What its chat template and tokenizer made of them is not seen here."
+
 
 async def prompt(inspector: Inspector, turn: Turn) -> Answers:
     """Without the model's tokenizer the recorded text stands alone, with the reason; of another server's reply also what that said."""
     try:
         tokenizer = inspector.tokenizer(turn)
     except ChatError as error:
-        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": str(error), "heard": heard(turn)}
+        why = f"{at_server(turn.model)} {TEMPLATE}" if turn.remote else str(error)
+        alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": why, "heard": heard(turn)}
         yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
         return
     yield await inspector.run(tokens.prompt_view, turn, tokenizer)
