@@ -138,6 +138,11 @@
     drawSend();
   }
   app.on("moved", bring);
+  /* Notices stand above the box, however high it is. */
+  app.on("begin", () => {
+    const tell = () => document.body.style.setProperty("--above-the-box", `${app.$("#bottom").offsetHeight + 8}px`);
+    new ResizeObserver(tell).observe(app.$("#bottom"));
+  });
   /* Whose drafts they are is known with the first news; what was typed before is theirs, too. */
   app.on("model", () => {
     if (known || !box()) return;

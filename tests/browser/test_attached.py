@@ -75,6 +75,9 @@ def test_what_no_model_can_read_is_refused_and_the_rest_is_attached(page: Page) 
     page.set_input_files("#attach-file", [{"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}, LIST])
     expect(page.locator(".toast.failed")).to_contain_text("report.pdf is a PDF, whose words are not read here.")
     expect(page.locator("#attached .file b")).to_have_text("list.txt")
+    # a notice hides neither the box nor the files in it
+    below = "document.querySelector('.toast').getBoundingClientRect().bottom <= document.querySelector('.box').getBoundingClientRect().top"
+    page.wait_for_function(below)
 
 
 def test_the_words_are_edited_and_the_files_stay(page: Page, site: Site) -> None:
