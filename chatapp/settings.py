@@ -207,9 +207,17 @@ def from_namespace(namespace: argparse.Namespace) -> Settings:
             f"--context {settings.context} leaves no room for a chat: templates alone take some 30 tokens. "
             f"Give at least {SMALLEST_CONTEXT}, or 0 for all that the model allows."
         )
+    if any(bears_secret(name) for name in (settings.model, *settings.more_models)):
+        raise ChatError("A model's address is shown, so it must hold no password and no '?': give the key in CHATAPP_REMOTE_KEYS.")
     if settings.share and not (settings.auth or settings.public):
         raise ChatError("--share makes a public link. Add --auth user:password, or --public to let anyone with the link in.")
     return settings
+
+
+def bears_secret(name: str) -> bool:
+    """Is this the address of a server with a user before its host, or a query behind its path? Either may be a key."""
+    rest = name.partition("#")[0].partition("://")[2]
+    return bool(rest) and ("@" in rest.partition("/")[0] or "?" in rest)
 
 
 def flag(name: str) -> str:

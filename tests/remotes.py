@@ -39,7 +39,7 @@ class FakeRemote:
     key         that a request must bear; '' for none
     unknown     fields that are refused with 422, as `detail` or in another of the three shapes (`shape`)
     held        the reply begins when this is set
-    hold_after  so many pieces come, and the rest when `held` is set
+    hold_after  so many pieces come, and the rest when `held` is set; mute: not even headers come before
     breaks      the connection ends after the pieces, as when a process dies
     prefix      before each line of data, and `end` between them
     asked, keys, paths   what came: bodies, Authorization headers, paths
@@ -56,7 +56,7 @@ class FakeRemote:
         self.prefix, self.end = "data: ", "\n\n"
         self.held, self.gone = threading.Event(), threading.Event()
         self.held.set()
-        self.hold_after = 0
+        self.hold_after, self.mute = 0, False
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.paths: list[str] = []
@@ -78,6 +78,11 @@ class FakeRemote:
         self.asked.append(body)
         if wrong := [name for name in self.unknown if name in body]:
             return self.refusal(f"Unexpected fields in the request: {wrong}")
+        while self.mute and not self.held.is_set():
+            if await request.is_disconnected():
+                self.gone.set()
+                return Response()
+            await asyncio.sleep(0.01)
         return self.answer or StreamingResponse(self.stream(), media_type="text/event-stream")
 
     async def moved(self, request: Request) -> Response:

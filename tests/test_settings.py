@@ -126,3 +126,16 @@ def test_at_home_one_may_wait_with_half_of_the_queue(host: str) -> None:
 def test_a_space_is_open_to_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPACE_ID", "ann/chat")
     assert not Settings(host="127.0.0.1").local_only
+
+
+@pytest.mark.parametrize("name", ["http://ann:s3cret@host/v1", "https://host/v1?key=s3cret#model", "http://s3cret@host"])
+def test_an_address_with_a_secret_in_it_is_refused_before_it_is_shown(name: str) -> None:
+    for argv in (["--model", name], ["--model", "smollm2", "--model", name]):
+        with pytest.raises(ChatError, match="CHATAPP_REMOTE_KEYS") as why:
+            parse(argv)
+        assert "s3cret" not in str(why.value)
+    assert parse(["--model", "http://host:1/v1#org/name@1?"]).model == "http://host:1/v1#org/name@1?"
+
+
+def test_keys_for_addresses_do_not_show() -> None:
+    assert "s3cret" not in repr(parse(["--remote-keys", "https://host=s3cret"]))

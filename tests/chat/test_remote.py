@@ -12,9 +12,13 @@ from starlette.responses import JSONResponse
 from chatapp.chat import actions
 from chatapp.chat.service import Chat
 from chatapp.errors import ChatError
+from chatapp.lab.classify.service import ClassifyService
+from chatapp.models.downloads import Downloads
 from chatapp.models.identity import labels, told_apart
 from chatapp.pages import panel, view
-from chatapp.pages.models_actions import loaded_row
+from chatapp.pages.models_actions import ModelsActions, loaded_row
+from chatapp.pages.models_saving import Saving
+from chatapp.pages.text_actions import TextActions
 from chatapp.resident.manager import ModelManager
 from chatapp.resident.weighed import numbers
 from chatapp.sampling import Sampling
@@ -22,7 +26,10 @@ from chatapp.server.health import report
 from chatapp.settings import Settings
 from chatapp.store import Store
 from chatapp.transfer import export
+from chatapp.xray.inspector import Inspector
 from chatapp.xray.service import XrayService
+from chatapp.xray.text.service import TextService
+from chatapp.xray.text.which import find
 from tests.chats import ME, ended, until
 from tests.remotes import FakeRemote, over, remote, say
 
@@ -166,6 +173,19 @@ async def test_xray_shows_what_was_sent_and_said_and_nothing_that_needs_tokens(c
     with pytest.raises(ChatError, match="not token ids"):
         await look("replay")
     xray.inspector.close()
+
+
+async def test_what_needs_weights_does_not_offer_it(chat: Chat, fake: FakeRemote) -> None:
+    await chat.models.first.wait_ready()
+    inspector, strangers = Inspector(chat.models), Settings(public=True)
+    assert (await TextActions(chat.models, strangers, TextService(inspector)).listed(ME, {}))["models"] == []
+    assert ClassifyService(inspector, strangers).chats() == []
+    with pytest.raises(ChatError, match="run by another server, and this needs its weights"):
+        await find(chat.models, fake.url, local=True)
+    actions = ModelsActions(chat.models, chat.models.settings, Downloads(chat.models.tasks))
+    with pytest.raises(ChatError, match="run by another server, and this needs its weights"):
+        await Saving(actions).save(ME, {"id": fake.url, "folder": "mine"})
+    inspector.close()
 
 
 async def test_a_list_that_is_no_list_is_a_sentence(fake: FakeRemote, tmp_path: Path) -> None:

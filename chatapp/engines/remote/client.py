@@ -20,6 +20,9 @@ LIST = httpx2.Timeout(15.0, connect=CONNECT)
 REPLY = httpx2.Timeout(None, connect=CONNECT, write=60.0)
 """The first token may take minutes: Stop ends the wait."""
 
+SECRET = 8
+"""Characters from which a key is one: a shorter one stands in ordinary words, too."""
+
 LONGEST_LINE = 2**24
 LONGEST_WORDS = 300
 IS_IT = "Is this the address of an OpenAI-compatible server, up to /v1?"
@@ -53,7 +56,7 @@ class Line:
 
     def clean(self, words: str) -> str:
         """What the server said, without the key, should it repeat it."""
-        return words.replace(self.key, "…") if self.key else words
+        return words.replace(self.key, "…") if len(self.key) >= SECRET else words
 
     def options(self) -> dict[str, Any]:
         """Of a client."""

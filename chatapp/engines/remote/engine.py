@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from chatapp.engines.base import Capabilities, versions
 from chatapp.engines.remote import request, told
 from chatapp.engines.remote.client import Refused, line_to, stream
-from chatapp.engines.remote.estimate import Estimate, Room, guess
+from chatapp.engines.remote.estimate import BYTES, Estimate, Room, guess
 from chatapp.engines.remote.reply import Reply
 from chatapp.engines.remote.told import Told
 from chatapp.errors import ChatError
 from chatapp.models.info import ModelInfo
 from chatapp.models.servers import Server
 from chatapp.sampling import Sampling
-from chatapp.turn import Event, Prefilled, Sent, Token
+from chatapp.turn import Event, Heard, Prefilled, Sent, Token
 
 if TYPE_CHECKING:
     from chatapp.settings import Settings
@@ -71,7 +71,7 @@ class RemoteEngine:
         guessed = guess(messages)
         sampling = replace(sampling, max_tokens=self._room.left(self._estimate.of(guessed), sampling.max_tokens))
         begun = messages[-1]["content"] if request.begun(messages) and self._told.kind not in request.GOES_ON else ""
-        reply, done, first = Reply(self.info.device, sampling.stop, begun), False, True
+        reply, done, first, written = Reply(self.info.device, sampling.stop, begun), False, True, 0
         async with aclosing(self._pieces(messages, sampling)) as pieces:
             while (piece := await self._next(pieces, reply, first)) is not None and not reply.stopped:
                 if isinstance(piece, Sent):
@@ -79,13 +79,14 @@ class RemoteEngine:
                     continue
                 done = not piece
                 for event in reply.take(piece):
+                    written += len(event.text.encode()) if isinstance(event, Token) else 0
                     if first and isinstance(event, Token):
                         first = False
                         yield Prefilled(0)
-                    yield event
-        self._learn(guessed, reply.said.get("usage"))
+                    yield self._clean(event)
+        self._learn(reply, prompt=guessed, completion=written / BYTES)
         for event in reply.end(done):
-            yield event
+            yield self._clean(event)
 
     def close(self) -> None:
         """End every reply that is being read; callable from any thread."""
@@ -93,6 +94,10 @@ class RemoteEngine:
         for loop, scope in list(self._waits):
             with suppress(RuntimeError):  # a loop that has ended reads nothing
                 loop.call_soon_threadsafe(self._expire, loop, scope)
+
+    def _clean(self, event: Event) -> Event:
+        """Should the server's word repeat the key, it is recorded without."""
+        return Heard(self._line.clean(event.text)) if isinstance(event, Heard) else event
 
     async def _pieces(self, messages: Sequence[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Sent | dict[str, Any]]:
         """Sent, then what the server says. Fields that it refuses by name are left out, now and from now on."""
@@ -135,10 +140,12 @@ class RemoteEngine:
         if (loop, scope) in self._waits:
             scope.reschedule(loop.time())
 
-    def _learn(self, guessed: float, usage: Any) -> None:
-        counted = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        if isinstance(counted, int) and 0 < counted < 10**9:
-            self._estimate.learn(guessed, counted)
+    def _learn(self, reply: Reply, **guessed: float) -> None:
+        """From what the server counted of the prompt and of its reply."""
+        usage = reply.said.get("usage")
+        for name, estimate in guessed.items() if isinstance(usage, dict) else ():
+            if counted := told.number(usage.get(f"{name}_tokens")):
+                self._estimate.learn(estimate, counted)
 
 
 def context_of(model: Told, wanted: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatapp.engines.remote.client import Line, Refused, get
 from chatapp.errors import ChatError, closest
-from chatapp.models.servers import Server
+from chatapp.models.servers import LONGEST, Server
 
 CONTEXTS = ("max_model_len", "context_length", "context_window", "max_context_length")
 """Of vLLM and SGLang, OpenRouter, Groq, Mistral."""
@@ -49,10 +49,11 @@ def ask(line: Line) -> Told:
 
 
 def entries(answer: Any) -> list[dict[str, Any]]:
-    """Those that have a name."""
+    """Those that have a name, which is shown to people."""
     data = answer.get("data") if isinstance(answer, dict) else None
     rows = data if isinstance(data, list) else []
-    return [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]]
+    named = (row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
+    return [row for row in named if 0 < len(row["id"]) <= LONGEST and row["id"].isprintable()]
 
 
 def chosen(server: Server, listed: Sequence[dict[str, Any]]) -> dict[str, Any]:

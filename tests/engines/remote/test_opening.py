@@ -70,14 +70,16 @@ def test_a_redirect_is_not_followed_and_no_key_travels_with_it(fake: FakeRemote)
 
 
 async def test_a_wrong_key_is_said_without_the_key_even_where_the_server_repeats_it(fake: FakeRemote) -> None:
-    fake.key = "right"
+    fake.key = "right-key"
     with pytest.raises(ChatError, match=r"answered 401: Wrong key.*CHATAPP_REMOTE_KEYS") as why:
         opened(fake.url, remote_keys=f"{fake.origin}=wr0ng-s3cret")
     assert "wr0ng-s3cret" not in str(why.value)
-    engine = opened(fake.url, remote_keys=f"{fake.origin}=right")
+    engine = opened(fake.url, remote_keys=f"{fake.origin}=right-key")
+    fake.pieces[0]["system_fingerprint"] = "seen: right-key"
+    assert "seen: …" in str(await events(engine)) and "seen: right-key" not in str(await events(engine))
     fake.key = "changed"
     _, said = await failure(engine)
-    assert "401" in said and "Bearer right" not in said
+    assert "401" in said and "Bearer right-key" not in said
 
 
 def test_the_environments_proxy_is_not_asked_for_this_machine(fake: FakeRemote, monkeypatch: pytest.MonkeyPatch) -> None:
