@@ -1,4 +1,4 @@
-/* Text files that go with a message. They are a part of its words, at their end, so whatever shows or counts words knows them:
+/* Text files and PDFs that go with a message. Their words are a part of its own, at the end, so whatever counts words knows them:
 
    File: notes.md
    ```
@@ -8,6 +8,7 @@
 (() => {
   const app = window.chatapp;
   const LARGEST = 1_000_000;
+  const LARGEST_PDF = 20_000_000;
 
   /* Longer than any run of backticks in the text, which so cannot end it. */
   const fence = (text) => "`".repeat(Math.max(3, ...(text.match(/`+/g) || []).map((run) => run.length + 1)));
@@ -75,8 +76,11 @@
     return app.el("span", { class: "file", role: "listitem", title: size(text), icon: "clip" }, app.el("b", {}, name), out);
   }
 
+  /* One that is still being read. */
+  const pending = ({ name }) =>
+    app.el("span", { class: "file reading", role: "listitem", icon: "clip" }, app.el("b", {}, name), app.el("span", {}, "is being read …"));
+
   const KINDS = [
-    [/\.pdf$/i, "is a PDF, whose words are not read here. Save it as text first, or paste the words."],
     [/\.(docx?|odt|rtf|pptx?|xlsx?)$/i, "is a document of an office program. Save it as text or .csv first, or paste the words."],
     [/\.(png|jpe?g|gif|webp|heic|mp[34]|wav|mov)$/i, "is no text, and the models here read text only."],
   ];
@@ -90,21 +94,39 @@
     return new TextDecoder(marks[bytes.slice(0, 2).join()] || "utf-8", { fatal: true }).decode(bytes);
   }
 
-  /* A text file as { name, text }. Throws a sentence. */
+  async function words(file) {
+    try {
+      return decoded(new Uint8Array(await file.arrayBuffer()));
+    } catch (error) {
+      const strange = error.name === "TypeError";
+      return refuse(file.name, strange ? "is not text in UTF-8, so no model here can read it." : "could not be read.");
+    }
+  }
+
+  /* The words of a PDF, which the server takes out of it. */
+  async function wordsOfPdf(file) {
+    let said = null;
+    try {
+      const answer = await fetch(`ui/pdf?session=${app.session}`, { method: "POST", body: file });
+      said = await answer.json();
+    } catch {
+      refuse(file.name, "could not be read: the server does not answer. Try again.");
+    }
+    return said.error ? refuse(file.name, said.error.message) : said.text;
+  }
+
+  /* A text file or PDF as { name, text }. Throws a sentence. */
   async function read(file) {
     const known = KINDS.find(([kind]) => kind.test(file.name));
     if (known) refuse(file.name, known[1]);
-    if (file.size > LARGEST) refuse(file.name, `has ${number(file.size)} bytes; at most ${number(LARGEST)} can be attached.`);
-    let text = "";
-    try {
-      text = decoded(new Uint8Array(await file.arrayBuffer()));
-    } catch (error) {
-      refuse(file.name, error.name === "TypeError" ? "is not text in UTF-8, so no model here can read it." : "could not be read.");
-    }
+    const pdf = /\.pdf$/i.test(file.name);
+    const most = pdf ? LARGEST_PDF : LARGEST;
+    if (file.size > most) refuse(file.name, `has ${number(file.size)} bytes; at most ${number(most)} can be attached.`);
+    const text = await (pdf ? wordsOfPdf(file) : words(file));
     if (text.includes("\0")) refuse(file.name, "is not text, so no model here can read it.");
     if (!text.trim()) refuse(file.name, "is empty.");
     return { name: file.name.replace(/\s+/g, " "), text: text.replaceAll("\r\n", "\n").replace(/\n+$/, "") };
   }
 
-  app.attached = { join, split, show, folded, chip, read };
+  app.attached = { join, split, show, folded, chip, pending, read };
 })();

@@ -9,8 +9,9 @@
   const keep = (of, text) => {
     for (const kind of [sessionStorage, localStorage]) app.store.set(stored(of), text, kind);
   };
-  const { join, split, chip, read } = app.attached;
+  const { join, split, chip, pending, read } = app.attached;
   let files = [];
+  let reading = [];
   let shownFor = null;
   let timer = 0;
   let known = false;
@@ -38,7 +39,7 @@
 
   function drawFiles() {
     const remove = (file) => () => hold(files.filter((one) => one !== file));
-    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))));
+    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))), ...reading.map(pending));
   }
 
   function hold(some) {
@@ -48,13 +49,21 @@
     box().focus();
   }
 
-  /* What can be read is attached, of the others it is said why not. Where another conversation was opened meanwhile, nothing is. */
+  /* What can be read is attached, of the others it is said why not. */
   async function attach(list) {
-    const of = key();
-    const results = await Promise.allSettled([...list].map(read));
+    const [of, picked] = [key(), [...list]];
+    reading.push(...picked);
+    drawFiles();
+    drawSend();
+    const results = await Promise.allSettled(picked.map(read));
+    reading = reading.filter((file) => !picked.includes(file));
+    drawFiles();
+    drawSend();
     for (const { reason } of results) if (reason) app.failed(reason);
     const made = results.flatMap(({ value }) => value || []);
-    if (made.length && of === key()) hold([...files, ...made]);
+    if (!made.length) return;
+    if (of === key()) hold([...files, ...made]);
+    else app.toast(`${made.map(({ name }) => name).join(", ")} was not attached: another conversation was opened meanwhile.`);
   }
 
   function put(text) {
@@ -80,7 +89,7 @@
   async function submit() {
     const [words, sent] = [box().value, files];
     const text = message();
-    if (!text.trim()) return;
+    if (!text.trim() || reading.length) return;
     if (app.pending) {
       app.pending.again = true;
       return;
@@ -125,7 +134,7 @@
       button.setAttribute("aria-label", label);
       button.title = title;
     }
-    button.disabled = !running && (!message().trim() || !!app.pending);
+    button.disabled = !running && (!message().trim() || !!app.pending || !!reading.length);
   }
 
   const stop = () => app.view.running && app.act("stop", { turn: app.view.running });

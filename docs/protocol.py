@@ -30,8 +30,9 @@ Every action of a page is one `POST /ui/<name>` with a JSON object; the answer i
 until the work is done. Whose it is comes from the login or the visitor's cookie; `session` in
 the body stands for a visitor whose browser keeps no cookies. A failure is `{"error": {"message", "status", "code"}}`, as the answer or as
 the last line: `message` is a sentence for a person. Requests of another site, above ten million bytes, or of the wrong shape are refused.
-Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`, `POST /ui/import` and `POST /ui/train-upload?name=…` with the
-file as the body, `GET /ui/compare-file?id=…&format=csv|jsonl|markdown|html|yaml`.
+Files go their own way: `GET /ui/export?format=markdown|json|jsonl[&id=…]`; `POST /ui/import`, `POST /ui/pdf` (answered by its words:
+{text, pages}) and `POST /ui/train-upload?name=…` with the file as the body;
+`GET /ui/compare-file?id=…&format=csv|jsonl|markdown|html|yaml`.
 """
 
 

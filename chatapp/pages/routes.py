@@ -31,7 +31,7 @@ from chatapp.pages.gradio_head import Head
 from chatapp.pages.misread import Told, handlers
 from chatapp.pages.site import PAGES
 from chatapp.resident.manager import ModelManager
-from chatapp.server import files, security, space_login
+from chatapp.server import files, pdf, security, space_login
 from chatapp.server import routes as programs
 from chatapp.server.door import Door
 from chatapp.settings import Settings
@@ -62,7 +62,16 @@ def routes(chat: Chat, models: ModelManager, settings: Settings, runs: Runs, tra
     trained = train_page.add(door, chat.store, models, settings, trainings, xray.inspector)
     pages = [*shell.routes(PAGES), *assets.routes()]
     signing = space_login.routes(SignIns(space, accounts) if space else None)
-    return [*programs.routes(chat, models, settings), *files.routes(chat.store), *signing, *compared, *trained, *door.routes(), *pages]
+    return [
+        *programs.routes(chat, models, settings),
+        *files.routes(chat.store),
+        *pdf.routes(),
+        *signing,
+        *compared,
+        *trained,
+        *door.routes(),
+        *pages,
+    ]
 
 
 def middleware(settings: Settings) -> list[Middleware]:

@@ -80,8 +80,8 @@ def composer() -> str:
   <p id="own-model" role="status" hidden></p>
   <div class="box">
     <div id="attached" role="list" aria-label="Attached files"></div>
-    {button("attach", "Attach text files", "clip")}
-    <input type="file" id="attach-file" multiple hidden aria-label="Text files to attach">
+    {button("attach", "Attach text files and PDFs", "clip")}
+    <input type="file" id="attach-file" multiple hidden aria-label="Files to attach">
     <textarea id="message" rows="1" dir="auto" aria-label="Message" placeholder="Message" enterkeyhint="send" autofocus></textarea>
     <button type="button" id="send" data-do="send" aria-label="Send" title="Send (Enter)">{icons()["send"]}</button>
   </div>

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site, send, settled
+from tests.pdfs import pdf
 
 NOTES = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Notes\r\n```\nThe ship leaves at nine.\n```\n"}
 LIST = {"name": "list.txt", "mimeType": "text/plain", "buffer": "Käse, Brot".encode()}
@@ -72,12 +73,34 @@ def test_a_draft_keeps_its_files(page: Page) -> None:
 
 
 def test_what_no_model_can_read_is_refused_and_the_rest_is_attached(page: Page) -> None:
-    page.set_input_files("#attach-file", [{"name": "report.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}, LIST])
-    expect(page.locator(".toast.failed")).to_contain_text("report.pdf is a PDF, whose words are not read here.")
+    page.set_input_files("#attach-file", [{"name": "report.docx", "mimeType": "", "buffer": b"PK"}, LIST])
+    expect(page.locator(".toast.failed")).to_contain_text("report.docx is a document of an office program.")
     expect(page.locator("#attached .file b")).to_have_text("list.txt")
     # a notice hides neither the box nor the files in it
     below = "document.querySelector('.toast').getBoundingClientRect().bottom <= document.querySelector('.box').getBoundingClientRect().top"
     page.wait_for_function(below)
+
+
+def test_the_words_of_a_pdf_are_attached_when_they_are_read(page: Page) -> None:
+    going_on = []
+    page.route("**/ui/pdf?*", lambda route: going_on.append(route))
+    page.locator("#message").fill("When?")
+    page.set_input_files("#attach-file", [{"name": "ship.pdf", "mimeType": "application/pdf", "buffer": pdf("It leaves at nine.")}])
+    expect(page.locator("#attached .reading")).to_have_text("ship.pdfis being read …")
+    expect(page.locator("#send")).to_be_disabled()
+    while not going_on:
+        page.wait_for_timeout(10)
+    going_on[0].continue_()
+    expect(page.locator("#attached .file:not(.reading) b")).to_have_text("ship.pdf")
+    page.locator("#send").click()
+    settled(page)
+    assert asked(page) == "When?\n\nFile: ship.pdf\n```\nIt leaves at nine.\n```"
+
+
+def test_a_pdf_that_cannot_be_read_is_refused(page: Page) -> None:
+    page.set_input_files("#attach-file", [{"name": "old.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"}])
+    expect(page.locator(".toast.failed")).to_contain_text("old.pdf cannot be read: it is damaged, or no PDF.")
+    expect(page.locator("#attached .file")).to_have_count(0)
 
 
 def test_the_words_are_edited_and_the_files_stay(page: Page, site: Site) -> None:

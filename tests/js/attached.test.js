@@ -52,7 +52,7 @@ test("text is read from UTF-8, and from UTF-16 with its mark", async () => {
 
 test("what is no text is refused in a sentence", async () => {
   const refused = (name, ...bytes) => read(picked(name, ...bytes)).then(assert.fail, (error) => error.message);
-  assert.match(await refused("a.pdf", 37), /^a\.pdf is a PDF, /);
+  assert.match(await refused("a.docx", 37), /^a\.docx is a document of an office program\./);
   assert.match(await refused("a.PNG", 37), /^a\.PNG is no text/);
   assert.match(await refused("a.bin", 0xff, 0x80), /^a\.bin is not text in UTF-8/);
   assert.match(await refused("a.dat", 65, 0), /^a\.dat is not text/);
