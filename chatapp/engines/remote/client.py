@@ -4,6 +4,7 @@ No redirect is followed, as a key would travel with it; on this machine no proxy
 """
 
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from chatapp.models.servers import ROUTER, Server, key_entries
 from chatapp.settings import Settings
 
 CONNECT = 5.0
-LIST = httpx2.Timeout(15.0, connect=CONNECT)
+LIST, PATIENCE = httpx2.Timeout(15.0, connect=CONNECT), 20.0
+"""Seconds for a list of models: between two pieces of it, and for all."""
+
 REPLY = httpx2.Timeout(None, connect=CONNECT, write=60.0)
 """The first token may take minutes: Stop ends the wait."""
 
@@ -24,6 +27,7 @@ SECRET = 8
 """Characters from which a key is one: a shorter one stands in ordinary words, too."""
 
 LONGEST_LINE = 2**24
+LONGEST_REFUSAL = 2**16
 LONGEST_WORDS = 300
 IS_IT = "Is this the address of an OpenAI-compatible server, up to /v1?"
 DONE = b"[DONE]"
@@ -86,10 +90,21 @@ def get(line: Line, path: str) -> Any:
     """JSON at a path under the server's base. Raises ChatError, Refused."""
     what = f"for {line.server.base}{path}"
     with in_words(line.server, what), httpx2.Client(timeout=LIST, **line.options()) as client:
-        answer = client.get(line.server.base + path)
+        with client.stream("GET", line.server.base + path) as answer:
+            content = whole(line, what, answer.iter_bytes(), time.monotonic() + PATIENCE)
         if answer.status_code != 200:
-            raise Refused(line, what, answer.status_code, answer.text)
-        return parsed(line, what, answer.content)
+            raise Refused(line, what, answer.status_code, content.decode(errors="replace"))
+        return parsed(line, what, content)
+
+
+def whole(line: Line, what: str, pieces: Iterator[bytes], until: float) -> bytes:
+    """All of an answer. Raises ChatError for one that does not end: other models wait to be loaded meanwhile."""
+    found = bytearray()
+    for piece in pieces:
+        found += piece
+        if len(found) > LONGEST_LINE or time.monotonic() > until:
+            raise ChatError(f"{line.server.place} was asked {what}, and its answer did not end. {IS_IT}", status=503)
+    return bytes(found)
 
 
 async def stream(line: Line, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -104,14 +119,24 @@ async def stream(line: Line, body: dict[str, Any]) -> AsyncGenerator[dict[str, A
             client.stream("POST", f"{server.base}/chat/completions", json=body) as answer,
         ):
             if answer.status_code != 200:
-                raise Refused(line, what, answer.status_code, (await answer.aread()).decode(errors="replace"))
+                raise Refused(line, what, answer.status_code, (await first(answer.aiter_bytes(), LONGEST_REFUSAL)).decode(errors="replace"))
             if answer.headers.get("content-type", "").startswith("application/json"):  # it does not stream
-                yield checked(line, parsed(line, what, await answer.aread()))
+                yield checked(line, parsed(line, what, await first(answer.aiter_bytes(), LONGEST_LINE)))
                 return
             if "html" in answer.headers.get("content-type", ""):
                 raise ChatError(f"{server.place} was asked {what} and answered with a page of HTML. {IS_IT}", status=503)
             async for data in lines(answer.aiter_bytes()):
                 yield checked(line, parsed(line, what, data))
+
+
+async def first(pieces: AsyncIterator[bytes], most: int) -> bytes:
+    """As much of an answer."""
+    found = bytearray()
+    async for piece in pieces:
+        found += piece
+        if len(found) > most:
+            break
+    return bytes(found[:most])
 
 
 async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

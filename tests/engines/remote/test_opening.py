@@ -1,13 +1,15 @@
 """Opening a model at an address: which one is meant, keys and to whom they go, and what is said where nobody answers."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
+from chatapp.engines.remote import client
 from chatapp.engines.remote.client import key_for
 from chatapp.engines.remote.engine import RemoteEngine
 from chatapp.errors import ChatError
@@ -46,6 +48,13 @@ def test_a_server_that_lists_nothing_needs_a_name(fake: FakeRemote) -> None:
     with pytest.raises(ChatError, match=r"answered 500: no cache folder"):
         opened(fake.url)
     assert opened(f"{fake.url}#mine").info.model.endswith("#mine")
+
+
+def test_a_list_that_does_not_end_is_given_up(fake: FakeRemote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LONGEST_LINE", 10_000)
+    fake.listing = StreamingResponse(itertools.repeat("word " * 100), media_type="audio/mpeg")
+    with pytest.raises(ChatError, match=r"its answer did not end\. Is this the address of an OpenAI-compatible server"):
+        opened(fake.url)
 
 
 def test_nobody_there_is_said_at_once() -> None:
