@@ -114,8 +114,8 @@ def note(turn: Turn) -> str:
     """What a person should notice: a failure with its reason, messages that did not fit."""
     said = [turn.error] if turn.error else []
     if turn.dropped_messages:
-        verb = "was" if turn.dropped_messages == 1 else "were"
-        said.append(f"The {count(turn.dropped_messages, 'oldest message')} did not fit into the context and {verb} left out.")
+        verb, by = "was" if turn.dropped_messages == 1 else "were", ", by an estimate of their tokens," if turn.remote else ""
+        said.append(f"The {count(turn.dropped_messages, 'oldest message')} did not fit into the context{by} and {verb} left out.")
     if turn.prefix_text and turn.told.get("beginning") == "unknown":
         said.append("The server was given the beginning of this reply; whether it went on from it or began anew, it does not say.")
     if turn.escaped_special_tokens:

@@ -31,7 +31,7 @@ from chatapp.xray.service import XrayService
 from chatapp.xray.text.service import TextService
 from chatapp.xray.text.which import find
 from tests.chats import ME, ended, until
-from tests.remotes import FakeRemote, over, remote, say
+from tests.remotes import FakeRemote, counts, over, remote, say
 
 KEY = "s3cret-key"
 
@@ -86,6 +86,19 @@ async def test_what_is_answered_next_is_given_what_was_said(chat: Chat, fake: Fa
     said = [(m["role"], m["content"]) for m in fake.asked[-1]["messages"]]
     assert said == [("user", "Where?"), ("assistant", "Hello world"), ("user", "And then?")]
     assert told_apart({chat.models.first.info.id}) == {chat.models.first.info.id: "far"}
+
+
+async def test_what_is_left_out_for_space_is_said_to_be_an_estimate(chat: Chat, fake: FakeRemote) -> None:
+    fake.pieces = [say(content="yes"), over(), counts(1000, 1)]
+    first = await ended(chat, await chat.send(ME, "word " * 700, sampling=Sampling(max_tokens=600)))
+    again = {"conversation_id": first.conversation_id, "sampling": Sampling(max_tokens=600)}
+    second = await ended(chat, await chat.send(ME, "more " * 700, **again))
+    assert [m["role"] for m in fake.asked[-1]["messages"]] == ["user"] and second.dropped_messages == 2
+    assert "did not fit into the context, by an estimate of their tokens, and were left out" in view.note(second)
+    xray = XrayService(chat, chat.models)
+    (shown,) = [item async for item in xray.look(ME, "prompt", second.id, {})]
+    assert "2 earlier messages were left out: by an estimate" in shown["why"]
+    xray.inspector.close()
 
 
 async def test_a_cut_reply_goes_on_from_its_words_and_says_that_nobody_knows_how(chat: Chat, fake: FakeRemote) -> None:

@@ -17,8 +17,8 @@ AROUND = 6
 TRUST = 400
 """Tokens that the first guess counts as: a server's word on a prompt of so many weighs as much as it."""
 
-MOST = 4
-"""Times that an estimate may be off: a server that counts otherwise counts something else."""
+LEAST, MOST = 0.6, 4.0
+"""Times the first guess: 6 bytes for a token, and hardly one. A server that counts otherwise counts something else, as new tokens only."""
 
 MARGIN = 0.05
 """Of an estimate, kept free for its error."""
@@ -32,7 +32,7 @@ class Estimate:
 
     def of(self, guess: float) -> int:
         """Tokens that a guess stands for."""
-        return round(guess * min(MOST, max(1 / MOST, self._counted / self._guessed))) + 1
+        return round(guess * min(MOST, max(LEAST, self._counted / self._guessed))) + 1
 
     def learn(self, guess: float, counted: int) -> None:
         """What was guessed of a prompt, and how many tokens the server counted."""

@@ -19,11 +19,17 @@ async def prompt(inspector: Inspector, turn: Turn) -> Answers:
     try:
         tokenizer = inspector.tokenizer(turn)
     except ChatError as error:
-        why = f"{at_server(turn.model)} {TEMPLATE}" if turn.remote else str(error)
+        why = of_server(turn) if turn.remote else str(error)
         alone = {"text": turn.prompt_text, "ids": list(turn.prompt_ids), "rows": None, "why": why, "heard": heard(turn)}
         yield alone | {"offer": getattr(error, "offer", ""), "anyway": isinstance(error, Unsure)}
         return
     yield await inspector.run(tokens.prompt_view, turn, tokenizer)
+
+
+def of_server(turn: Turn) -> str:
+    """Why there are no tokens, and what was left out, of a reply that another server wrote."""
+    left = f" {turn.dropped_messages} earlier messages were left out: by an estimate they did not fit into the context."
+    return f"{at_server(turn.model)} {TEMPLATE}" + (left if turn.dropped_messages else "")
 
 
 def heard(turn: Turn) -> str:
