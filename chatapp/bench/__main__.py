@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--store", action="store_true", help="Measure the store with 10 000 conversations instead")
     made.add_argument("--xray", action="store_true", help="Measure what X-ray costs instead, and the chat's speed beside it")
     made.add_argument("--formats", action="store_true", help="Compare number formats of a GGUF file instead: speed, size, fidelity")
+    made.add_argument("--profile", action="store_true", help="Show the functions in which the engine's time goes instead, by Linux's perf")
     made.add_argument("--page", action="store_true", help="Measure from token to screen in Chromium instead")
     made.add_argument("--compare", action="store_true", help="Measure a comparison beside its bare engine instead, and shared prompts")
     made.add_argument("--start", action="store_true", help="Measure the first minute beside an empty gr.Blocks app instead")
@@ -94,6 +95,11 @@ def instead(settings: Settings, arguments: argparse.Namespace) -> int | None:
 
         source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
         return compare.main(settings, improved(source, settings), arguments.repeats)
+    if arguments.profile:
+        from chatapp.bench import profile
+
+        source = resolve(settings.model, revision=settings.revision, data_dir=settings.data_dir)
+        return profile.main(improved(source, shared_out(settings, arguments)))
     if arguments.memory:
         from chatapp.bench import memory
 
