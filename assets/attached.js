@@ -11,7 +11,7 @@
   const LARGEST_PDF = 20_000_000;
 
   /* Longer than any run of backticks in the text, which so cannot end it. */
-  const fence = (text) => "`".repeat(Math.max(3, ...(text.match(/`+/g) || []).map((run) => run.length + 1)));
+  const fence = (text) => "`".repeat((text.match(/`+/g) || []).reduce((most, run) => Math.max(most, run.length + 1), 3));
 
   /* Made once for each file: a message is put together at every key. */
   const blocks = new WeakMap();
@@ -23,20 +23,35 @@
 
   const join = (words, files) => [words, ...files.map(block)].filter(Boolean).join("\n\n");
 
+  /* Every run of backticks that begins a line, found once: a message that only looks like files must not take minutes to read. */
+  function fencesOf(text) {
+    const all = [...text.matchAll(/\n(`{3,})/g)].map(({ index, 1: marks }) => ({ index, length: marks.length }));
+    return { all, at: new Map(all.map(({ index }, n) => [index, n])) };
+  }
+
+  /* Where the first fence from there on that is as long as this one begins; -1 where none is. */
+  function closing({ all, at }, opened, length, from) {
+    let n = at.get(opened) + 1;
+    while (n < all.length && (all[n].length < length || all[n].index < from)) n++;
+    return all[n]?.index ?? -1;
+  }
+
   const HEAD = /(?:^|\n\n)File: ([^\n]+)\n(`{3,})\n/y;
-  function fileAt(text, at) {
+  function fileAt(text, at, fences) {
     HEAD.lastIndex = at;
     const [, name, marks] = HEAD.exec(text) || [];
+    if (!marks) return null;
     const from = HEAD.lastIndex;
-    const to = marks ? text.indexOf(`\n${marks}`, from) : -1;
+    const to = closing(fences, from - marks.length - 2, marks.length, from);
     return to < 0 ? null : { name, text: text.slice(from, to), end: to + 1 + marks.length };
   }
 
-  /* Files one after the other, from there to the very end; null where something else is there. */
-  function filesFrom(text, at) {
+  /* Files one after the other, from there to the very end; null where something else is there. `dead` are places that were tried. */
+  function filesFrom(text, at, fences, dead) {
     const files = [];
     for (let end = at; end < text.length; ) {
-      const file = fileAt(text, end);
+      const file = dead.has(end) ? null : fileAt(text, end, fences);
+      dead.add(end);
       if (!file) return null;
       files.push({ name: file.name, text: file.text });
       end = file.end;
@@ -46,8 +61,10 @@
 
   /* The opposite of `join`. */
   function split(text) {
-    for (const { index } of text.matchAll(/(?:^|\n\n)File: /g)) {
-      const files = filesFrom(text, index);
+    const heads = [...text.matchAll(/(?:^|\n\n)File: /g)];
+    const [fences, dead] = [heads.length ? fencesOf(text) : null, new Set()];
+    for (const { index } of heads) {
+      const files = filesFrom(text, index, fences, dead);
       if (files) return { words: text.slice(0, index), files };
     }
     return { words: text, files: [] };

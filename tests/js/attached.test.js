@@ -39,6 +39,20 @@ test("only the end of a message is files", () => {
   assert.deepEqual(again(typed, file("two")), { words: typed, files: [file("two")] });
 });
 
+test("a message of very many files, or of what looks like them, is read in a moment", () => {
+  const one = "\n\nFile: a\n```\nb\n```";
+  const longer = Array.from({ length: 1000 }, (_, n) => `\n\nFile: a\n${"`".repeat(1003 - n)}\nb`).join("");
+  const begun = performance.now();
+  assert.equal(split(`x${one.repeat(50_000)}`).files.length, 50_000);
+  for (const text of [`x${one.repeat(50_000)}\n\nend`, `x${longer}`]) assert.deepEqual(plain(split(text)), { words: text, files: [] });
+  assert.ok(performance.now() - begun < 5000); // it took hours
+});
+
+test("a file may hold any number of backticks", () => {
+  const files = [file("` ".repeat(400_000))];
+  assert.deepEqual(again("Look", ...files), { words: "Look", files });
+});
+
 const picked = (name, ...bytes) => ({
   name,
   size: bytes.length,
