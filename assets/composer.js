@@ -11,13 +11,30 @@
   };
   const { join, split, chip, pending, read } = app.attached;
   let files = [];
-  let reading = [];
+  let reading = []; // { file, of }: one that is read, and the conversation it is for
   let shownFor = null;
   let timer = 0;
   let known = false;
 
   /* All that would be sent: what is typed, and the files. */
   const message = () => join(box().value, files);
+  const nothing = () => !files.length && !box().value.trim();
+  const readHere = () => reading.filter(({ of }) => of === key());
+
+  /* A long draft is kept when the keys rest: storing a megabyte at each makes typing slow. */
+  const LONG = 50_000;
+  let unkept = null;
+  function keepNow() {
+    if (unkept) keep(unkept.of, join(unkept.words, unkept.files));
+    unkept = null;
+  }
+  function keepDraft() {
+    const waits = unkept;
+    unkept = { of: key(), words: box().value, files };
+    if (files.reduce((sum, { text }) => sum + text.length, unkept.words.length) < LONG) keepNow();
+    else if (!waits) setTimeout(keepNow, 500);
+  }
+  window.addEventListener("pagehide", keepNow);
 
   function grow() {
     const area = box();
@@ -27,7 +44,7 @@
 
   function typed() {
     grow();
-    if (!app.temporary && known) keep(key(), message());
+    if (!app.temporary && known) keepDraft();
     drawSend();
     measureSoon(300);
   }
@@ -39,7 +56,7 @@
 
   function drawFiles() {
     const remove = (file) => () => hold(files.filter((one) => one !== file));
-    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))), ...reading.map(pending));
+    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))), ...readHere().map(({ file }) => pending(file)));
   }
 
   function hold(some) {
@@ -49,21 +66,25 @@
     box().focus();
   }
 
-  /* What can be read is attached, of the others it is said why not. */
+  function redraw() {
+    drawFiles();
+    drawSend();
+  }
+
+  /* What can be read is attached, of the others it is said why not. One after the other, as the server reads one PDF at a time. */
   async function attach(list) {
-    const [of, picked] = [key(), [...list]];
+    const picked = Array.from(list, (file) => ({ file, of: key() }));
     reading.push(...picked);
-    drawFiles();
-    drawSend();
-    const results = await Promise.allSettled(picked.map(read));
-    reading = reading.filter((file) => !picked.includes(file));
-    drawFiles();
-    drawSend();
-    for (const { reason } of results) if (reason) app.failed(reason);
-    const made = results.flatMap(({ value }) => value || []);
-    if (!made.length) return;
-    if (of === key()) hold([...files, ...made]);
-    else app.toast(`${made.map(({ name }) => name).join(", ")} was not attached: another conversation was opened meanwhile.`);
+    redraw();
+    for (const one of picked) {
+      const made = await read(one.file).catch((error) => {
+        app.failed(error);
+      });
+      reading = reading.filter((other) => other !== one);
+      redraw();
+      if (made && one.of === key()) hold([...files, made]);
+      else if (made) app.toast(`${made.name} was not attached: another conversation was opened meanwhile.`);
+    }
   }
 
   function put(text) {
@@ -82,14 +103,14 @@
   /* A message back into the box, before what stands there by now. */
   app.bringBack = (text) => {
     const [back, here] = [split(text), box().value];
-    app.fill(join(here.trim() ? `${back.words}\n${here}` : back.words, [...back.files, ...files]));
+    app.fill(join([back.words, here].filter((words) => words.trim()).join("\n"), [...back.files, ...files]));
   };
 
   /* Only once the server has it, what was sent leaves the box. Refused words stay; what was typed meanwhile, too. */
   async function submit() {
     const [words, sent] = [box().value, files];
     const text = message();
-    if (!text.trim() || reading.length) return;
+    if (nothing() || readHere().length) return;
     if (app.pending) {
       app.pending.again = true;
       return;
@@ -100,7 +121,9 @@
     const done = await app.act("send", { text });
     app.pending = null;
     if (done) {
+      if (unkept?.of === pending.key) unkept = null;
       keep(pending.key, null);
+      for (const one of reading) if (one.of === pending.key) one.of = done.conversation || one.of; // a new one has its id by now
       clear(words, sent);
       app.tell("sent");
     }
@@ -134,13 +157,14 @@
       button.setAttribute("aria-label", label);
       button.title = title;
     }
-    button.disabled = !running && (!message().trim() || !!app.pending || !!reading.length);
+    button.disabled = !running && (nothing() || !!app.pending || !!readHere().length);
   }
 
   const stop = () => app.view.running && app.act("stop", { turn: app.view.running });
 
   function bring() {
     if (!box() || !known || shownFor === key()) return;
+    keepNow();
     shownFor = key();
     put(app.temporary ? "" : draft(key()));
     grow();
@@ -196,7 +220,7 @@
   function does(event) {
     const here = event.target.id === "message";
     if (here && event.key === "Enter" && !event.shiftKey) return submit;
-    if (here && event.key === "ArrowUp" && !message()) return app.editLast;
+    if (here && event.key === "ArrowUp" && nothing()) return app.editLast;
     return event.key === "Escape" && stops(event) ? stop : null;
   }
 
@@ -213,7 +237,7 @@
     if (event.target.id === "message") typed();
   });
 
-  /* Files come by the button, dropped anywhere on the conversation, or pasted: a cell of a table is pasted as text and as a picture. */
+  /* Files come by the button, dropped anywhere on the page, or pasted: a cell of a table is pasted as text and as a picture. */
   document.addEventListener("change", (event) => {
     if (event.target.id !== "attach-file") return;
     attach(event.target.files);
@@ -225,13 +249,14 @@
     event.preventDefault();
     attach(pasted);
   });
-  const over = (event) => event.target.closest?.("#main") && event.dataTransfer.types.includes("Files");
+  const over = (event) => box() && event.dataTransfer.types.includes("Files");
   for (const name of ["dragover", "dragleave", "drop"])
     document.addEventListener(name, (event) => {
       if (!over(event)) return;
-      app.$(".composer").classList.toggle("dropping", name === "dragover");
-      event.preventDefault();
-      if (name === "drop") attach(event.dataTransfer.files);
+      event.preventDefault(); // else the browser leaves the page and opens the file
+      const here = !event.target.closest?.("dialog");
+      app.$(".composer").classList.toggle("dropping", here && name === "dragover");
+      if (here && name === "drop") attach(event.dataTransfer.files);
     });
   app.shortcut("Message", "Enter", "Send");
   app.shortcut("Message", "Shift+Enter", "New line");
@@ -244,7 +269,7 @@
     stop,
     attach: () => app.$("#attach-file").click(),
     example: (button) => {
-      app.fill(button.dataset.text);
+      app.fill(join(button.dataset.text, files));
       submit();
     },
   };

@@ -30,6 +30,7 @@
         if (await app.act("edit", { turn: row.id, text: join(text, files) })) close(row.id);
       },
       close: () => close(row.id),
+      bare: files.length > 0,
     });
     made.prepend(...files.map(folded));
     return made;

@@ -139,11 +139,11 @@
     box.setSelectionRange(box.value.length, box.value.length);
   }
 
-  /* `typed` hears every change, `save` gets the text, `close` leaves without one. */
-  function editor(text, { typed, save, close }) {
+  /* `typed` hears every change, `save` gets the text, `close` leaves without one; with `bare` the text may be empty. */
+  function editor(text, { typed, save, close, bare = false }) {
     const box = app.el("textarea", { "aria-label": "Edit the message", rows: 3, dir: "auto" });
     box.value = text;
-    const send = () => box.value.trim() && save(box.value);
+    const send = () => (bare || box.value.trim()) && save(box.value);
     box.addEventListener("input", () => typed(box.value));
     box.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return;
