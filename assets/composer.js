@@ -115,20 +115,23 @@
       app.pending.again = true;
       return;
     }
-    const pending = { text, key: key() };
+    const pending = { text, key: key(), words, sent };
     app.pending = pending;
     drawSend();
     const done = await app.act("send", { text });
     app.pending = null;
-    if (done) {
-      if (unkept?.of === pending.key) unkept = null;
-      keep(pending.key, null);
-      for (const one of reading) if (one.of === pending.key) one.of = done.conversation || one.of; // a new one has its id by now
-      clear(words, sent);
-      app.tell("sent");
-    }
+    if (done) arrived(pending, done.conversation);
     drawSend();
     if (done && pending.again) submit();
+  }
+
+  /* A new conversation has its id by now, for which a file may still be read. */
+  function arrived({ key: of, words, sent }, id) {
+    if (unkept?.of === of) unkept = null;
+    keep(of, null);
+    for (const one of reading) if (one.of === of) one.of = id || of;
+    clear(words, sent);
+    app.tell("sent");
   }
 
   function clear(words, sent) {

@@ -13,6 +13,7 @@ MEMORY, SECONDS = 2**30, 30
 LONGEST = 1_000_000
 """Characters, as of every attached file (assets/attached.js)."""
 
+DAMAGED = "cannot be read: it is damaged, or no PDF."
 FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RecursionError, TypeError, ValueError)
 """What pypdf raises, besides errors of its own, on files that are damaged or made to hurt."""
 
@@ -42,7 +43,7 @@ def read(data: bytes) -> dict:
     except MemoryError:
         return {"refusal": "takes more memory to read than it is given here. Save it as text first."}
     except (PyPdfError, *FAILURES):
-        return {"refusal": "cannot be read: it is damaged, or no PDF."}
+        return {"refusal": DAMAGED}
 
 
 def words(reader: object) -> dict:
@@ -53,8 +54,11 @@ def words(reader: object) -> dict:
         if sum(map(len, pages)) > LONGEST:
             which = f"the first {len(pages):,} of {len(reader.pages):,} pages"
             return {"refusal": f"has more than {LONGEST:,} characters on {which}, the most that can be attached. Save the pages you need."}
+    if not pages:
+        return {"refusal": DAMAGED}
     if not "".join(pages).strip():
-        return {"refusal": f"has {len(pages):,} pages without any text: they are pictures, which the models here cannot read."}
+        which = "its one page" if len(pages) == 1 else f"any of its {len(pages):,} pages"
+        return {"refusal": f"has no text on {which}: what is there are pictures, which the models here cannot read."}
     return {"text": "\n\n".join(pages).strip(), "pages": len(pages)}
 
 
