@@ -1,8 +1,8 @@
 """Runs of a grid: every cell once, common random numbers, failures that end one cell only, stopping, pausing, taking up again."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from transformers import AutoTokenizer
 from chatapp.errors import ChatError
 from chatapp.lab.rows import turn_of
 from chatapp.resident.manager import ModelManager
+from chatapp.sampling import Sampling
 from chatapp.tasks import Cancelled
+from chatapp.turn import Event
 from tests.chats import Residence, beside, until
 from tests.conftest import Scripted
 from tests.directs import endless
@@ -73,11 +75,21 @@ TWO = "{name: a}, {name: b}"
 
 
 class Sharer(Scripted):
-    """An engine that is told of prompts that several workers have: all of them, and how many are held now."""
+    """An engine that is told of prompts that several workers have: all of them, and how many are held now.
 
-    def __init__(self, *given, **more) -> None:
+    No reply is written before `prompts` different ones were asked: a worker that is done early would rightly help another.
+    """
+
+    def __init__(self, *given, prompts: int, **more) -> None:
         super().__init__(*given, **more)
-        self.shared, self.held = [], 0
+        self.shared, self.held, self.prompts, self.hold = [], 0, prompts, asyncio.Event()
+
+    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Event]:
+        if len({*self.fed, tuple(prompt_ids)}) == self.prompts:
+            self.hold.set()
+        async with aclosing(super().generate(prompt_ids, sampling)) as events:
+            async for event in events:
+                yield event
 
     @contextmanager
     def sharing(self, ids: tuple[int, ...]) -> Iterator[None]:
@@ -99,7 +111,8 @@ class Sharer(Scripted):
 async def test_an_engine_is_told_of_prompts_that_several_workers_have_until_they_are_made(
     tiny_llama: Path, out: Path, prompts: str, columns: str, shared: int
 ) -> None:
-    engine = Sharer(AutoTokenizer.from_pretrained(tiny_llama), concurrency=2 if prompts == "One" else 3, delay=0.001)
+    concurrency, asked = 2 if prompts == "One" else 3, len(prompts.split(","))
+    engine = Sharer(AutoTokenizer.from_pretrained(tiny_llama), prompts=asked, concurrency=concurrency, delay=0.001)
     text = f"{{prompts: [{prompts}], columns: [{columns}]}}"
     await rows_of(comparison(text, out, ModelManager.of(engine)))
     assert len(engine.shared) == shared and set(engine.shared) <= set(engine.fed) and engine.held == 0

@@ -178,5 +178,5 @@ def context_words(model: Told, wanted: int) -> str:
     if wanted:
         return "as --context says"
     if not model.context:
-        return f"taken for {UNKNOWN_CONTEXT:,}, as the server does not say: --context says it"
+        return "a guess, as the server does not say: --context says it"
     return "what the model was trained for, as the server says" if model.trained else "as the server says"
