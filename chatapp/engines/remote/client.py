@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from chatapp import strict_json
 from chatapp.errors import ChatError
 from chatapp.models.servers import ROUTER, Server, key_entries
 from chatapp.settings import Settings
@@ -159,7 +160,7 @@ async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def parsed(line: Line, what: str, data: bytes) -> Any:
     try:
-        return json.loads(data)
+        return strict_json.parsed(data)
     except ValueError as error:
         began = data[:80].decode(errors="replace").strip()
         raise ChatError(
@@ -181,7 +182,7 @@ def checked(line: Line, value: Any) -> dict[str, Any]:
 def words_of(text: str) -> str:
     """What a refusal says."""
     try:
-        return words_in(json.loads(text))
+        return words_in(strict_json.parsed(text.encode(errors="replace")))
     except ValueError:
         plain = " ".join(text.split())
         return "(a page of HTML)" if plain.startswith("<") else plain[:LONGEST_WORDS]

@@ -30,6 +30,9 @@ longer prompts without a word, so less is safer than more."""
 SILENCE = 300.0
 """Seconds between two pieces of a reply, after its first, in which a server that works says something."""
 
+ENDLESS, LONGEST_TOKEN = 2000, 64
+"""Bytes, and bytes for each token that was asked for, after which a reply has no end: some servers do not know max_tokens."""
+
 LEAVING = 5.0
 """Seconds for the last numbers, after the server said why the reply ended."""
 
@@ -84,9 +87,18 @@ class RemoteEngine:
                         first = False
                         yield Prefilled(0)
                     yield self._clean(event)
+                self._refuse_endless(written, sampling.max_tokens)
         self._learn(reply, prompt=guessed, completion=written / BYTES)
         for event in reply.end(done):
             yield self._clean(event)
+
+    def _refuse_endless(self, written: int, asked: int) -> None:
+        if written > ENDLESS + LONGEST_TOKEN * asked:
+            raise ChatError(
+                f"{self.info.device} was asked for at most {asked:,} tokens, has written {written:,} bytes, and goes on: the connection "
+                "was closed. What was written so far stays.",
+                status=503,
+            )
 
     def close(self) -> None:
         """End every reply that is being read; callable from any thread."""

@@ -46,7 +46,7 @@ class Reply:
         if text := self._stop.feed(self._echo.feed(self._text(choice.get("delta") or choice.get("message") or {}))):
             yield Token(None, text)
         self.said |= {name: choice[name] for name in OF_CHOICE if choice.get(name) is not None}
-        self.reason = self.said.get("finish_reason") or ""
+        self.reason = words(self.said.get("finish_reason"))
         if first and self.said:
             yield self.heard()
 

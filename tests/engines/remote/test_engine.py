@@ -181,6 +181,31 @@ async def test_a_reply_that_the_server_breaks_off_is_no_whole_one(fake: FakeRemo
     assert written == "So far" and "broke the reply off" in why
 
 
+async def test_a_reply_that_does_not_end_is_given_up(fake: FakeRemote) -> None:
+    fake.pieces = [say(content="word " * 1000)] * 1000
+    written, why = await failure(opened(fake.url))
+    assert len(written) == 5000 and "at most 20 tokens, has written 5,000 bytes, and goes on" in why
+
+
+async def test_half_a_character_and_nul_are_no_words(fake: FakeRemote) -> None:
+    halves = r'data: {"model": "m\ud83d", "choices": [{"delta": {"content": "a\ud83d b\u0000"}}]}' + "\n\n"
+    fake.pieces = [halves, over()]
+    found = await events(opened(fake.url))
+    assert text_of(found) == "a\ufffd b" and all(event.text.encode() for event in found if isinstance(event, Heard))
+
+
+@pytest.mark.parametrize("reason", [{"a": 1}, ["stop"], 7, True])
+async def test_why_it_ended_in_no_words_is_no_reason(fake: FakeRemote, reason: object) -> None:
+    fake.pieces = [say(content="x"), over(reason)]
+    assert (await events(opened(fake.url)))[-1] == Finish("end")
+
+
+async def test_brackets_without_an_end_are_no_reply(fake: FakeRemote) -> None:
+    fake.pieces = [say(content="Hel"), f"data: {'[' * 200_000}\n\n"]
+    written, why = await failure(opened(fake.url))
+    assert written == "Hel" and "what came is no JSON" in why
+
+
 async def test_a_page_of_html_is_no_reply(fake: FakeRemote) -> None:
     fake.answer = HTMLResponse("<html>Sign in</html>")
     _, why = await failure(opened(fake.url))

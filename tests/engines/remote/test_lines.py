@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.engines.remote import client
-from chatapp.engines.remote.client import lines, words_of
+from chatapp.engines.remote.client import LONGEST_WORDS, lines, words_of
 from chatapp.engines.remote.request import named_in
 from chatapp.errors import ChatError
 
@@ -50,6 +50,7 @@ async def test_a_line_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         ('{"detail": [{"loc": ["body"], "msg": "bad"}]}', '[{"loc": ["body"], "msg": "bad"}].'),
         ("<html>x</html>", "(a page of HTML)"),
         ("Bad\n gateway", "Bad gateway"),
+        ("[" * 200_000, "[" * LONGEST_WORDS),
         ("", ""),
     ],
 )
