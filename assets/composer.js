@@ -56,7 +56,10 @@
 
   function drawFiles() {
     const remove = (file) => () => hold(files.filter((one) => one !== file));
-    app.$("#attached").replaceChildren(...files.map((file) => chip(file, remove(file))), ...readHere().map(({ file }) => pending(file)));
+    const home = app.$("#attached");
+    const at = home.scrollTop;
+    home.replaceChildren(...files.map((file) => chip(file, remove(file))), ...readHere().map(({ file }) => pending(file)));
+    home.scrollTop = at;
   }
 
   function hold(some) {
@@ -71,20 +74,27 @@
     drawSend();
   }
 
+  const MOST_SAID = 3;
   /* What can be read is attached, of the others it is said why not. One after the other, as the server reads one PDF at a time. */
   async function attach(list) {
     const picked = Array.from(list, (file) => ({ file, of: key() }));
+    let missing = 0;
+    const missed = (message) => {
+      missing += 1;
+      if (missing <= MOST_SAID) app.failed({ message });
+    };
     reading.push(...picked);
     redraw();
     for (const one of picked) {
-      const made = await read(one.file).catch((error) => {
-        app.failed(error);
-      });
+      const made = await read(one.file).catch((error) => missed(error.message));
       reading = reading.filter((other) => other !== one);
       redraw();
-      if (made && one.of === key()) hold([...files, made]);
-      else if (made) app.toast(`${made.name} was not attached: another conversation was opened meanwhile.`);
+      if (made && one.of === key()) {
+        hold([...files, made]);
+        app.$("#attached").scrollTop = app.$("#attached").scrollHeight;
+      } else if (made) missed(`${made.name} was not attached: another conversation was opened meanwhile.`);
     }
+    if (missing > MOST_SAID) app.failed({ message: `${missing - MOST_SAID} more could not be attached.` });
   }
 
   function put(text) {

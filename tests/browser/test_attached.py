@@ -109,6 +109,23 @@ def test_what_no_model_can_read_is_refused_and_the_rest_is_attached(page: Page) 
     page.wait_for_function(below)
 
 
+def test_of_many_that_no_model_can_read_a_few_are_named(page: Page) -> None:
+    many = [{"name": f"{n}.docx", "mimeType": "", "buffer": b"PK"} for n in range(50)]
+    page.set_input_files("#attach-file", many)
+    expect(page.locator(".toast.failed").last).to_have_text("47 more could not be attached.")
+    expect(page.locator(".toast")).to_have_count(4)
+
+
+def test_however_many_there_are_the_box_stays_in_sight(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    attach(page, *[{"name": f"a file with a long name, number {n}.txt", "mimeType": "", "buffer": b"one"} for n in range(20)])
+    page.locator("#message").fill("What is in them?")
+    expect(page.locator("#send")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#message")).to_be_in_viewport(ratio=1)
+    page.get_by_role("button", name="number 19.txt").click()
+    expect(page.locator("#attached .file")).to_have_count(19)
+
+
 def test_the_words_of_a_pdf_are_attached_when_they_are_read(page: Page) -> None:
     going_on = []
     page.route("**/ui/pdf?*", lambda route: going_on.append(route))
