@@ -6,9 +6,7 @@
   /* What this tab has in the box goes before what another tab of the same conversation typed last; a new tab finds that. */
   const stored = (of) => app.mine(`draft.${of}`);
   const draft = (of) => app.store.get(stored(of), sessionStorage) ?? app.store.get(stored(of)) ?? "";
-  const keep = (of, text) => {
-    for (const kind of [sessionStorage, localStorage]) app.store.set(stored(of), text, kind);
-  };
+  const keep = (of, text) => [sessionStorage, localStorage].map((kind) => app.store.set(stored(of), text, kind)).every(Boolean);
   const { join, split, chip, pending, read } = app.attached;
   let files = [];
   let reading = []; // { file, of }: one that is read, and the conversation it is for
@@ -25,8 +23,16 @@
   const LONG = 50_000;
   let unkept = null;
   function keepNow() {
-    if (unkept) keep(unkept.of, join(unkept.words, unkept.files));
+    const kept = !unkept || keep(unkept.of, join(unkept.words, unkept.files));
+    if (!kept) keepLess(unkept);
     unkept = null;
+  }
+  /* Where the browser's room for drafts is used up, words without their files: an older draft would be wrong. */
+  let told = null;
+  function keepLess({ of, words, files: all }) {
+    keep(of, words);
+    if (all.length && told !== of) app.toast("These files are too long to be kept here as a draft: send them before you leave the page.");
+    told = of;
   }
   function keepDraft() {
     const waits = unkept;

@@ -24,8 +24,9 @@
       try {
         if (value === null || value === "") kind.removeItem(`chatapp.${key}`);
         else kind.setItem(`chatapp.${key}`, JSON.stringify(value));
+        return true;
       } catch {
-        return; // private mode, or full: the page works without
+        return false; // private mode, or full: the page works without
       }
     },
   };

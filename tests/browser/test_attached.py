@@ -81,6 +81,22 @@ def test_a_long_draft_is_kept_when_the_page_is_left_at_once(page: Page) -> None:
     expect(page.locator("#message")).to_have_value("When does it leave?")
 
 
+FULL = """() => { for (const kind of [sessionStorage, localStorage])
+  for (let more = 2 ** 21; more > 64; more /= 2)
+    try { while (true) kind.setItem(`other.${kind.length}`, "x".repeat(more)); } catch {} }"""
+
+
+def test_of_a_draft_that_the_browser_has_no_room_for_the_words_are_kept(page: Page) -> None:
+    page.locator("#message").fill("An older draft, which is longer than what follows")
+    page.evaluate(FULL)
+    page.locator("#message").fill("When does it leave?")
+    attach(page, {"name": "long.txt", "mimeType": "text/plain", "buffer": b"The ship leaves at nine. " * 30_000})
+    expect(page.locator(".toast")).to_contain_text("These files are too long to be kept here as a draft")
+    page.reload()
+    expect(page.locator("#message")).to_have_value("When does it leave?")
+    expect(page.locator("#attached .file")).to_have_count(0)
+
+
 def test_a_key_costs_little_beside_a_long_file(page: Page) -> None:
     stored = """() => { window.stored = 0; const set = Storage.prototype.setItem;
         Storage.prototype.setItem = function (...given) { window.stored += 1; set.apply(this, given); }; }"""
