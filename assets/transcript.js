@@ -11,7 +11,7 @@
   const bot = () => app.$("#bot");
   function close(id) {
     editing = null;
-    draw(id);
+    if (app.view.rows[id]) draw(id); // another version may stand in its place by now
   }
 
   function edit(row) {

@@ -1,7 +1,7 @@
 """Text files that go with a message: attached, dropped, pasted, taken out, sent, folded, edited, taken back."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.browser.conftest import Site, send, settled
 from tests.pdfs import pdf
@@ -186,6 +186,8 @@ def test_a_pdf_that_cannot_be_read_is_refused(page: Page) -> None:
 
 
 def test_the_words_are_edited_and_the_files_stay(page: Page, site: Site) -> None:
+    broken: list[Error] = []
+    page.on("pageerror", lambda error: broken.append(error))
     attach(page, NOTES)
     send(page, "When?")
     settled(page)
@@ -199,7 +201,7 @@ def test_the_words_are_edited_and_the_files_stay(page: Page, site: Site) -> None
     box.press("Enter")
     expect(page.locator("#bot .bot-row")).to_contain_text("At nine")
     settled(page)
-    assert asked(page) == WITH_NOTES
+    assert asked(page) == WITH_NOTES and broken == []
 
 
 def test_of_a_message_that_is_a_file_alone_the_words_may_stay_empty(page: Page) -> None:
