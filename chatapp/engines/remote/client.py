@@ -3,10 +3,11 @@
 No redirect is followed, as a key would travel with it; on this machine no proxy of the environment is asked.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from chatapp.settings import Settings
 
 CONNECT = 5.0
 LIST, PATIENCE = httpx2.Timeout(15.0, connect=CONNECT), 20.0
-"""Seconds for a list of models: between two pieces of it, and for all."""
+"""Seconds for a list of models: between two pieces of it, and for all, as for the words of a refusal."""
 
 REPLY = httpx2.Timeout(None, connect=CONNECT, write=60.0)
 """The first token may take minutes: Stop ends the wait."""
@@ -120,7 +121,8 @@ async def stream(line: Line, body: dict[str, Any]) -> AsyncGenerator[dict[str, A
             client.stream("POST", f"{server.base}/chat/completions", json=body) as answer,
         ):
             if answer.status_code != 200:
-                raise Refused(line, what, answer.status_code, (await first(answer.aiter_bytes(), LONGEST_REFUSAL)).decode(errors="replace"))
+                said = await first(answer.aiter_bytes(), LONGEST_REFUSAL, PATIENCE)
+                raise Refused(line, what, answer.status_code, said.decode(errors="replace"))
             if answer.headers.get("content-type", "").startswith("application/json"):  # it does not stream
                 yield checked(line, parsed(line, what, await first(answer.aiter_bytes(), LONGEST_LINE)))
                 return
@@ -130,13 +132,15 @@ async def stream(line: Line, body: dict[str, Any]) -> AsyncGenerator[dict[str, A
                 yield checked(line, parsed(line, what, data))
 
 
-async def first(pieces: AsyncIterator[bytes], most: int) -> bytes:
-    """As much of an answer."""
+async def first(pieces: AsyncIterator[bytes], most: int, seconds: float | None = None) -> bytes:
+    """As much of an answer, and of one that does not end what comes within so many seconds."""
     found = bytearray()
-    async for piece in pieces:
-        found += piece
-        if len(found) > most:
-            break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            async for piece in pieces:
+                found += piece
+                if len(found) > most:
+                    break
     return bytes(found[:most])
 
 

@@ -1,5 +1,6 @@
 """Server-sent events, however the network cuts them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -69,3 +70,14 @@ def test_refusals_have_many_shapes(said: str, words: str) -> None:
 )
 def test_what_a_refusal_names(said: str, named: set[str]) -> None:
     assert named_in(said, ["model", "top_k", "min_p", "seed"]) == named
+
+
+async def test_of_words_that_do_not_end_what_came_in_time_is_taken() -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"No"
+        yield b" room"
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        assert await client.first(dripping(), 100, 0.1) == b"No room"
+        assert await client.first(dripping(), 4) == b"No r"
