@@ -45,7 +45,12 @@
     return read("xray-load", "load", { model });
   };
 
+  /* Its parts come after this file: until they are there, lazy-xray.js goes on to open and close. */
+  const waiting = { open: xray.open, close: xray.close };
+  const whole = () => !!xray.say;
+
   xray.open = (turn, view = xray.view) => {
+    if (!whole()) return waiting.open(turn, view);
     if (turn !== xray.turn) xray.data = {};
     const from = document.activeElement;
     if (!xray.turn) opener = from;
@@ -58,6 +63,7 @@
     if (!xray.whole()) app.$("#xray-root [aria-selected=true]")?.focus({ preventScroll: true });
   };
   xray.close = () => {
+    if (!whole()) return waiting.close();
     document.body.classList.remove("xraying");
     xray.turn = null;
     app.tell("xray");

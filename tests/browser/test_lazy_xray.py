@@ -48,6 +48,25 @@ def test_while_x_ray_comes_the_drawer_says_so_and_can_be_closed(page: Page) -> N
     expect(page.locator("#xray [role=tablist]")).to_have_count(1)
 
 
+def test_opened_again_while_only_a_part_of_it_is_there_it_comes_whole(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/chatapp/xray*", lambda route: held.append(route))
+    send(page, "Hello")
+    settled(page)
+    button(page).click()
+    expect(page.locator("#xray")).to_contain_text("Opening X-ray")
+    page.keyboard.press("Escape")
+    for _ in ("its style", "its first script"):
+        first_held(page, held).continue_()
+        held.clear()
+    parts = first_held(page, held)
+    button(page).click()
+    expect(page.locator("#xray")).to_contain_text("Opening X-ray")
+    parts.continue_()
+    expect(page.locator("#xray-body .x-cells")).to_be_visible()
+    expect(page.locator("#xray [role=tablist]")).to_have_count(1)
+
+
 def test_where_x_ray_cannot_be_fetched_it_is_said_and_tried_again(page: Page) -> None:
     page.route(FILES, lambda route: route.abort("connectionrefused"))
     send(page, "Hello")
