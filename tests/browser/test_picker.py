@@ -150,6 +150,7 @@ def test_a_conversation_of_another_program_offers_nothing_that_cannot_be_loaded(
     said = {"author": {"role": "assistant"}, "content": {"parts": ["I am another."]}, "metadata": {"model_slug": "gpt-4"}}
     mapping = {"a": {"parent": None, "message": asked}, "b": {"parent": "a", "message": said}}
     export = json.dumps([{"title": "Old", "mapping": mapping, "current_node": "b"}]).encode()
+    expect(page.locator("#standing")).to_have_count(0)  # Gradio has mounted: what moves then may lose its menu
     page.get_by_role("button", name="My conversations").click()
     with page.expect_file_chooser() as chooser:
         page.get_by_role("menuitem", name="Import a file").click()
