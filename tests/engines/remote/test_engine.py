@@ -4,60 +4,25 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import JSONResponse
 
-from chatapp.engines import open_engine
-from chatapp.engines.remote.engine import UNKNOWN_CONTEXT, RemoteEngine
+from chatapp.engines.remote.engine import UNKNOWN_CONTEXT
 from chatapp.errors import ChatError
-from chatapp.models.sources import resolve
 from chatapp.sampling import Sampling
-from chatapp.settings import Settings
-from chatapp.turn import Event, Finish, Heard, Message, Prefilled, Sent, Token
-from tests.remotes import FakeRemote, counts, over, remote, say
-
-ASK = [Message("system", "Be brief."), Message("user", "Where?")]
-GREEDY = Sampling(temperature=0, max_tokens=20)
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRemote]:
-    with remote() as fake:
-        yield fake
-
-
-def opened(name: str, **settings: Any) -> RemoteEngine:
-    return open_engine(resolve(name, data_dir=Path("/nowhere")), Settings(**settings), lambda what, share: None)
-
-
-async def events(engine: RemoteEngine, sampling: Sampling = GREEDY, prefix: str = "") -> list[Event]:
-    prompt = engine.render(ASK, max_tokens=sampling.max_tokens, prefix=prefix)
-    return [event async for event in engine.answer(prompt.text, sampling)]
-
-
-def text_of(found: list[Event]) -> str:
-    return "".join(event.text for event in found if isinstance(event, Token | Finish))
-
-
-async def failure(engine: RemoteEngine, sampling: Sampling = GREEDY) -> tuple[str, str]:
-    """(what was written, why it failed)"""
-    written = ""
-    with pytest.raises(ChatError) as why:
-        async for event in engine.answer(engine.render(ASK, max_tokens=20).text, sampling):
-            written += event.text if isinstance(event, Token) else ""
-    return written, str(why.value)
+from chatapp.turn import Finish, Heard, Message, Prefilled, Sent, Token
+from tests.engines.remote.asking import ASK, GREEDY, events, failure, opened, text_of
+from tests.remotes import FakeRemote, counts, over, say
 
 
 async def test_a_reply_is_what_the_server_wrote_with_its_own_word_at_the_end(fake: FakeRemote) -> None:
     engine = opened(fake.url)
     found = await events(engine, Sampling(temperature=0.5, max_tokens=20, seed=7, stop=("\nUser:",)))
     assert text_of(found) == "Hello world" and found[-1] == Finish("end")
-    assert [type(event) for event in found[:3]] == [Sent, Heard, Prefilled] or isinstance(found[1], Prefilled)
+    assert [type(event) for event in found[:3]] == [Sent, Prefilled, Token]
     (sent,), heard = fake.asked, json.loads([event for event in found if isinstance(event, Heard)][-1].text)
     assert json.loads(found[0].text) == sent
     assert sent["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"}]
@@ -133,89 +98,6 @@ async def test_one_refused_name_of_two_turns_nothing_off_and_a_hint_names_no_fie
     engine = opened(fake.url)
     await events(engine)
     assert "repetition_penalty" in fake.asked[-1] and engine.capabilities.has("repetition_penalty")
-
-
-async def test_what_is_refused_without_a_name_is_a_sentence(fake: FakeRemote) -> None:
-    fake.unknown = ("temperature",)
-    written, why = await failure(opened(fake.url))
-    assert written == "" and len(fake.asked) == 1
-    assert why.startswith(
-        f"{fake.origin.removeprefix('http://')} was asked for a reply ({fake.url}/chat/completions) and answered 422: Unexp"
-    )
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        {"error": {"message": "out of memory"}},
-        {"error": "out of memory"},
-        {"detail": "out of memory"},
-        {"object": "error", "message": "out of memory"},
-        'error: {"code": 500, "message": "out of memory"}\n\n',
-    ],
-)
-async def test_an_error_in_the_middle_keeps_what_was_written(fake: FakeRemote, error: dict | str) -> None:
-    fake.pieces = [say(content="So far"), error, say(content="never")]
-    written, why = await failure(opened(fake.url))
-    assert written == "So far" and why.endswith("stopped the reply: out of memory.")
-
-
-async def test_a_connection_that_breaks_keeps_what_was_written(fake: FakeRemote) -> None:
-    fake.pieces, fake.breaks = [say(content="So far")], True
-    written, why = await failure(opened(fake.url))
-    assert written == "So far" and "the connection broke" in why and why.endswith("What was written so far stays.")
-
-
-async def test_a_stream_that_ends_without_a_word_is_no_whole_reply(fake: FakeRemote) -> None:
-    fake.pieces, fake.done = [say(content="So far")], False
-    written, why = await failure(opened(fake.url))
-    assert written == "So far" and "without saying why" in why
-    fake.done = True
-    assert (await events(opened(fake.url)))[-1] == Finish("end"), "[DONE] says that it is all"
-
-
-@pytest.mark.parametrize("reason", ["content_filter", "error", "abort"])
-async def test_a_reply_that_the_server_breaks_off_is_no_whole_one(fake: FakeRemote, reason: str) -> None:
-    fake.pieces = [say(content="So far"), over(reason)]
-    written, why = await failure(opened(fake.url))
-    assert written == "So far" and "broke the reply off" in why
-
-
-async def test_a_reply_that_does_not_end_is_given_up(fake: FakeRemote) -> None:
-    fake.pieces = [say(content="word " * 1000)] * 1000
-    written, why = await failure(opened(fake.url))
-    assert len(written) == 5000 and "at most 20 tokens, has written 5,000 bytes, and goes on" in why
-
-
-async def test_half_a_character_and_nul_are_no_words(fake: FakeRemote) -> None:
-    halves = r'data: {"model": "m\ud83d", "choices": [{"delta": {"content": "a\ud83d b\u0000"}}]}' + "\n\n"
-    fake.pieces = [halves, over()]
-    found = await events(opened(fake.url))
-    assert text_of(found) == "a\ufffd b" and all(event.text.encode() for event in found if isinstance(event, Heard))
-
-
-@pytest.mark.parametrize("reason", [{"a": 1}, ["stop"], 7, True])
-async def test_why_it_ended_in_no_words_is_no_reason(fake: FakeRemote, reason: object) -> None:
-    fake.pieces = [say(content="x"), over(reason)]
-    assert (await events(opened(fake.url)))[-1] == Finish("end")
-
-
-async def test_brackets_without_an_end_are_no_reply(fake: FakeRemote) -> None:
-    fake.pieces = [say(content="Hel"), f"data: {'[' * 200_000}\n\n"]
-    written, why = await failure(opened(fake.url))
-    assert written == "Hel" and "what came is no JSON" in why
-
-
-async def test_a_page_of_html_is_no_reply(fake: FakeRemote) -> None:
-    fake.answer = HTMLResponse("<html>Sign in</html>")
-    _, why = await failure(opened(fake.url))
-    assert "a page of HTML. Is this the address of an OpenAI-compatible server" in why
-
-
-async def test_what_is_no_such_server_is_said(fake: FakeRemote) -> None:
-    fake.listing = HTMLResponse("<html>Welcome</html>")
-    with pytest.raises(ChatError, match=r"no JSON: '<html>Welcome.*Is this the address of an OpenAI-compatible server"):
-        opened(fake.url)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Opening a model at an address: which one is meant, keys and to whom they go, and what is said where nobody answers."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,9 @@ from chatapp.models.servers import ROUTER, server_of
 from chatapp.sampling import Sampling
 from chatapp.settings import Settings
 from chatapp.turn import Message
-from tests.engines.remote.test_engine import events, failure, opened
+from tests.engines.remote.asking import events, failure, opened
 from tests.remotes import FakeRemote, remote
 from tests.serving import free_port
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRemote]:
-    with remote() as fake:
-        yield fake
 
 
 def test_the_first_model_or_the_one_that_is_named(fake: FakeRemote) -> None:

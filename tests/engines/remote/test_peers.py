@@ -13,7 +13,7 @@ from chatapp.errors import ChatError
 from chatapp.sampling import Sampling
 from chatapp.turn import Finish, Heard, Token
 from tests.conftest import Scripted
-from tests.engines.remote.test_engine import events, opened, text_of
+from tests.engines.remote.asking import events, opened, text_of
 from tests.serving import serve as app
 
 
