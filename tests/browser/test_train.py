@@ -56,6 +56,7 @@ def at(page: Page, place: int) -> None:
     page.get_by_label("Step of the run").fill(str(place))
 
 
+@pytest.mark.slow
 def test_from_a_corpus_to_curves_the_slider_and_a_chat(context: BrowserContext, school: Site, tmp_path: Path) -> None:
     (corpus := tmp_path / "words.txt").write_text("\n".join(CORPUS * 5), encoding="utf-8")
     page = context.new_page()

@@ -41,6 +41,7 @@ def opened(context: BrowserContext, site: Site, more: str = "") -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_from_pairs_to_the_curve_and_before_and_after_in_compare(context: BrowserContext, school: Site, tmp_path: Path) -> None:
     (pairs := tmp_path / "pairs.csv").write_text("prompt,reply\n" + "".join(f"hello {n},I am fine {n}\n" for n in range(20)))
     page = opened(context, school)
